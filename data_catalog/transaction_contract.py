@@ -1,0 +1,292 @@
+"""THE contract: what a transaction is, at every stage, stated once.
+
+From these tables come the validator's record type (data_ingestion), the Spark schema (data_processing), the Glue
+columns (data_catalog), the warehouse columns (data_storage) and the JSON Schema for producers. Standard library only,
+so that the same file goes into the Lambda zip, the Glue job and the tests.
+
+Compatibility: an added optional field is a new minor version; anything else is a new major version. Fields that are
+not in the contract are kept out of the landed record and counted.
+
+Sources: ISO 20022 (credit_debit_indicator, status), ISO 4217 (currency, minor units), ISO 18245 (merchant category
+code), ISO 3166-1 alpha-2 (country), RFC 3339 (times), ISO/IEC 7812 (card number).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+SCHEMA_VERSION = "1.0"
+SCHEMA_MAJOR_VERSION = SCHEMA_VERSION.split(".", 1)[0]
+
+# Money is stored with this precision and scale everywhere: 14 digits before the point, 4 after it.
+AMOUNT_PRECISION = 18
+AMOUNT_SCALE = 4
+
+# A bad clock may run ahead by this much; an event later than its arrival by more is quarantined.
+EVENT_TIME_AHEAD_SECONDS = 24 * 3600
+EARLIEST_EVENT_YEAR = 1970
+
+TRANSACTION_TYPES = (
+    "DEPOSIT", "WITHDRAWAL", "TRANSFER", "PAYMENT", "CARD_PURCHASE", "FEE", "INTEREST", "REVERSAL",
+)  # fmt: skip
+CREDIT_DEBIT_INDICATORS = ("CRDT", "DBIT")
+STATUSES = ("PENDING", "BOOKED", "REJECTED")
+CHANNELS = ("MOBILE", "WEB", "ATM", "BRANCH", "POS", "API", "BATCH")
+
+
+class Type(Enum):
+    """The neutral column vocabulary; each store's types are mapped from it in one table below."""
+
+    STRING = "string"
+    DECIMAL = "decimal"  # DECIMAL(18,4); in JSON a plain decimal string
+    TIMESTAMP = "timestamp"  # UTC; in JSON RFC 3339 with offset
+    DATE = "date"  # in JSON YYYY-MM-DD
+    INTEGER = "integer"  # 64 bits
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field: name, type, whether it must be there, and its bounds.
+
+    max_length counts characters. values closes the set. ascii says that only printable ASCII without spaces is
+    allowed (identifiers); free text is scanned for card numbers before it lands.
+    """
+
+    name: str
+    type: Type = Type.STRING
+    required: bool = True
+    max_length: int = 0
+    values: tuple[str, ...] = ()
+    ascii: bool = False
+    free_text: bool = False
+    comment: str = ""
+
+
+# What a producer sends.
+TRANSACTION_FIELDS: tuple[Field, ...] = (
+    Field("schema_version", max_length=8, ascii=True, comment="Contract version, 1.x"),
+    Field("transaction_id", max_length=64, ascii=True, comment="The bank's id, unique per transaction"),
+    Field("account_id", max_length=34, ascii=True, comment="IBAN or the bank's own account number"),
+    Field("transaction_type", max_length=16, values=TRANSACTION_TYPES, comment="Kind of transaction"),
+    Field("credit_debit_indicator", max_length=4, values=CREDIT_DEBIT_INDICATORS, comment="ISO 20022 CRDT or DBIT"),
+    Field("amount", Type.DECIMAL, comment="Unsigned, above zero, at most the currency's minor units"),
+    Field("currency", max_length=3, ascii=True, comment="ISO 4217 alpha-3"),
+    Field("event_time", Type.TIMESTAMP, comment="When it happened; stored as UTC"),
+    Field("value_date", Type.DATE, required=False, comment="Date on which the balance counts"),
+    Field("status", max_length=8, values=STATUSES, comment="ISO 20022 entry status"),
+    Field("channel", max_length=8, values=CHANNELS, comment="Where it was made"),
+    Field("card_number", required=False, max_length=32, comment="PAN; never landed"),
+    Field("counterparty_account", required=False, max_length=34, ascii=True, comment="IBAN or account number"),
+    Field("counterparty_bank", required=False, max_length=35, ascii=True, comment="BIC or national bank code"),
+    Field("merchant_name", required=False, max_length=140, free_text=True, comment="Merchant as on the statement"),
+    Field("merchant_category_code", required=False, max_length=4, ascii=True, comment="ISO 18245, four digits"),
+    Field("merchant_country", required=False, max_length=2, ascii=True, comment="ISO 3166-1 alpha-2"),
+    Field("balance_after", Type.DECIMAL, required=False, comment="Booked balance after it; may be negative"),
+    Field("original_transaction_id", required=False, max_length=64, ascii=True, comment="Required for REVERSAL"),
+    Field("description", required=False, max_length=500, free_text=True, comment="Free text, card numbers masked"),
+)
+
+# What stands in for the card number past the stream.
+CARD_FIELDS: tuple[Field, ...] = (
+    Field("card_token", required=False, max_length=64, ascii=True, comment="Keyed HMAC of the whole PAN, with version"),
+    Field("card_last4", required=False, max_length=4, ascii=True, comment="Last four digits of the PAN"),
+)
+
+# Where a record stood in the stream: (incarnation, shard, sequence, sub-sequence) identifies a raw row.
+POSITION_FIELDS: tuple[Field, ...] = (
+    Field("stream_incarnation", max_length=64, ascii=True, comment="The stream's creation; sequences restart with it"),
+    Field("shard_id", max_length=64, ascii=True, comment="Kinesis shard"),
+    Field("sequence_number", max_length=128, ascii=True, comment="Kinesis sequence number, decimal digits"),
+    Field("sub_sequence_number", Type.INTEGER, comment="Place in a KPL aggregate, else 0"),
+    Field("arrival_time", Type.TIMESTAMP, comment="Kinesis' approximate arrival time"),
+)
+
+LANDED_FIELDS: tuple[Field, ...] = (
+    *(field for field in TRANSACTION_FIELDS if field.name != "card_number"),
+    *CARD_FIELDS,
+    *POSITION_FIELDS,
+    Field("landed_at", Type.TIMESTAMP, comment="Latest arrival in the landing batch; the same at every retry"),
+)
+
+CURATED_FIELDS: tuple[Field, ...] = (
+    *LANDED_FIELDS,
+    Field("event_date", Type.DATE, comment="UTC date of event_time; the partition"),
+    Field("content_hash", max_length=64, ascii=True, comment="SHA-256 of the content; tells duplicate from conflict"),
+    Field("run_id", max_length=64, ascii=True, comment="The run that curated it"),
+)
+
+# One schema for both stages (landing, etl). The control fields are what the record counts for in control totals.
+QUARANTINE_FIELDS: tuple[Field, ...] = (
+    Field("reason", max_length=64, ascii=True, comment="One of QUARANTINE_REASONS"),
+    Field("stage", max_length=16, values=("landing", "etl"), comment="Who found it"),
+    Field("field", required=False, max_length=64, ascii=True, comment="Contract field at fault"),
+    Field("transaction_id", required=False, max_length=64, ascii=True, comment="If readable and free of card numbers"),
+    Field("currency", required=False, max_length=3, ascii=True, comment="Control total key, null if unreadable"),
+    Field("credit_debit_indicator", required=False, max_length=4, comment="Control total key, null if unreadable"),
+    Field("amount", Type.DECIMAL, comment="Control amount, 0 if unreadable"),
+    *POSITION_FIELDS,
+    Field("fingerprint", max_length=64, ascii=True, comment="Keyed hash of the content; the same content, the same"),
+    Field("run_id", required=False, max_length=64, ascii=True, comment="The ETL run, for stage etl"),
+    Field("payload", comment="The record as text, card numbers masked; JSON of the landed schema for stage etl"),
+)
+
+# Rows that the fraud rules raise; facts stay untouched.
+FRAUD_ALERT_FIELDS: tuple[Field, ...] = (
+    Field("alert_id", max_length=64, ascii=True, comment="SHA-256 of rule and transaction"),
+    Field("rule", max_length=32, ascii=True, comment="Name of the rule"),
+    Field("severity", max_length=8, values=("LOW", "MEDIUM", "HIGH"), comment="How urgent"),
+    Field("transaction_id", max_length=64, ascii=True, comment="The transaction that raised it"),
+    Field("account_id", max_length=34, ascii=True, comment="Its account"),
+    Field("amount", Type.DECIMAL, comment="Its amount"),
+    Field("currency", max_length=3, ascii=True, comment="Its currency"),
+    Field("event_time", Type.TIMESTAMP, comment="Its event time"),
+    Field("reason", max_length=200, ascii=False, comment="What the rule saw"),
+    Field("event_date", Type.DATE, comment="UTC date of event_time; the partition"),
+    Field("run_id", max_length=64, ascii=True, comment="The run that raised it"),
+)
+
+QUARANTINE_REASONS: dict[str, str] = {
+    "empty_record": "no bytes, or only white space",
+    "record_too_large": "larger than the contract allows",
+    "invalid_encoding": "not UTF-8, or a byte order mark",
+    "malformed_json": "not one JSON object (truncated, trailing data, two objects, NaN)",
+    "duplicate_key": "a field stands twice",
+    "too_deep": "nested deeper than a transaction is",
+    "broken_aggregate": "a KPL aggregate that cannot be taken apart safely",
+    "missing_field": "a required field is absent or null",
+    "wrong_type": "a field of another JSON type than the contract's",
+    "invalid_value": "outside the field's set, length or form",
+    "unsupported_schema_version": "another major version of the contract",
+    "invalid_amount": "not a plain decimal above zero within range",
+    "amount_scale": "more decimals than the currency's minor units",
+    "invalid_currency": "not an ISO 4217 code",
+    "invalid_card_number": "not 13 to 19 digits that pass the Luhn check",
+    "card_number_in_identifier": "a card number in a field that identifies or classifies",
+    "invalid_event_time": "not RFC 3339 with an offset, or out of range",
+    "event_time_in_future": "later than its arrival by more than a day",
+    "missing_original_transaction": "a REVERSAL that names no original",
+    "conflicting_duplicate": "a known transaction_id with other content; the first stays",
+    "unreadable_row": "a raw row that is not the landed schema",
+}
+
+# ISO 4217: minor units of each currency.
+_MINOR_UNITS_TEXT = {
+    0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
+    2: """AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD CDF CHE CHF
+          CHW CNY COP COU CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG
+          HUF IDR ILS INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR
+          MWK MXN MXV MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD
+          SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD USN UYU UZS VED VES WST XAD XCD
+          XCG YER ZAR ZMW ZWG""",
+    3: "BHD IQD JOD KWD LYD OMR TND",
+    4: "CLF UYW",
+}
+CURRENCY_MINOR_UNITS: dict[str, int] = {
+    code: minor_units for minor_units, codes in _MINOR_UNITS_TEXT.items() for code in codes.split()
+}
+
+# ISO 3166-1 alpha-2.
+COUNTRIES: frozenset[str] = frozenset(
+    """AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ
+    CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM FO FR
+    GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR IS IT JE JM JO
+    JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO MP MQ MR
+    MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW PY QA RE RO
+    RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO TR TT TV
+    TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW""".split()
+)
+
+_GLUE_TYPES = {
+    Type.STRING: "string",
+    Type.DECIMAL: f"decimal({AMOUNT_PRECISION},{AMOUNT_SCALE})",
+    Type.TIMESTAMP: "timestamp",
+    Type.DATE: "date",
+    Type.INTEGER: "bigint",
+}
+_SPARK_TYPES = _GLUE_TYPES
+_REDSHIFT_TYPES = {
+    Type.DECIMAL: f"DECIMAL({AMOUNT_PRECISION},{AMOUNT_SCALE})",
+    Type.TIMESTAMP: "TIMESTAMP",  # UTC by contract; TIMESTAMPTZ is not what Parquet COPY fills
+    Type.DATE: "DATE",
+    Type.INTEGER: "BIGINT",
+}
+_UTF8_BYTES = 4  # Redshift counts a VARCHAR's length in bytes
+_REDSHIFT_MAX_VARCHAR = 65535
+
+
+def typed_columns(fields: Iterable[Field]) -> list[tuple[str, str]]:
+    """(name, Hive type) of a typed table (curated Parquet): for Glue, Athena and Spark's schema alike."""
+    return [(field.name, _GLUE_TYPES[field.type]) for field in fields]
+
+
+def json_columns(fields: Iterable[Field]) -> list[tuple[str, str]]:
+    """(name, Hive type) of a table over NDJSON (raw, quarantine): text, so that no reader rounds or guesses."""
+    return [(field.name, "bigint" if field.type is Type.INTEGER else "string") for field in fields]
+
+
+def spark_ddl(columns: Iterable[tuple[str, str]]) -> str:
+    """The columns as a Spark schema string, e.g. "a string, b decimal(18,4)"."""
+    return ", ".join(f"{name} {type_}" for name, type_ in columns)
+
+
+def redshift_columns(fields: Iterable[Field]) -> list[tuple[str, str, bool]]:
+    """(name, Redshift type, NOT NULL) of a warehouse table."""
+    return [(field.name, _redshift_type(field), field.required) for field in fields]
+
+
+def _redshift_type(field: Field) -> str:
+    if field.type is not Type.STRING:
+        return _REDSHIFT_TYPES[field.type]
+    single_byte = field.ascii or field.values
+    length = field.max_length * (1 if single_byte else _UTF8_BYTES) or _REDSHIFT_MAX_VARCHAR
+    return f"VARCHAR({min(length, _REDSHIFT_MAX_VARCHAR)})"
+
+
+def json_schema() -> dict[str, Any]:
+    """The contract for producers, as JSON Schema (draft 2020-12).
+
+    What JSON Schema can't say (Luhn, minor units by currency, REVERSAL's original) the Lambda checks.
+    """
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Transaction",
+        "description": f"Contract version {SCHEMA_VERSION}. Unknown fields are not landed.",
+        "type": "object",
+        "required": [field.name for field in TRANSACTION_FIELDS if field.required],
+        "properties": {field.name: _json_property(field) for field in TRANSACTION_FIELDS},
+        "if": {"properties": {"transaction_type": {"const": "REVERSAL"}}, "required": ["transaction_type"]},
+        "then": {"required": ["original_transaction_id"]},
+    }
+
+
+_PATTERNS = {
+    "schema_version": rf"^{SCHEMA_MAJOR_VERSION}\.[0-9]{{1,6}}$",
+    "amount": rf"^[0-9]{{1,{AMOUNT_PRECISION - AMOUNT_SCALE}}}(\.[0-9]{{1,{AMOUNT_SCALE}}})?$",
+    "balance_after": rf"^-?[0-9]{{1,{AMOUNT_PRECISION - AMOUNT_SCALE}}}(\.[0-9]{{1,{AMOUNT_SCALE}}})?$",
+    "merchant_category_code": "^[0-9]{4}$",
+    "card_number": "^[0-9]([ -]?[0-9]){12,18}$",
+}
+
+
+def _json_property(field: Field) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "string" if field.required else ["string", "null"], "description": field.comment}
+    if field.name in _PATTERNS:
+        schema["pattern"] = _PATTERNS[field.name]
+    elif field.name == "currency":
+        schema["enum"] = sorted(CURRENCY_MINOR_UNITS)
+    elif field.name == "merchant_country":
+        schema["enum"] = [*sorted(COUNTRIES), None]
+    elif field.values:
+        schema["enum"] = list(field.values)
+    elif field.type is Type.TIMESTAMP:
+        schema["format"] = "date-time"
+    elif field.type is Type.DATE:
+        schema["format"] = "date"
+    else:
+        schema |= {"minLength": 1, "maxLength": field.max_length}
+        if field.ascii:
+            schema["pattern"] = "^[!-~]+$"
+    return schema

@@ -1,0 +1,134 @@
+"""The audit trail: who did what in the account, and who touched the lake's objects and the stream.
+
+    python data_governance/enable_cloudtrail_logging.py        # make or mend the trail alone
+
+One trail for all regions, with log file validation, encrypted with the audit key, to the audit bucket (under Object
+Lock) and to a log group, from which an alarm is counted. What is recorded beyond management events is data:
+
+- Every read and write of an object in the lake's buckets (PCI DSS 10.2.1.1); of the audit bucket the reads, since its
+  writes are the trail's own (10.2.1.3).
+- Who starts to read the stream, the one place that holds clear card numbers. Nobody reads a shard without an iterator
+  or a subscription: recording these two, and not each GetRecords, tells all readers for next to nothing, where the
+  landing function alone calls GetRecords every second on every shard.
+
+Data events are billed by their number: a batch writes two or three objects, so they follow the batches and not the
+transactions.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from data_governance.trail import Trail
+from data_storage.s3_bucket_setup import bucket_policy_id
+from infrastructure.resource import Clients, Resource
+from infrastructure.settings import Settings
+from monitoring.alarms import FOREIGN_STREAM_READS_METRIC
+from monitoring.log_group import log_group
+from monitoring.metric_filter import MetricFilter
+from security.iam_roles import role_id, trail_log_group
+from security.kms_keys import key_arn
+
+LAKE = ("raw", "curated", "quarantine")
+STREAM_READING_STARTS = ("GetShardIterator", "SubscribeToShard")
+_PART = "cloudtrail"
+
+
+def resources(settings: Settings, clients: Clients) -> list[Resource]:
+    """Log group, trail and the count of foreign reads."""
+    group = log_group(settings, clients, _PART, trail_log_group(settings))
+    trail = Trail(
+        part=_PART,
+        name=settings.trail_name,
+        clients=clients,
+        depends_on=(group.id, role_id(settings, "cloudtrail"), bucket_policy_id(settings, "audit")),
+        properties={
+            "S3BucketName": settings.bucket("audit"),
+            "IncludeGlobalServiceEvents": True,
+            "IsMultiRegionTrail": True,
+            "EnableLogFileValidation": True,
+            "KmsKeyId": key_arn(settings, "audit"),
+            "CloudWatchLogsLogGroupArn": f"{settings.arn('logs', f'log-group:{group.name}')}:*",
+            "CloudWatchLogsRoleArn": settings.role_arn("cloudtrail"),
+            "AdvancedEventSelectors": event_selectors(settings),
+            "IsLogging": True,
+            "Tags": settings.all_tags,
+        },
+    )
+    foreign_reads = MetricFilter(
+        part=_PART,
+        name=f"{settings.prefix}-stream-reads-by-others",
+        clients=clients,
+        log_group=group.name,
+        depends_on=(group.id,),
+        properties={
+            "FilterPattern": foreign_reads_pattern(settings),
+            "MetricNamespace": settings.metrics_namespace,
+            "MetricName": FOREIGN_STREAM_READS_METRIC,
+            "MetricValue": "1",
+        },
+    )
+    return [group, trail, foreign_reads]
+
+
+def event_selectors(settings: Settings) -> list[dict[str, Any]]:
+    """What the trail records."""
+    objects = [f"{settings.bucket_arn(purpose)}/" for purpose in LAKE]
+    return [
+        _selector("Management events", _equals("eventCategory", "Management")),
+        _selector("Objects of the lake", *_data("AWS::S3::Object"), _starts_with("resources.ARN", *objects)),
+        _selector(
+            "Reads of the audit bucket",
+            *_data("AWS::S3::Object"),
+            _equals("readOnly", "true"),
+            _starts_with("resources.ARN", f"{settings.bucket_arn('audit')}/"),
+        ),
+        _selector(
+            "Readers of the stream",
+            *_data("AWS::Kinesis::Stream"),
+            _equals("eventName", *STREAM_READING_STARTS),
+            _equals("resources.ARN", settings.stream_arn),
+        ),
+        _selector(
+            "Consumers of the stream",
+            *_data("AWS::Kinesis::StreamConsumer"),
+            _starts_with("resources.ARN", f"{settings.stream_arn}/consumer/"),
+        ),
+    ]
+
+
+def foreign_reads_pattern(settings: Settings) -> str:
+    """The trail's lines in which somebody other than the landing function starts to read the stream."""
+    role = settings.role_name("lambda")
+    sessions = f"arn:{settings.partition}:sts::{settings.account_id}:assumed-role/{role}/*"
+    events = " || ".join(f'($.eventName = "{name}")' for name in STREAM_READING_STARTS)
+    return (
+        f'{{ ($.eventSource = "kinesis.amazonaws.com") && ({events}) && ($.userIdentity.arn != "{sessions}") '
+        f'&& ($.resources[0].ARN = "{settings.stream_arn}*") }}'
+    )
+
+
+def _selector(name: str, *fields: dict[str, Any]) -> dict[str, Any]:
+    return {"Name": name, "FieldSelectors": list(fields)}
+
+
+def _data(type_: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    return _equals("eventCategory", "Data"), _equals("resources.type", type_)
+
+
+def _equals(field: str, *values: str) -> dict[str, Any]:
+    return {"Field": field, "Equals": list(values)}
+
+
+def _starts_with(field: str, *values: str) -> dict[str, Any]:
+    return {"Field": field, "StartsWith": list(values)}
+
+
+if __name__ == "__main__":
+    from infrastructure.provisioning import run_alone
+
+    raise SystemExit(run_alone(resources, __doc__))

@@ -1,0 +1,112 @@
+"""Do the hops balance? Compares control totals to the cent and names the first hop that is off.
+
+Pure: totals in, findings out. What is measured, and where, stands in data_governance/lake_measures.py.
+
+    streamed = produced (and copies of what was put again after a lost answer, no more than those)
+    streamed = landed + quarantined by the Lambda
+    landed   = curated + duplicate + quarantined by the ETL
+    curated  = loaded
+
+A bad record that comes again with the same content is a duplicate of the quarantined one, as a good one is of the
+curated one: so producing the same input again changes duplicates and nothing else behind the landing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from data_governance.control_totals import ControlKey, ControlTotals
+
+HOPS = ("produced", "streamed", "landed", "quarantined", "duplicate", "curated", "loaded")
+
+
+@dataclass(slots=True)
+class Measured:
+    """Control totals as found at each place. None: not measurable here (no producer's report, no warehouse).
+
+    put_again: what producers put again without knowing whether the first put was taken. quarantined_*: distinct
+    content; repeated_*: further copies of it.
+    """
+
+    produced: ControlTotals | None = None
+    put_again: ControlTotals = field(default_factory=ControlTotals)
+    streamed: ControlTotals = field(default_factory=ControlTotals)
+    landed: ControlTotals = field(default_factory=ControlTotals)
+    quarantined_landing: ControlTotals = field(default_factory=ControlTotals)
+    repeated_landing: ControlTotals = field(default_factory=ControlTotals)
+    quarantined_etl: ControlTotals = field(default_factory=ControlTotals)
+    repeated_etl: ControlTotals = field(default_factory=ControlTotals)
+    duplicate_etl: ControlTotals = field(default_factory=ControlTotals)
+    curated: ControlTotals = field(default_factory=ControlTotals)
+    loaded: ControlTotals | None = None
+    quarantined_by_reason: dict[str, int] = field(default_factory=dict)
+
+    def hops(self) -> dict[str, ControlTotals]:
+        """The totals by hop, in the order of HOPS; hops that can't be measured here are left out."""
+        found = {
+            "produced": self.produced,
+            "streamed": self.streamed,
+            "landed": self.landed,
+            "quarantined": self.quarantined_landing + self.quarantined_etl,
+            "duplicate": self.duplicate_etl + self.repeated_landing + self.repeated_etl,
+            "curated": self.curated,
+            "loaded": self.loaded,
+        }
+        return {hop: totals for hop, totals in found.items() if totals is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Imbalance:
+    """One identity that does not hold for one key: at that hop, records and amount are off by so much."""
+
+    hop: str
+    identity: str
+    key: ControlKey
+    records: int
+    amount: Decimal
+
+    def __str__(self) -> str:
+        what = " ".join(part for part in self.key if part) or "unreadable amounts"
+        return f"{self.hop} is off by {self.records:+,} records and {self.amount:+,f} for {what} ({self.identity})"
+
+
+def imbalances(measured: Measured, at: Collection[str] = HOPS) -> list[Imbalance]:
+    """Every difference, first hop first; empty where all that was measured balances. at: the hops to look at."""
+    m = measured
+    checks: list[tuple[str, str, ControlTotals | None, ControlTotals | None]] = [
+        ("streamed", "streamed = produced", m.streamed, m.produced),
+        (
+            "landed",
+            "landed + quarantined by the Lambda = streamed",
+            m.landed + m.quarantined_landing + m.repeated_landing,
+            m.streamed,
+        ),
+        (
+            "curated",
+            "curated + duplicate + quarantined by the ETL = landed",
+            m.curated + m.duplicate_etl + m.quarantined_etl + m.repeated_etl,
+            m.landed,
+        ),
+        ("loaded", "loaded = curated", m.loaded, m.curated),
+    ]
+    put_again = {key: (records, amount) for key, records, amount in m.put_again.lines()}
+
+    def are_copies(hop: str, key: ControlKey, records: int, amount: Decimal) -> bool:
+        most_records, most_amount = put_again.get(key, (0, Decimal(0)))
+        return hop == "streamed" and 0 <= records <= most_records and 0 <= amount <= most_amount
+
+    return [
+        Imbalance(hop, identity, key, records, amount)
+        for hop, identity, found, expected in checks
+        if hop in at and found is not None and expected is not None
+        for key, records, amount in (found - expected).lines()
+        if not are_copies(hop, key, records, amount)
+    ]
+
+
+def control_total_rows(measured: Measured) -> list[dict[str, Any]]:
+    """JSON-ready: [{hop, currency, credit_debit_indicator, records, amount}] in the order of the hops."""
+    return [{"hop": hop} | row for hop, totals in measured.hops().items() for row in totals.rows()]
