@@ -1,0 +1,180 @@
+"""The landing function, its event source mapping, its on-failure queue and its log group.
+
+    python data_ingestion/deploy_transaction_lambda.py        # deploy or mend these alone
+
+The code is the zip of scripts/package_lambda.py, the same bytes on every build: an unchanged source is no change.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from data_ingestion.create_kinesis_stream import stream_id, stream_incarnation
+from data_ingestion.lambda_function import EventSourceMapping, Function, code_sha256
+from data_ingestion.on_failure_queue import Queue
+from data_storage.s3_bucket_setup import bucket_id
+from infrastructure.resource import Clients, Properties, Resource, resource_id
+from infrastructure.settings import Settings
+from monitoring.log_group import log_group
+from security.kms_keys import key_arn
+from security.tokenization_secret import secret_arn
+
+# The configuration beyond settings, as plain data.
+HANDLER = "data_ingestion.process_transaction_lambda.handler"
+DESCRIPTION = "Lands transactions: validates, tokenises, writes raw and quarantine objects"
+STARTING_POSITION = "TRIM_HORIZON"  # a record put before the mapping stood must land too
+QUEUE_RETENTION_SECONDS = 14 * 86_400  # SQS's longest: longer than the stream keeps the records that it points to
+QUEUE_VISIBILITY_SECONDS = 300
+
+
+def function_id(settings: Settings) -> str:
+    """The resource id of the function, for depends_on."""
+    return resource_id(Function.type, settings.function_name)
+
+
+def function_environment(settings: Settings, incarnation: Any) -> dict[str, Any]:
+    """The function's environment variables. incarnation: of the stream, text or a Ref."""
+    return {
+        "RAW_BUCKET": settings.bucket("raw"),
+        "QUARANTINE_BUCKET": settings.bucket("quarantine"),
+        "TOKENIZATION_SECRET_ID": settings.tokenization_secret_name,
+        "STREAM_INCARNATION": incarnation,
+        "POWERTOOLS_SERVICE_NAME": settings.function_name,
+        "POWERTOOLS_METRICS_NAMESPACE": settings.metrics_namespace,
+    }
+
+
+def resources(
+    settings: Settings,
+    clients: Clients,
+    lambda_zip: Callable[[], bytes] | None = None,
+    incarnation: str | None = None,
+) -> list[Resource]:
+    """Queue, log group, function and mapping.
+
+    lambda_zip, incarnation: for the embedded stack, which runs the handler in process and numbers its streams itself.
+    """
+    zip_bytes = functools.cache(lambda_zip or _packaged(settings))
+    group = log_group(settings, clients, "data_ingestion", settings.function_log_group)
+    queue = _queue(settings, clients)
+    function = Function(
+        part="data_ingestion",
+        name=settings.function_name,
+        clients=clients,
+        zip_bytes=zip_bytes,
+        depends_on=(
+            group.id,
+            role_id(settings),
+            bucket_id(settings, "raw"),
+            bucket_id(settings, "quarantine"),
+            secret_arn(settings).resource,
+        ),
+        properties={
+            "CodeSha256": lambda: code_sha256(zip_bytes()),  # built only when it is compared
+            "Runtime": settings.lambda_runtime,
+            "Handler": HANDLER,
+            "Architectures": [settings.lambda_architecture],
+            "Role": settings.role_arn("lambda"),
+            "Description": DESCRIPTION,
+            "MemorySize": settings.lambda_memory_mb,
+            "Timeout": settings.lambda_timeout_seconds,
+            "Environment": function_environment(settings, incarnation or stream_incarnation(settings)),
+            "KMSKeyArn": key_arn(settings, "data"),
+            "TracingConfig": "Active",
+            "ReservedConcurrentExecutions": settings.lambda_reserved_concurrency or None,
+            "Tags": settings.all_tags,
+        },
+    )
+    return [group, queue, function, _mapping(settings, clients, function, queue)]
+
+
+def _packaged(settings: Settings) -> Callable[[], bytes]:
+    def build() -> bytes:
+        from scripts.package_lambda import build_zip
+
+        built: bytes = build_zip(settings.lambda_runtime, settings.lambda_architecture)
+        return built
+
+    return build
+
+
+def placeholder_zip() -> bytes:
+    """Code that lands nothing, for emulators, which store a function and do not run it."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(
+            zipfile.ZipInfo("placeholder.py"), "def handler(event, context):\n    raise NotImplementedError\n"
+        )
+    return buffer.getvalue()
+
+
+def role_id(settings: Settings) -> str:
+    """The resource id of the function's role (security/iam_roles.py)."""
+    return resource_id("AWS::IAM::Role", settings.role_name("lambda"))
+
+
+def _queue(settings: Settings, clients: Clients) -> Queue:
+    arn = settings.on_failure_queue_arn
+    return Queue(
+        part="data_ingestion",
+        name=settings.on_failure_queue_name,
+        clients=clients,
+        properties={
+            "KmsMasterKeyId": key_arn(settings, "messaging"),
+            "MessageRetentionPeriod": QUEUE_RETENTION_SECONDS,
+            "VisibilityTimeout": QUEUE_VISIBILITY_SECONDS,
+            "Policy": {
+                "Version": "2012-10-17",
+                "Statement": [
+                    {
+                        "Sid": "DenyInsecureTransport",
+                        "Effect": "Deny",
+                        "Principal": {"AWS": "*"},
+                        "Action": "sqs:*",
+                        "Resource": arn,
+                        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+                    }
+                ],
+            },
+            "Tags": settings.all_tags,
+        },
+    )
+
+
+def _mapping(settings: Settings, clients: Clients, function: Function, queue: Queue) -> EventSourceMapping:
+    properties: Properties = {
+        "StartingPosition": STARTING_POSITION,
+        "BatchSize": settings.batch_size,
+        "MaximumBatchingWindowInSeconds": settings.batch_window_seconds,
+        "ParallelizationFactor": settings.parallelization_factor,
+        "BisectBatchOnFunctionError": False,  # bad records never raise; other batch bounds would only land rows twice
+        "MaximumRetryAttempts": settings.maximum_retry_attempts,
+        "MaximumRecordAgeInSeconds": settings.maximum_record_age_seconds,
+        "FunctionResponseTypes": ["ReportBatchItemFailures"],
+        "DestinationConfig": {"OnFailure": {"Destination": settings.on_failure_queue_arn}},
+        "Enabled": True,
+        "Tags": settings.all_tags,
+    }
+    return EventSourceMapping(
+        part="data_ingestion",
+        name=f"{settings.stream_name} -> {settings.function_name}",
+        clients=clients,
+        function_name=settings.function_name,
+        stream_arn=settings.stream_arn,
+        depends_on=(function.id, queue.id, stream_id(settings)),
+        properties=properties,
+    )
+
+
+if __name__ == "__main__":
+    from infrastructure.provisioning import run_alone
+
+    raise SystemExit(run_alone(resources, __doc__))

@@ -1,0 +1,115 @@
+"""The records of a Lambda event from Kinesis, KPL aggregates taken apart. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import msgspec
+
+from data_ingestion.kpl_aggregation import MAGIC, BrokenAggregateError, deaggregate
+from infrastructure.errors import PlatformError
+
+
+class Records(NamedTuple):
+    """Some records of a shard in their order, as parallel lists."""
+
+    data: list[bytes]
+    sequence_numbers: list[str]
+    sub_sequence_numbers: list[int]
+    arrivals: list[datetime]
+
+    def part(self, start: int, end: int) -> Records:
+        """The records from start to before end."""
+        return Records(
+            self.data[start:end],
+            self.sequence_numbers[start:end],
+            self.sub_sequence_numbers[start:end],
+            self.arrivals[start:end],
+        )
+
+    def without(self, places: Sequence[int]) -> Records:
+        """The records but those at a few places, ascending."""
+        kept = self.part(0, len(self.data))
+        for column in kept:
+            for place in reversed(places):
+                del column[place]
+        return kept
+
+    def at(self, places: Sequence[int]) -> Records:
+        """The records at those places."""
+        return Records(
+            [self.data[place] for place in places],
+            [self.sequence_numbers[place] for place in places],
+            [self.sub_sequence_numbers[place] for place in places],
+            [self.arrivals[place] for place in places],
+        )
+
+
+class Batch(NamedTuple):
+    """One event. first and last: sequence numbers of its first and last Kinesis record."""
+
+    shard_id: str
+    first: str
+    last: str
+    bytes_received: int
+    records: Records
+
+
+def read_event(event_records: Sequence[Any]) -> Batch:
+    """The batch in an event's "Records". PlatformError where they are no Kinesis records.
+
+    An aggregate that can't be taken apart safely stays one record, as it came.
+    """
+    try:
+        records = _columns([event_record["kinesis"] for event_record in event_records])
+        shard_id = str(event_records[0]["eventID"]).partition(":")[0]
+    except (msgspec.ValidationError, LookupError, TypeError):
+        shard_id = ""
+    if not shard_id:
+        raise PlatformError(
+            "transaction batch",
+            "the event holds no Kinesis records",
+            "Invoke the function through its event source mapping, or test it with the console's Kinesis event",
+        )
+    aggregates = [data for data in records.data if data[:4] == MAGIC]
+    return Batch(
+        shard_id=shard_id,
+        first=records.sequence_numbers[0],
+        last=records.sequence_numbers[-1],
+        bytes_received=sum(map(len, records.data)),
+        records=_taken_apart(records) if aggregates else records,
+    )
+
+
+def _columns(kinesis: list[Any]) -> Records:
+    """msgspec decodes base64 four times as fast as the standard library, and a time from seconds since 1970."""
+    return Records(
+        data=msgspec.convert([each["data"] for each in kinesis], list[bytes]),
+        sequence_numbers=msgspec.convert([each["sequenceNumber"] for each in kinesis], list[str]),
+        sub_sequence_numbers=[0] * len(kinesis),
+        arrivals=msgspec.convert(
+            [each["approximateArrivalTimestamp"] for each in kinesis], list[datetime], strict=False
+        ),
+    )
+
+
+def _taken_apart(records: Records) -> Records:
+    apart = Records([], [], [], [])
+    for data, number, _, arrival in zip(*records, strict=True):
+        inner = _inner_records(data)
+        apart.data.extend(inner)
+        apart.sequence_numbers.extend([number] * len(inner))
+        apart.sub_sequence_numbers.extend(range(len(inner)))
+        apart.arrivals.extend([arrival] * len(inner))
+    return apart
+
+
+def _inner_records(data: bytes) -> list[bytes]:
+    if data.startswith(MAGIC):
+        try:
+            return deaggregate(data)
+        except BrokenAggregateError:
+            pass
+    return [data]

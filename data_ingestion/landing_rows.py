@@ -1,0 +1,113 @@
+"""The rows that a batch writes: landed transactions, quarantined records. Pure.
+
+The row types are the contract's LANDED_FIELDS and QUARANTINE_FIELDS, and an allow-list: neither has a place for a card
+number, so none can be written by oversight.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import compress, repeat
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec import UNSET
+
+from data_catalog.transaction_contract import LANDED_FIELDS, QUARANTINE_FIELDS, Field
+from data_governance.card_numbers import identifier_holds_card_number
+from data_governance.tokenization import TokenKeys
+from data_ingestion.control_entries import control_entry
+from data_ingestion.kinesis_records import Records
+from data_ingestion.quarantine_payload import safe_payload
+from data_ingestion.transaction_validation import RECEIVED_FIELDS, Fault
+
+STAGE = "landing"
+
+
+class Origin(NamedTuple):
+    """What all rows of a batch share."""
+
+    stream_incarnation: str
+    shard_id: str
+    landed_at: datetime
+
+
+def _row_type(name: str, fields: Sequence[Field], first: Sequence[str] = ()) -> Any:
+    """A struct to encode rows with: the contract's fields, those named first in front; absent ones are not written."""
+    order = [*first, *(field.name for field in fields if field.name not in first)]
+    return msgspec.defstruct(name, [(each, Any, None) for each in order], omit_defaults=True, gc=False)
+
+
+_RECEIVED = tuple(field.name for field in RECEIVED_FIELDS if field.name != "card_number")
+LandedRow = _row_type("LandedRow", LANDED_FIELDS, _RECEIVED)
+QuarantinedRow = _row_type("QuarantinedRow", QUARANTINE_FIELDS)
+
+
+def landed_rows(
+    columns: dict[str, Sequence[Any]], records: Records, origin: Origin, token_keys: TokenKeys
+) -> list[Any]:
+    """The rows of valid transactions: their values by field name, and the records that they are.
+
+    card_number: the digits of a PAN, or what is false.
+    """
+    cards = columns["card_number"]
+    tokens: list[Any] = [None] * len(cards)
+    last_digits: list[Any] = [None] * len(cards)
+    with_card = list(compress(range(len(cards)), cards))
+    for index, token in zip(with_card, token_keys.tokens([cards[index] for index in with_card]), strict=True):
+        tokens[index] = token
+        last_digits[index] = cards[index][-4:]
+    return list(
+        map(
+            LandedRow,
+            *(columns[name] for name in _RECEIVED),
+            tokens,
+            last_digits,
+            repeat(origin.stream_incarnation),
+            repeat(origin.shard_id),
+            records.sequence_numbers,
+            records.sub_sequence_numbers,
+            records.arrivals,
+            repeat(origin.landed_at),
+        )
+    )
+
+
+def quarantined_row(fault: Fault, record: Records, origin: Origin, token_keys: TokenKeys) -> Any:
+    """The row of one record."""
+    (data,) = record.data
+    key, amount = control_entry(data)
+    return QuarantinedRow(
+        reason=fault.reason,
+        stage=STAGE,
+        field=fault.field or UNSET,
+        transaction_id=_transaction_id(data),
+        currency=key.currency or UNSET,
+        credit_debit_indicator=key.credit_debit_indicator or UNSET,
+        amount=format(amount, "f"),
+        stream_incarnation=origin.stream_incarnation,
+        shard_id=origin.shard_id,
+        sequence_number=record.sequence_numbers[0],
+        sub_sequence_number=record.sub_sequence_numbers[0],
+        arrival_time=record.arrivals[0],
+        fingerprint=token_keys.fingerprint(data),
+        payload=safe_payload(data, token_keys.token),
+    )
+
+
+class _Identified(msgspec.Struct, gc=False):
+    transaction_id: str
+
+
+_decode_id = msgspec.json.Decoder(_Identified).decode
+_is_transaction_id = re.compile("[!-~]{1,64}").fullmatch
+
+
+def _transaction_id(data: bytes) -> Any:
+    try:
+        found = _decode_id(data).transaction_id
+    except Exception:
+        return UNSET
+    return found if _is_transaction_id(found) and not identifier_holds_card_number(found) else UNSET

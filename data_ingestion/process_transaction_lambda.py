@@ -1,0 +1,285 @@
+"""The Lambda function: a Kinesis batch in, its quarantine, raw and control objects out.
+
+A thin shell around transaction_batch.py: environment, secret, three puts, one log line, metrics. A bad record is
+quarantined and never tried again; a fault that may pass (throttling, 5xx, a lost connection, an unreadable secret)
+gives the whole batch back, from its first record on. The control object is written last: it is the batch's commit.
+
+Environment: RAW_BUCKET, QUARANTINE_BUCKET, TOKENIZATION_SECRET_ID, STREAM_INCARNATION, METRICS_NAMESPACE (or
+Powertools' own POWERTOOLS_METRICS_NAMESPACE), POWERTOOLS_SERVICE_NAME, LOG_LEVEL.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools.logging import Logger
+from aws_lambda_powertools.metrics import Metrics, MetricUnit, single_metric
+from botocore.exceptions import BotoCoreError, ClientError
+from isal import igzip
+
+from data_governance.tokenization import TokenKeys
+from data_ingestion.transaction_batch import BatchResult, process_batch
+from infrastructure import aws
+from infrastructure.errors import PlatformError, RetryableError
+
+Response = dict[str, list[dict[str, str]]]
+
+SECRET_SECONDS = 300  # how long a secret that was read is used; a rotation is noticed after that
+_GZIP_LEVEL = 1
+
+_RETRYABLE_CODES = frozenset(
+    {
+        "DependencyTimeoutException",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InternalError",
+        "InternalFailure",
+        "InternalServiceError",
+        "InternalServiceErrorException",
+        "KMS.ThrottlingException",
+        "KMSInternalException",
+        "KMSInvalidStateException",
+        "KeyUnavailableException",
+        "LimitExceededException",
+        "OperationAborted",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestTimeTooSkewed",
+        "RequestTimeout",
+        "RequestTimeoutException",
+        "ServiceUnavailable",
+        "SlowDown",
+        "ThrottledException",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Environment:
+    raw_bucket: str
+    quarantine_bucket: str
+    secret_id: str
+    stream_incarnation: str
+    metrics_namespace: str
+    service: str
+
+
+_secret: tuple[float, TokenKeys] | None = None
+
+
+def reset() -> None:
+    """Forget environment, clients, secret and loggers: the next call reads them anew (tests, the embedded stack)."""
+    global _secret
+    _secret = None
+    for kept in (_environment, _client, _logger, _metrics):
+        kept.cache_clear()
+
+
+def handler(event: dict[str, Any], context: Any) -> Response:
+    """Land one batch. Returns the batch's first sequence number where the whole batch is to be tried again.
+
+    PlatformError where trying again can't help; the event source mapping keeps the batch and retries it all the same,
+    and the function's Errors metric tells.
+    """
+    failure = ""
+    try:
+        return _land(event.get("Records") or [])
+    except PlatformError:
+        raise
+    except Exception as error:
+        failure = type(error).__name__
+    # Raised outside the except block: the original's message or traceback may hold a record.
+    raise PlatformError(
+        "transaction batch", f"an unexpected {failure}", "This is a defect: report the batch's position"
+    )
+
+
+def _land(records: list[Any]) -> Response:
+    try:
+        keys = _token_keys()
+        with _no_garbage_collection():
+            result = process_batch(records, _environment().stream_incarnation, keys)
+        written = _write(result)
+    except RetryableError as fault:
+        return _give_back(records, fault)
+    _report(result, written)
+    return {"batchItemFailures": []}
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """A batch makes no cycles, and a collection would go through its thousands of objects: a tenth of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _write(result: BatchResult) -> int:
+    """Quarantine, raw, control, in that order. Returns the bytes written."""
+    environment = _environment()
+    written = 0
+    if result.quarantined:
+        written += _put(environment.quarantine_bucket, result.quarantine_key, _compressed(result.quarantined))
+    if result.landed:
+        written += _put(environment.raw_bucket, result.raw_key, _compressed(result.landed))
+    return written + _put(environment.raw_bucket, result.control_key, result.control)
+
+
+def _compressed(ndjson: bytes) -> bytes:
+    """gzip without a time in its header, so that the same rows are the same bytes."""
+    compressed: bytes = igzip.compress(ndjson, _GZIP_LEVEL, mtime=0)
+    return compressed
+
+
+def _put(bucket: str, key: str, body: bytes) -> int:
+    try:
+        _client("s3").put_object(Bucket=bucket, Key=key, Body=body)
+    except (BotoCoreError, ClientError) as error:
+        fault = _fault(f"s3://{bucket}", error)
+    else:
+        return len(body)
+    raise fault
+
+
+def _token_keys() -> TokenKeys:
+    """The tokenisation keys, read again after SECRET_SECONDS. RetryableError where they can't be read."""
+    global _secret
+    now = time.monotonic()
+    if _secret is not None and now - _secret[0] < SECRET_SECONDS:
+        return _secret[1]
+    try:
+        response = _client("secretsmanager").get_secret_value(SecretId=_environment().secret_id)
+        keys = TokenKeys.from_secret(response.get("SecretString") or "")
+    except (BotoCoreError, ClientError) as error:
+        what = _code(error)
+    except PlatformError as error:
+        what = error.what
+    else:
+        _secret = (now, keys)
+        return keys
+    raise RetryableError("tokenisation secret", what, "The batch is tried again; see that the function may read it")
+
+
+def _fault(where: str, error: BotoCoreError | ClientError) -> PlatformError:
+    if isinstance(error, ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        retryable = status >= 500 or status == 429 or _code(error) in _RETRYABLE_CODES
+    else:
+        retryable = True  # no answer: connection, timeout, endpoint, credentials not there yet
+    kind = RetryableError if retryable else PlatformError
+    return kind(where, _code(error), "See the function's role, the bucket and its key")
+
+
+def _code(error: BotoCoreError | ClientError) -> str:
+    if isinstance(error, ClientError):
+        return str(error.response.get("Error", {}).get("Code", "ClientError"))
+    return type(error).__name__
+
+
+def _give_back(records: list[Any], fault: RetryableError) -> Response:
+    first = records[0]["kinesis"]["sequenceNumber"]
+    _logger().warning("batch given back", extra={"where": fault.where, "fault": fault.what, "records": len(records)})
+    metrics = _metrics()
+    metrics.add_metric("BatchesGivenBack", MetricUnit.Count, 1)
+    metrics.flush_metrics()
+    return {"batchItemFailures": [{"itemIdentifier": first}]}
+
+
+def _report(result: BatchResult, written: int) -> None:
+    latency = (datetime.now(UTC) - result.first_arrival).total_seconds() * 1000
+    quarantined = result.records - result.landed_records
+    metrics = _metrics()
+    for name, unit, value in (
+        ("RecordsReceived", MetricUnit.Count, result.records),
+        ("RecordsLanded", MetricUnit.Count, result.landed_records),
+        ("RecordsQuarantined", MetricUnit.Count, quarantined),
+        ("DuplicatesSeen", MetricUnit.Count, result.duplicates),
+        ("UnknownFields", MetricUnit.Count, result.unknown_fields),
+        ("BytesReceived", MetricUnit.Bytes, result.bytes_received),
+        ("BytesWritten", MetricUnit.Bytes, written),
+        ("LandingLatency", MetricUnit.Milliseconds, latency),
+    ):
+        metrics.add_metric(name, unit, value)
+    metrics.flush_metrics()
+    for reason, count in result.quarantined_by_reason.items():
+        with single_metric(
+            "RecordsQuarantinedByReason", MetricUnit.Count, count, namespace=_environment().metrics_namespace
+        ) as metric:
+            metric.add_dimension("reason", reason)
+    _logger().info(
+        "batch landed",
+        extra={
+            "control_key": result.control_key,
+            "records": result.records,
+            "landed": result.landed_records,
+            "quarantined": quarantined,
+            "quarantined_by_reason": result.quarantined_by_reason,
+            "duplicates_seen": result.duplicates,
+            "unknown_fields": result.unknown_fields,
+            "bytes_received": result.bytes_received,
+            "bytes_written": written,
+            "landing_latency_ms": round(latency),
+        },
+    )
+
+
+@cache
+def _environment() -> _Environment:
+    def required(name: str) -> str:
+        value = os.environ.get(name)
+        if not value:
+            raise PlatformError(
+                "function environment", f"{name} is not set", "Deploy the function with its environment"
+            )
+        return value
+
+    return _Environment(
+        raw_bucket=required("RAW_BUCKET"),
+        quarantine_bucket=required("QUARANTINE_BUCKET"),
+        secret_id=required("TOKENIZATION_SECRET_ID"),
+        stream_incarnation=required("STREAM_INCARNATION"),
+        metrics_namespace=os.environ.get("METRICS_NAMESPACE")
+        or os.environ.get("POWERTOOLS_METRICS_NAMESPACE")
+        or "BankingDataPlatform",
+        service=os.environ.get("POWERTOOLS_SERVICE_NAME") or "process-transaction",
+    )
+
+
+@cache
+def _client(service: str) -> Any:
+    return aws.client(service)
+
+
+class _StandardOutput(logging.Handler):
+    """Prints to what is standard output now; a StreamHandler keeps to what it was when the logger was made."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(self.format(record), flush=True)
+
+
+@cache
+def _logger() -> Logger:
+    return Logger(service=_environment().service, logger_handler=_StandardOutput())
+
+
+@cache
+def _metrics() -> Metrics:
+    environment = _environment()
+    return Metrics(namespace=environment.metrics_namespace, service=environment.service)

@@ -1,0 +1,194 @@
+"""One Kinesis batch -> what is landed, what is quarantined, and the control totals of both. Pure and deterministic.
+
+The same records give the same keys and the same bytes, however often a batch is tried again: nothing here reads a
+clock. Every record ends in exactly one of the two outputs.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from data_catalog.transaction_contract import EVENT_TIME_AHEAD_SECONDS
+from data_governance.control_totals import ControlTotals
+from data_governance.tokenization import TokenKeys
+from data_ingestion.control_entries import ControlCount, control_entry
+from data_ingestion.kinesis_records import Batch, Records, read_event
+from data_ingestion.landing_rows import STAGE, LandedRow, Origin, landed_rows, quarantined_row
+from data_ingestion.transaction_screening import columns_of, decode_records, in_utc, uncertain
+from data_ingestion.transaction_validation import Valid, validate
+
+__all__ = ["BatchResult", "control_entry", "process_batch"]
+
+# Records gone through at a time: so many, with all that is made of them, stay in a processor's cache.
+_CHUNK = 512
+_AHEAD = timedelta(seconds=EVENT_TIME_AHEAD_SECONDS)
+_encoder = msgspec.json.Encoder()
+
+
+@dataclass(frozen=True, slots=True)
+class BatchResult:
+    """What one batch writes. landed and quarantined are NDJSON, empty where there is no such row; control is JSON.
+
+    The keys are of objects in the raw bucket (raw_key, control_key) and in the quarantine bucket (quarantine_key).
+    """
+
+    raw_key: str
+    quarantine_key: str
+    control_key: str
+    landed: bytes
+    quarantined: bytes
+    control: bytes
+    records: int
+    landed_records: int
+    quarantined_by_reason: dict[str, int]
+    duplicates: int
+    unknown_fields: int
+    bytes_received: int
+    first_arrival: datetime
+    streamed_totals: ControlTotals
+    landed_totals: ControlTotals
+    quarantined_totals: ControlTotals
+
+
+@dataclass(slots=True)
+class _Outcome:
+    """What has come of the records so far."""
+
+    landed: list[bytes] = field(default_factory=list)
+    quarantined: list[bytes] = field(default_factory=list)
+    streamed_count: ControlCount = field(default_factory=ControlCount)
+    landed_count: ControlCount = field(default_factory=ControlCount)
+    quarantined_count: ControlCount = field(default_factory=ControlCount)
+    transaction_ids: set[str] = field(default_factory=set)
+    landed_records: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    unknown_fields: int = 0
+
+
+def process_batch(event_records: Sequence[Any], stream_incarnation: str, token_keys: TokenKeys) -> BatchResult:
+    """Go through the records of one Lambda event ("Records"), all of one shard.
+
+    PlatformError where the event is not a Kinesis batch; never for what a record holds.
+    """
+    batch = read_event(event_records)
+    records = batch.records
+    origin = Origin(stream_incarnation, batch.shard_id, landed_at=max(records.arrivals))
+    outcome = _Outcome()
+    for start in range(0, len(records.data), _CHUNK):
+        _process(records.part(start, start + _CHUNK), origin, token_keys, outcome)
+    return _result(batch, origin, outcome)
+
+
+def _process(records: Records, origin: Origin, token_keys: TokenKeys, outcome: _Outcome) -> None:
+    decoded = decode_records(records.data)
+    undecoded = [place for place, transaction in enumerate(decoded) if transaction is None]
+    for place in undecoded:
+        outcome.streamed_count.add_record(records.data[place])
+    rows: list[Any] = []
+    if len(undecoded) < len(decoded):
+        known = records.without(undecoded) if undecoded else records
+        rows = _certain_rows(known, list(filter(None, decoded)), origin, token_keys, outcome)
+    for place in undecoded:
+        rows.insert(place, None)
+    doubtful = [place for place, row in enumerate(rows) if row is None]
+    for place, row in _looked_at(records, doubtful, origin, token_keys, outcome):
+        rows[place] = row
+    _write(rows, outcome)
+
+
+def _certain_rows(
+    records: Records, transactions: list[Any], origin: Origin, token_keys: TokenKeys, outcome: _Outcome
+) -> list[Any]:
+    """The landed rows of records that are certainly valid; None for those that take a closer look."""
+    columns = columns_of(transactions)
+    outcome.streamed_count.add_fields(columns["currency"], columns["credit_debit_indicator"], columns["amount"])
+    columns["event_time"] = in_utc(columns["event_time"])
+    doubtful = uncertain(records.data, transactions, columns, min(records.arrivals) + _AHEAD)
+    if doubtful:
+        # Not tokenised: what stands there may be no card number.
+        columns["card_number"] = cards = list(columns["card_number"])
+        for index in doubtful:
+            cards[index] = None
+    rows = landed_rows(columns, records, origin, token_keys)
+    for index in doubtful:
+        rows[index] = None
+    return rows
+
+
+def _looked_at(
+    records: Records, places: list[int], origin: Origin, token_keys: TokenKeys, outcome: _Outcome
+) -> Iterator[tuple[int, Any]]:
+    """(place, row) of the records that take a closer look: landed, or quarantined."""
+    valid: dict[int, Valid] = {}
+    for place in places:
+        data = records.data[place]
+        result = validate(data, records.arrivals[place] + _AHEAD)
+        if isinstance(result, Valid):
+            valid[place] = result
+        else:
+            outcome.reasons[result.reason] += 1
+            outcome.quarantined_count.add_record(data)
+            yield place, quarantined_row(result, records.at([place]), origin, token_keys)
+    if valid:
+        columns = columns_of([result.transaction for result in valid.values()])
+        columns["card_number"] = [result.card_digits for result in valid.values()]
+        outcome.unknown_fields += sum(result.unknown_fields for result in valid.values())
+        rows = landed_rows(columns, records.at(list(valid)), origin, token_keys)
+        yield from zip(valid, rows, strict=True)
+
+
+def _write(rows: list[Any], outcome: _Outcome) -> None:
+    landed = [row for row in rows if type(row) is LandedRow]
+    if len(landed) < len(rows):
+        outcome.quarantined.append(_encoder.encode_lines([row for row in rows if type(row) is not LandedRow]))
+    # Counted from what is written, apart from what was counted as streamed.
+    outcome.landed_count.add_fields(
+        [row.currency for row in landed], [row.credit_debit_indicator for row in landed], [row.amount for row in landed]
+    )
+    outcome.landed.append(_encoder.encode_lines(landed))
+    outcome.landed_records += len(landed)
+    outcome.transaction_ids.update([row.transaction_id for row in landed])
+
+
+def _result(batch: Batch, origin: Origin, outcome: _Outcome) -> BatchResult:
+    streamed = outcome.streamed_count.totals()
+    landed = outcome.landed_count.totals(outcome.streamed_count)
+    quarantined = outcome.quarantined_count.totals()
+    records = len(batch.records.data)
+    first_arrival = batch.records.arrivals[0]
+    name = f"{origin.stream_incarnation}-{origin.shard_id}-{batch.first}-{batch.last}"
+    date = f"arrival_date={first_arrival:%Y-%m-%d}"
+    control = {
+        "stream_incarnation": origin.stream_incarnation,
+        "shard_id": origin.shard_id,
+        "first_sequence_number": batch.first,
+        "last_sequence_number": batch.last,
+        "records": records,
+        "streamed": streamed.rows(),
+        "landed": landed.rows(),
+        "quarantined": quarantined.rows(),
+    }
+    return BatchResult(
+        raw_key=f"raw/transactions/{date}/arrival_hour={first_arrival:%H}/{name}.ndjson.gz",
+        quarantine_key=f"quarantine/stage={STAGE}/{date}/{name}.ndjson.gz",
+        control_key=f"raw/control/{date}/{name}.json",
+        landed=b"".join(outcome.landed),
+        quarantined=b"".join(outcome.quarantined),
+        control=_encoder.encode(control),
+        records=records,
+        landed_records=outcome.landed_records,
+        quarantined_by_reason=dict(sorted(outcome.reasons.items())),
+        duplicates=outcome.landed_records - len(outcome.transaction_ids),
+        unknown_fields=outcome.unknown_fields,
+        bytes_received=batch.bytes_received,
+        first_arrival=first_arrival,
+        streamed_totals=streamed,
+        landed_totals=landed,
+        quarantined_totals=quarantined,
+    )

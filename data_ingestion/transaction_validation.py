@@ -1,0 +1,326 @@
+"""One record's bytes -> a valid transaction, or the reason why it is none. Pure.
+
+The authority on what is valid. Written for clarity: most records never come here, since transaction_screening.py finds
+those that are certainly valid, a batch at a time.
+
+No exception leaves this module and none is kept: json's and msgspec's errors carry values of the document.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from operator import attrgetter
+from typing import Annotated, Any, Literal, NamedTuple, NoReturn
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from data_catalog.transaction_contract import (
+    AMOUNT_PRECISION,
+    AMOUNT_SCALE,
+    COUNTRIES,
+    CURRENCY_MINOR_UNITS,
+    EARLIEST_EVENT_YEAR,
+    SCHEMA_MAJOR_VERSION,
+    SCHEMA_VERSION,
+    TRANSACTION_FIELDS,
+    Field,
+    Type,
+)
+from data_governance.card_numbers import (
+    MIN_DIGITS,
+    card_digits,
+    holds_card_number,
+    identifier_holds_card_number,
+    mask_card_numbers,
+)
+from data_governance.control_totals import ControlKey
+from data_ingestion.control_entries import control_entry
+from data_ingestion.kpl_aggregation import MAGIC
+
+# Generous: a transaction with every field at its longest has under 16 KiB. The rest is room for unknown fields.
+MAX_RECORD_BYTES = 64 * 1024
+# A transaction is flat; this much is left to unknown fields.
+MAX_DEPTH = 16
+
+_BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+_WHITE_SPACE = b" \t\n\r"
+WHOLE_DIGITS = AMOUNT_PRECISION - AMOUNT_SCALE
+
+
+class Fault(NamedTuple):
+    """Why a record is not landed: a key of QUARANTINE_REASONS, and the contract's field at fault, if it is one."""
+
+    reason: str
+    field: str | None = None
+
+
+class Valid(NamedTuple):
+    """A transaction: times in UTC, free text masked; its card number's digits; how many fields the contract lacks."""
+
+    transaction: Any
+    card_digits: str | None
+    unknown_fields: int
+
+
+def _annotation(field: Field) -> Any:
+    """The msgspec type of a contract field, with its bounds."""
+    base: Any
+    if field.type is Type.TIMESTAMP:
+        base = Annotated[datetime, msgspec.Meta(tz=True)]
+    elif field.type is Type.DATE:
+        base = date
+    elif field.values:
+        base = Literal[field.values]
+    elif field.type is Type.DECIMAL:
+        base = str  # checked as text: a float would round, and Decimal would take NaN
+    else:
+        base = Annotated[str, msgspec.Meta(min_length=1, max_length=field.max_length)]
+    return base if field.required else base | None | UnsetType
+
+
+# Required first, as a struct's positional fields must be, and card_number last: a received transaction without its last
+# field is the beginning of a landed row.
+RECEIVED_FIELDS = tuple(sorted(TRANSACTION_FIELDS, key=lambda field: (not field.required, field.name == "card_number")))
+_ANNOTATIONS = {field.name: _annotation(field) for field in RECEIVED_FIELDS}
+
+ReceivedTransaction = msgspec.defstruct(
+    "ReceivedTransaction",
+    [(field.name, _ANNOTATIONS[field.name], *(() if field.required else (UNSET,))) for field in RECEIVED_FIELDS],
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+    gc=False,
+)
+
+_is_supported_version = re.compile(rf"{SCHEMA_MAJOR_VERSION}\.[0-9]{{1,6}}").fullmatch
+is_amount = {
+    currency: re.compile(rf"[0-9]{{1,{WHOLE_DIGITS}}}" + (rf"(?:\.[0-9]{{1,{units}}})?" if units else "")).fullmatch
+    for currency, units in CURRENCY_MINOR_UNITS.items()
+}
+_is_plain_decimal = re.compile(rf"[0-9]{{1,{WHOLE_DIGITS}}}(?:\.[0-9]+)?").fullmatch
+is_balance = re.compile(rf"-?[0-9]{{1,{WHOLE_DIGITS}}}(?:\.[0-9]{{1,{AMOUNT_SCALE}}})?").fullmatch
+is_category_code = re.compile("[0-9]{4}").fullmatch
+_holds_surrogate = re.compile("[\ud800-\udfff]").search
+EARLIEST_EVENT_TIME = datetime(EARLIEST_EVENT_YEAR, 1, 1, tzinfo=UTC)
+LATEST_EVENT_TIME = datetime(9999, 12, 30, tzinfo=UTC)
+
+# Shorter ones can hold no card number, and their forms are checked one by one.
+LONG_IDENTIFIERS = tuple(field.name for field in RECEIVED_FIELDS if field.ascii and field.max_length >= MIN_DIGITS)
+_long_identifiers = attrgetter(*LONG_IDENTIFIERS)
+FREE_TEXTS = tuple(field.name for field in RECEIVED_FIELDS if field.free_text)
+
+_REASONS = {
+    "schema_version": "unsupported_schema_version",
+    "amount": "invalid_amount",
+    "currency": "invalid_currency",
+    "event_time": "invalid_event_time",
+    "card_number": "invalid_card_number",
+}
+
+
+def validate(data: bytes, not_after: datetime) -> Valid | Fault:
+    """A transaction, or why it is none. not_after: the latest event time to believe. Never raises."""
+    document = _read(data)
+    if isinstance(document, Fault):
+        return document
+    known = {name: document[name] for name in _ANNOTATIONS if document.get(name) is not None}
+    try:
+        transaction = msgspec.convert(known, ReceivedTransaction)
+    except Exception:
+        return _fields_fault(document) or Fault("invalid_value")
+    if any(map(_holds_surrogate, filter(_is_text, known.values()))):
+        return _fields_fault(document) or Fault("invalid_value")
+    result = _check(transaction, not_after, len(document) - len(document.keys() & _ANNOTATIONS.keys()))
+    if isinstance(result, Valid) and control_entry(data) != _counts_for(transaction):
+        return Fault("malformed_json")  # readable one way and not another, as with half a pair of surrogates in a key
+    return result
+
+
+def _counts_for(transaction: Any) -> tuple[ControlKey, Decimal]:
+    """What its landed row counts for; the same as what the producer counted, or it doesn't land."""
+    return ControlKey(transaction.currency, transaction.credit_debit_indicator), Decimal(transaction.amount)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and not value.isascii()
+
+
+def _check(transaction: Any, not_after: datetime, unknown_fields: int) -> Valid | Fault:
+    """What a type can't say. Brings times to UTC and masks card numbers in free text, in place."""
+    version = transaction.schema_version
+    if version != SCHEMA_VERSION and _is_supported_version(version) is None:
+        return Fault("unsupported_schema_version", "schema_version")
+    for value in _long_identifiers(transaction):
+        if value:
+            if not (value.isascii() and value.isprintable()) or " " in value:
+                return Fault("invalid_value", _name_of(transaction, value))
+            if len(value) >= MIN_DIGITS and identifier_holds_card_number(value):
+                return Fault("card_number_in_identifier", _name_of(transaction, value))
+    return (
+        _amount_fault(transaction)
+        or _time_fault(transaction, not_after)
+        or _reference_fault(transaction)
+        or _finished(transaction, unknown_fields)
+    )
+
+
+def _name_of(transaction: Any, value: str) -> str:
+    return next(name for name in LONG_IDENTIFIERS if getattr(transaction, name) == value)
+
+
+def _amount_fault(transaction: Any) -> Fault | None:
+    amount = transaction.amount
+    is_amount_of = is_amount.get(transaction.currency)
+    if is_amount_of is None:
+        return Fault("invalid_currency", "currency")
+    if is_amount_of(amount) is None or not amount.strip("0."):
+        plain = _is_plain_decimal(amount) is not None and amount.strip("0.")
+        return Fault("amount_scale" if plain else "invalid_amount", "amount")
+    if len(amount) >= MIN_DIGITS and holds_card_number(amount):
+        return Fault("card_number_in_identifier", "amount")
+    balance = transaction.balance_after
+    if balance:
+        if is_balance(balance) is None:
+            return Fault("invalid_value", "balance_after")
+        if len(balance) >= MIN_DIGITS and holds_card_number(balance):
+            return Fault("card_number_in_identifier", "balance_after")
+    elif balance == "":
+        return Fault("invalid_value", "balance_after")
+    return None
+
+
+def _time_fault(transaction: Any, not_after: datetime) -> Fault | None:
+    event_time = transaction.event_time
+    if not EARLIEST_EVENT_TIME <= event_time <= LATEST_EVENT_TIME:
+        return Fault("invalid_event_time", "event_time")
+    transaction.event_time = event_time = event_time.astimezone(UTC)
+    if event_time > not_after:
+        return Fault("event_time_in_future", "event_time")
+    value_date = transaction.value_date
+    if value_date and value_date.year < EARLIEST_EVENT_YEAR:
+        return Fault("invalid_value", "value_date")
+    return None
+
+
+def _reference_fault(transaction: Any) -> Fault | None:
+    code = transaction.merchant_category_code
+    if code and is_category_code(code) is None:
+        return Fault("invalid_value", "merchant_category_code")
+    country = transaction.merchant_country
+    if country and country not in COUNTRIES:
+        return Fault("invalid_value", "merchant_country")
+    if transaction.transaction_type == "REVERSAL" and not transaction.original_transaction_id:
+        return Fault("missing_original_transaction", "original_transaction_id")
+    return None
+
+
+def _finished(transaction: Any, unknown_fields: int) -> Valid | Fault:
+    for name in FREE_TEXTS:
+        text = getattr(transaction, name)
+        if text:
+            if "\0" in text:  # PostgreSQL, for one, stores no such text
+                return Fault("invalid_value", name)
+            setattr(transaction, name, mask_card_numbers(text))
+    card_number = transaction.card_number
+    if not card_number:
+        return Valid(transaction, None, unknown_fields)
+    digits = card_digits(card_number)
+    if digits is None:
+        return Fault("invalid_card_number", "card_number")
+    return Valid(transaction, digits, unknown_fields)
+
+
+class _DuplicateKeyError(Exception):
+    pass
+
+
+class _Number:
+    """Stands for any JSON number: its type is all that counts, and a huge one must cost nothing."""
+
+
+_NUMBER = _Number()
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise _DuplicateKeyError
+    return found
+
+
+def _number(text: str) -> _Number:
+    return _NUMBER
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError
+
+
+_decode_json = json.JSONDecoder(
+    object_pairs_hook=_object, parse_constant=_refuse, parse_int=_number, parse_float=_number
+).decode
+
+
+def _read(data: bytes) -> dict[str, Any] | Fault:
+    if not data.strip(_WHITE_SPACE):
+        return Fault("empty_record")
+    if data.startswith(MAGIC):
+        return Fault("broken_aggregate")  # a sound one was taken apart before
+    if len(data) > MAX_RECORD_BYTES:
+        return Fault("record_too_large")
+    if data.startswith(_BYTE_ORDER_MARKS):
+        return Fault("invalid_encoding")
+    try:
+        document = _decode_json(data.decode("utf-8"))
+    except UnicodeDecodeError:
+        return Fault("invalid_encoding")
+    except _DuplicateKeyError:
+        return Fault("duplicate_key")
+    except RecursionError:
+        return Fault("too_deep")
+    except ValueError:
+        return Fault("malformed_json")
+    if not isinstance(document, dict):
+        return Fault("malformed_json")
+    return Fault("too_deep") if _depth(document) > MAX_DEPTH else document
+
+
+def _depth(document: dict[str, Any]) -> int:
+    """How many objects and arrays stand in each other."""
+    depth = 0
+    level: list[Any] = [document]
+    while level:
+        depth += 1
+        inner = [each for value in level for each in (value.values() if type(value) is dict else value)]
+        level = [each for each in inner if type(each) is dict or type(each) is list]
+    return depth
+
+
+def _fields_fault(document: dict[str, Any]) -> Fault | None:
+    """The first contract field, in the contract's order, that is absent, of another type or outside its bounds."""
+    for field in TRANSACTION_FIELDS:
+        name = field.name
+        value = document.get(name)
+        if value is None:
+            if field.required:
+                return Fault("missing_field", name)
+        elif not isinstance(value, str):
+            return Fault("wrong_type", name)
+        elif name == "schema_version" and _is_supported_version(value) is None:
+            return Fault("unsupported_schema_version", name)
+        elif len(value) >= MIN_DIGITS and (field.ascii or field.values) and identifier_holds_card_number(value):
+            return Fault("card_number_in_identifier", name)
+        elif _holds_surrogate(value) or not _converts(value, name):
+            return Fault(_REASONS.get(name, "invalid_value"), name)
+    return None
+
+
+def _converts(value: str, name: str) -> bool:
+    try:
+        msgspec.convert(value, _ANNOTATIONS[name])
+    except Exception:
+        return False
+    return True
