@@ -1,0 +1,162 @@
+-- The warehouse: Redshift SQL, run through the Data API by data_storage/redshift_setup.py (in AWS) and through the
+-- stand-in on the laptop. Safe to run again. The columns of fact_transactions and fraud_alerts are the contract's
+-- (data_catalog/transaction_contract.py), in its order, because COPY from Parquet goes by position; a test holds them.
+--
+-- Redshift enforces NOT NULL and lengths, and neither primary nor unique keys: the ones below inform its planner and the
+-- reader. What makes them true is the loader (data_storage/warehouse_loader.py), one transaction per run with the ledger.
+--
+-- Distribution: everything large by account_id. Balances, fraud work and statements ask by account, so joins and
+-- window functions stay on their slice. Small tables are copied to every node.
+-- Sort: by date first, the predicate that nearly every query and the loader itself carries (zone maps skip the rest);
+-- then by what is asked next.
+-- Encoding: AZ64 for numbers, dates and times; ZSTD for strings; BYTEDICT for sets of a few words; RAW for the
+-- leading sort column, whose zone maps must be cheap to read. Why in detail: docs/warehouse.md.
+
+CREATE SCHEMA IF NOT EXISTS banking;
+
+CREATE TABLE IF NOT EXISTS banking.fact_transactions (
+    schema_version           VARCHAR(8)      NOT NULL ENCODE ZSTD,
+    transaction_id           VARCHAR(64)     NOT NULL ENCODE ZSTD,
+    account_id               VARCHAR(34)     NOT NULL ENCODE ZSTD,
+    transaction_type         VARCHAR(16)     NOT NULL ENCODE BYTEDICT,
+    credit_debit_indicator   VARCHAR(4)      NOT NULL ENCODE BYTEDICT,
+    amount                   DECIMAL(18,4)   NOT NULL ENCODE AZ64,
+    currency                 VARCHAR(3)      NOT NULL ENCODE BYTEDICT,
+    event_time               TIMESTAMP       NOT NULL ENCODE AZ64,
+    value_date               DATE            ENCODE AZ64,
+    status                   VARCHAR(8)      NOT NULL ENCODE BYTEDICT,
+    channel                  VARCHAR(8)      NOT NULL ENCODE BYTEDICT,
+    counterparty_account     VARCHAR(34)     ENCODE ZSTD,
+    counterparty_bank        VARCHAR(35)     ENCODE ZSTD,
+    merchant_name            VARCHAR(560)    ENCODE ZSTD,
+    merchant_category_code   VARCHAR(4)      ENCODE ZSTD,
+    merchant_country         VARCHAR(2)      ENCODE BYTEDICT,
+    balance_after            DECIMAL(18,4)   ENCODE AZ64,
+    original_transaction_id  VARCHAR(64)     ENCODE ZSTD,
+    description              VARCHAR(2000)   ENCODE ZSTD,
+    card_token               VARCHAR(64)     ENCODE ZSTD,
+    card_last4               VARCHAR(4)      ENCODE ZSTD,
+    stream_incarnation       VARCHAR(64)     NOT NULL ENCODE ZSTD,
+    shard_id                 VARCHAR(64)     NOT NULL ENCODE ZSTD,
+    sequence_number          VARCHAR(128)    NOT NULL ENCODE ZSTD,
+    sub_sequence_number      BIGINT          NOT NULL ENCODE AZ64,
+    arrival_time             TIMESTAMP       NOT NULL ENCODE AZ64,
+    landed_at                TIMESTAMP       NOT NULL ENCODE AZ64,
+    event_date               DATE            NOT NULL ENCODE RAW,
+    content_hash             VARCHAR(64)     NOT NULL ENCODE ZSTD,
+    run_id                   VARCHAR(64)     NOT NULL ENCODE ZSTD,
+    PRIMARY KEY (transaction_id)
+)
+DISTSTYLE KEY DISTKEY (account_id)
+COMPOUND SORTKEY (event_date, account_id);
+
+-- One row per account that has ever had a transaction.
+CREATE TABLE IF NOT EXISTS banking.dim_account (
+    account_id               VARCHAR(34)     NOT NULL ENCODE ZSTD,
+    identification_scheme    VARCHAR(4)      NOT NULL ENCODE BYTEDICT,  -- ISO 20022: IBAN, or BBAN for the bank's own
+    country                  VARCHAR(2)      ENCODE BYTEDICT,           -- of the IBAN
+    first_event_time         TIMESTAMP       NOT NULL ENCODE AZ64,
+    last_event_time          TIMESTAMP       NOT NULL ENCODE AZ64,
+    run_id                   VARCHAR(64)     NOT NULL ENCODE ZSTD,      -- the load that wrote the row last
+    PRIMARY KEY (account_id)
+)
+DISTSTYLE KEY DISTKEY (account_id)
+SORTKEY (account_id);
+
+-- Slowly changing, type 2: one row per merchant and span of time in which it had one category code. A merchant is known
+-- by name and country, all that a transaction says of it.
+CREATE TABLE IF NOT EXISTS banking.dim_merchant (
+    merchant_name            VARCHAR(560)    NOT NULL ENCODE ZSTD,
+    merchant_country         VARCHAR(2)      NOT NULL ENCODE BYTEDICT,  -- ZZ (ISO 3166 user-assigned) where unknown
+    merchant_category_code   VARCHAR(4)      ENCODE ZSTD,
+    valid_from               TIMESTAMP       NOT NULL ENCODE AZ64,      -- event time of the first transaction so
+    valid_to                 TIMESTAMP       ENCODE AZ64,               -- exclusive; null for the current version
+    is_current               BOOLEAN         NOT NULL ENCODE RAW,
+    run_id                   VARCHAR(64)     NOT NULL ENCODE ZSTD,      -- the load that wrote the row
+    PRIMARY KEY (merchant_name, merchant_country, valid_from)
+)
+DISTSTYLE ALL
+SORTKEY (merchant_name, merchant_country);
+
+CREATE TABLE IF NOT EXISTS banking.fraud_alerts (
+    alert_id                 VARCHAR(64)     NOT NULL ENCODE ZSTD,
+    rule                     VARCHAR(32)     NOT NULL ENCODE BYTEDICT,
+    severity                 VARCHAR(8)      NOT NULL ENCODE BYTEDICT,
+    transaction_id           VARCHAR(64)     NOT NULL ENCODE ZSTD,
+    account_id               VARCHAR(34)     NOT NULL ENCODE ZSTD,
+    amount                   DECIMAL(18,4)   NOT NULL ENCODE AZ64,
+    currency                 VARCHAR(3)      NOT NULL ENCODE BYTEDICT,
+    event_time               TIMESTAMP       NOT NULL ENCODE AZ64,
+    reason                   VARCHAR(800)    NOT NULL ENCODE ZSTD,
+    event_date               DATE            NOT NULL ENCODE RAW,
+    run_id                   VARCHAR(64)     NOT NULL ENCODE ZSTD,
+    PRIMARY KEY (alert_id)
+)
+DISTSTYLE KEY DISTKEY (account_id)
+COMPOUND SORTKEY (event_date, account_id);
+
+-- The last balance of each account, currency and UTC day that had a transaction with a balance.
+CREATE TABLE IF NOT EXISTS banking.daily_balances (
+    account_id               VARCHAR(34)     NOT NULL ENCODE ZSTD,
+    currency                 VARCHAR(3)      NOT NULL ENCODE BYTEDICT,
+    balance_date             DATE            NOT NULL ENCODE RAW,
+    closing_balance          DECIMAL(18,4)   NOT NULL ENCODE AZ64,
+    last_event_time          TIMESTAMP       NOT NULL ENCODE AZ64,
+    last_transaction_id      VARCHAR(64)     NOT NULL ENCODE ZSTD,
+    run_id                   VARCHAR(64)     NOT NULL ENCODE ZSTD,      -- the load that wrote the row last
+    PRIMARY KEY (account_id, currency, balance_date)
+)
+DISTSTYLE KEY DISTKEY (account_id)
+COMPOUND SORTKEY (balance_date, account_id);
+
+-- What each run sent to quarantine.
+CREATE TABLE IF NOT EXISTS banking.quarantine_summary (
+    run_id                   VARCHAR(64)     NOT NULL ENCODE ZSTD,
+    reason                   VARCHAR(64)     NOT NULL ENCODE BYTEDICT,
+    records                  BIGINT          NOT NULL ENCODE AZ64,
+    PRIMARY KEY (run_id, reason)
+)
+DISTSTYLE ALL
+SORTKEY (run_id);
+
+-- What each run added to fact_transactions, as counted in the transaction that added it.
+CREATE TABLE IF NOT EXISTS banking.load_control_totals (
+    run_id                   VARCHAR(64)     NOT NULL ENCODE ZSTD,
+    currency                 VARCHAR(3)      NOT NULL ENCODE BYTEDICT,
+    credit_debit_indicator   VARCHAR(4)      NOT NULL ENCODE BYTEDICT,
+    records                  BIGINT          NOT NULL ENCODE AZ64,
+    amount                   DECIMAL(38,4)   NOT NULL ENCODE AZ64,
+    PRIMARY KEY (run_id, currency, credit_debit_indicator)
+)
+DISTSTYLE ALL
+SORTKEY (run_id);
+
+-- Never read, never written: loads LOCK it first, and so queue up, while everybody can still read the ledger.
+CREATE TABLE IF NOT EXISTS banking.load_lock (
+    held                     BOOLEAN         ENCODE RAW
+)
+DISTSTYLE ALL;
+
+-- Accounts that only some may see (of the bank's own staff, of politically exposed persons). Compliance fills it.
+CREATE TABLE IF NOT EXISTS banking.restricted_accounts (
+    account_id               VARCHAR(34)     NOT NULL ENCODE ZSTD,
+    reason                   VARCHAR(64)     NOT NULL ENCODE ZSTD,
+    PRIMARY KEY (account_id)
+)
+DISTSTYLE ALL
+SORTKEY (account_id);
+
+-- One row per loaded run, written last in the run's transaction: its presence is the proof that the run is loaded.
+CREATE TABLE IF NOT EXISTS banking.load_ledger (
+    run_id                   VARCHAR(64)     NOT NULL ENCODE ZSTD,
+    manifest_created_at      TIMESTAMP       NOT NULL ENCODE AZ64,
+    loaded_at                TIMESTAMP       NOT NULL ENCODE AZ64,
+    files                    BIGINT          NOT NULL ENCODE AZ64,
+    rows_staged              BIGINT          NOT NULL ENCODE AZ64,      -- equals the run's own count, or the load fails
+    rows_loaded              BIGINT          NOT NULL ENCODE AZ64,      -- new in fact_transactions
+    fraud_alerts             BIGINT          NOT NULL ENCODE AZ64,
+    quarantined              BIGINT          NOT NULL ENCODE AZ64,
+    PRIMARY KEY (run_id)
+)
+DISTSTYLE ALL
+SORTKEY (manifest_created_at);

@@ -1,0 +1,199 @@
+"""The buckets: raw, curated, quarantine, artifacts, access-logs and audit, and the policy of each.
+
+    python data_storage/s3_bucket_setup.py        # make or mend the buckets alone
+
+Every policy is cut from data_governance/s3_access_policy.json. Its Deny statements on encryption refuse an upload that
+names another algorithm or key; one that names none takes the bucket's default, which is the right key (hence the Null
+conditions: a lone StringNotEquals would refuse that too).
+
+The access-logs bucket is the exception by S3's own rules: log delivery takes SSE-S3 only, no default Object Lock, and
+a bucket that logs to itself would never stop.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from data_storage.s3_bucket import Bucket, BucketPolicy
+from infrastructure.policy_template import policy_from
+from infrastructure.resource import Clients, Properties, Resource, resource_id
+from infrastructure.settings import BUCKET_PURPOSES, STAGING_PREFIX, Settings
+from security.kms_keys import key_arn
+
+POLICY_TEMPLATE = Path(__file__).resolve().parents[1] / "data_governance" / "s3_access_policy.json"
+
+# The configuration of the buckets, as plain data (infrastructure/terraform/ is held equal to it by a test).
+_TRANSPORT = ("DenyInsecureTransport", "DenyOutdatedTls", "DenyOtherAccounts")
+_ENCRYPTION = ("DenyOtherEncryption", "DenyOtherKeys")
+INCOMPLETE_UPLOAD_DAYS = 7
+PUBLIC_ACCESS_BLOCK = {
+    "BlockPublicAcls": True,
+    "IgnorePublicAcls": True,
+    "BlockPublicPolicy": True,
+    "RestrictPublicBuckets": True,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BucketSpec:
+    """What one bucket is. Days count from an object's creation, or from when it stopped being current; 0 is never.
+
+    key: purpose of its KMS key, "" for SSE-S3; locked: Object Lock by settings; infrequent_days, glacier_days: when
+    objects move to STANDARD_IA and GLACIER; expire_days: when they go, -1 for settings.data_retention_years;
+    old_version_days: when overwritten versions go; prefix_expire_days: prefixes that go earlier.
+    """
+
+    statements: tuple[str, ...] = (*_TRANSPORT, *_ENCRYPTION)
+    key: str = "data"
+    locked: bool = False
+    logged: bool = True
+    infrequent_days: int = 0
+    glacier_days: int = 0
+    expire_days: int = 0
+    old_version_days: int = 30
+    prefix_expire_days: tuple[tuple[str, int], ...] = ()
+    keep: str = "it holds data"
+
+
+BUCKETS: dict[str, BucketSpec] = {
+    # Three months at hand (PCI DSS 10.5.1), then colder; kept as long as the law asks.
+    "raw": BucketSpec(locked=True, infrequent_days=90, glacier_days=365, expire_days=-1, old_version_days=90),
+    "curated": BucketSpec(infrequent_days=180, prefix_expire_days=((STAGING_PREFIX, 7),)),
+    "quarantine": BucketSpec(infrequent_days=90, expire_days=365),
+    "artifacts": BucketSpec(old_version_days=90, keep=""),
+    "access-logs": BucketSpec(
+        statements=("AccessLogDelivery", *_TRANSPORT), key="", logged=False, infrequent_days=90, expire_days=400
+    ),
+    "audit": BucketSpec(
+        statements=("CloudTrailChecksAcl", "CloudTrailWrites", *_TRANSPORT, *_ENCRYPTION),
+        key="audit",
+        locked=True,
+        infrequent_days=90,
+        glacier_days=365,
+        expire_days=-1,
+        old_version_days=90,
+    ),
+}
+assert tuple(BUCKETS) == BUCKET_PURPOSES
+
+_DAYS_A_YEAR = 365.25
+
+
+def bucket_id(settings: Settings, purpose: str) -> str:
+    """The resource id of a bucket, for depends_on."""
+    return resource_id(Bucket.type, settings.bucket(purpose))
+
+
+def bucket_policy_id(settings: Settings, purpose: str) -> str:
+    """The resource id of a bucket's policy: a trail needs it to be there first."""
+    return resource_id(BucketPolicy.type, settings.bucket(purpose))
+
+
+def resources(settings: Settings, clients: Clients) -> list[Resource]:
+    """Each bucket and its policy."""
+    found: list[Resource] = []
+    for purpose, spec in BUCKETS.items():
+        name = settings.bucket(purpose)
+        found.append(
+            Bucket(
+                part="data_storage",
+                name=name,
+                clients=clients,
+                region=settings.region,
+                account_id=settings.account_id,
+                depends_on=(bucket_policy_id(settings, "access-logs"),) if spec.logged else (),
+                keep=spec.keep,
+                properties=bucket_properties(settings, purpose),
+            )
+        )
+        found.append(
+            BucketPolicy(
+                part="data_storage",
+                name=name,
+                clients=clients,
+                depends_on=(bucket_id(settings, purpose),),
+                keep=spec.keep and "the bucket that it guards stays",
+                properties={"PolicyDocument": bucket_policy(settings, purpose)},
+            )
+        )
+    return found
+
+
+def bucket_properties(settings: Settings, purpose: str) -> Properties:
+    """The desired properties of a bucket."""
+    spec = BUCKETS[purpose]
+    return {
+        "ObjectLock": {"Mode": settings.lock_mode, "Years": settings.object_lock_years} if spec.locked else None,
+        "Versioning": "Enabled",
+        "Encryption": (
+            {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key_arn(settings, spec.key), "BucketKeyEnabled": True}
+            if spec.key
+            else {"SSEAlgorithm": "AES256", "BucketKeyEnabled": False}
+        ),
+        "PublicAccessBlock": PUBLIC_ACCESS_BLOCK,
+        "ObjectOwnership": "BucketOwnerEnforced",
+        "LifecycleRules": lifecycle_rules(settings, spec),
+        "Logging": (
+            {"TargetBucket": settings.bucket("access-logs"), "TargetPrefix": f"{purpose}/"} if spec.logged else None
+        ),
+        "Tags": settings.all_tags | {"Purpose": purpose},
+    }
+
+
+def lifecycle_rules(settings: Settings, spec: BucketSpec) -> list[dict[str, Any]]:
+    """The lifecycle rules of a bucket, in the API's form."""
+    rule: dict[str, Any] = {
+        "ID": "all-objects",
+        "Status": "Enabled",
+        "Filter": {"Prefix": ""},
+        "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": INCOMPLETE_UPLOAD_DAYS},
+        "NoncurrentVersionExpiration": {"NoncurrentDays": spec.old_version_days},
+    }
+    moves = [
+        {"Days": days, "StorageClass": storage}
+        for days, storage in ((spec.infrequent_days, "STANDARD_IA"), (spec.glacier_days, "GLACIER"))
+        if days
+    ]
+    if moves:
+        rule["Transitions"] = moves
+    if spec.expire_days:
+        rule["Expiration"] = {"Days": spec.expire_days if spec.expire_days > 0 else _retention_days(settings)}
+    early = [
+        {
+            "ID": f"expire-{prefix.strip('/')}",
+            "Status": "Enabled",
+            "Filter": {"Prefix": prefix},
+            "Expiration": {"Days": days},
+        }
+        for prefix, days in spec.prefix_expire_days
+    ]
+    return [rule, *early]
+
+
+def _retention_days(settings: Settings) -> int:
+    return int(settings.data_retention_years * _DAYS_A_YEAR) + 1
+
+
+def bucket_policy(settings: Settings, purpose: str) -> dict[str, Any]:
+    """The policy of a bucket: its statements of the template, filled in."""
+    spec = BUCKETS[purpose]
+    values = {
+        "partition": settings.partition,
+        "account_id": settings.account_id,
+        "prefix": settings.prefix,
+        "bucket_arn": settings.bucket_arn(purpose),
+        "trail_arn": settings.arn("cloudtrail", f"trail/{settings.trail_name}"),
+        "key_arn": key_arn(settings, spec.key) if spec.key else "",
+    }
+    return policy_from(POLICY_TEMPLATE, values, spec.statements)
+
+
+if __name__ == "__main__":
+    from infrastructure.provisioning import run_alone
+
+    raise SystemExit(run_alone(resources, __doc__))

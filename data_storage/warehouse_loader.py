@@ -1,0 +1,169 @@
+"""Loads the runs of the Glue job into the warehouse, each once: one transaction per run, its ledger row last.
+
+A run is pending while its result.json is in the curated bucket and its row is not in load_ledger. Runs are loaded in
+the order of their manifests. Killed anywhere, started twice or three times at once: run it again, and what is loaded
+is loaded once (data_storage/warehouse_load_sql.py says how).
+
+Runs inside the Glue job: boto3's clients come as arguments, the rest is standard library and this project.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from data_governance.control_totals import ControlKey, ControlTotals
+from data_storage.data_api import StatementFailedError, WarehouseTarget, execute_batch, query
+from data_storage.warehouse_load_sql import CopySource, CuratedFile, Run, copy_manifest, literal, load_statements
+from infrastructure.settings import RUNS_PREFIX
+
+__all__ = ["LedgerRow", "LoadReport", "WarehouseTarget", "ledger", "load_pending", "loaded_totals", "pending_runs"]
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRow:
+    """A loaded run, as load_ledger has it. Times are UTC, as text."""
+
+    run_id: str
+    manifest_created_at: str
+    loaded_at: str
+    files: int
+    rows_staged: int
+    rows_loaded: int
+    fraud_alerts: int
+    quarantined: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoadReport:
+    """What one call's load of a run did. rows_loaded below rows_staged: so many were in the warehouse already."""
+
+    run_id: str
+    rows_staged: int
+    rows_loaded: int
+    fraud_alerts: int
+
+
+Progress = Callable[[LoadReport, int], None]  # a loaded run, and how many are left
+
+
+def load_pending(
+    data_api: Any, s3: Any, target: WarehouseTarget, curated_bucket: str, on_progress: Progress | None = None
+) -> list[LoadReport]:
+    """Load every pending run; what was loaded, in order. Raises PlatformError that names the statement at fault.
+
+    data_api: boto3's redshift-data client, or its stand-in; s3: boto3's S3 client.
+    """
+    runs = pending_runs(data_api, s3, target, curated_bucket)
+    reports = []
+    for place, run in enumerate(runs, 1):
+        reports.append(load_run(data_api, s3, target, curated_bucket, run))
+        if on_progress is not None:
+            on_progress(reports[-1], len(runs) - place)
+    return reports
+
+
+def pending_runs(data_api: Any, s3: Any, target: WarehouseTarget, curated_bucket: str) -> list[Run]:
+    """The runs that have a result and no ledger row, in the order of their manifests' creation."""
+    loaded = {run_id for (run_id,) in query(data_api, target, f"SELECT run_id FROM {target.schema}.load_ledger")}
+    runs = []
+    for key in _result_keys(s3, curated_bucket):
+        if key.removeprefix(RUNS_PREFIX).partition("/")[0] not in loaded:
+            body = s3.get_object(Bucket=curated_bucket, Key=key)["Body"].read()
+            runs.append(Run.from_result(body, f"s3://{curated_bucket}/{key}"))
+    return sorted(runs, key=lambda run: (run.created_at, run.run_id))
+
+
+def _result_keys(s3: Any, bucket: str) -> Iterator[str]:
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=RUNS_PREFIX):
+        for found in page.get("Contents", []):
+            if found["Key"].endswith("/result.json"):
+                yield found["Key"]
+
+
+def load_run(data_api: Any, s3: Any, target: WarehouseTarget, curated_bucket: str, run: Run) -> LoadReport:
+    """Load one run in one transaction. A run that the ledger knows changes nothing."""
+    source = CopySource(
+        role_arn=target.copy_role_arn,
+        transactions_manifest=_put_manifest(s3, curated_bucket, run, "transactions", run.curated),
+        fraud_alerts_manifest=_put_manifest(s3, curated_bucket, run, "fraud_alerts", run.fraud_alerts),
+    )
+    statements = load_statements(run, target.schema, source)
+    name = f"load-{run.run_id}"
+    try:
+        execute_batch(data_api, target, statements, name, _client_token(data_api, target, name, statements))
+    except StatementFailedError as error:
+        if "rows_staged" in error.what:
+            raise StatementFailedError(
+                f"run {run.run_id}",
+                f"its files do not hold the {run.rows} rows that its result counts; nothing was loaded",
+                "Compare the curated files' versions with the run's result, and restore them",
+                aborted=False,
+            ) from None
+        raise
+    (row,) = ledger(data_api, target, run.run_id)
+    return LoadReport(run.run_id, row.rows_staged, row.rows_loaded, row.fraud_alerts)
+
+
+def _put_manifest(s3: Any, bucket: str, run: Run, table: str, files: Sequence[CuratedFile]) -> str | None:
+    """Write COPY's manifest beside the run's result; its URL, or None where there is nothing to copy."""
+    if not files:
+        return None
+    key = f"{RUNS_PREFIX}{run.run_id}/copy_{table}.manifest"
+    s3.put_object(Bucket=bucket, Key=key, Body=copy_manifest(bucket, files), ContentType="application/json")
+    return f"s3://{bucket}/{key}"
+
+
+def _client_token(data_api: Any, target: WarehouseTarget, name: str, statements: Sequence[str]) -> str:
+    """The same for every loader that makes the same attempt, so that the Data API runs it once and all wait for it.
+
+    A failed attempt keeps its token for eight hours; the count of failed ones, which the Data API lists for a day,
+    makes the next one's.
+    """
+    failed = 0
+    for status in ("FAILED", "ABORTED"):
+        following: dict[str, str] = {}
+        while True:
+            page = data_api.list_statements(StatementName=name, Status=status, **following)
+            failed += sum(statement["StatementName"] == name for statement in page["Statements"])
+            if not page.get("NextToken"):
+                break
+            following = {"NextToken": page["NextToken"]}
+    content = "\n".join([target.name, name, str(failed), *statements])
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def ledger(data_api: Any, target: WarehouseTarget, run_id: str | None = None) -> list[LedgerRow]:
+    """The loaded runs in the order of their manifests; of one run where it is named."""
+    where = f"WHERE run_id = {literal(run_id)}" if run_id is not None else ""
+    rows = query(
+        data_api,
+        target,
+        "SELECT run_id, manifest_created_at, loaded_at, files, rows_staged, rows_loaded, fraud_alerts, quarantined"
+        f" FROM {target.schema}.load_ledger {where} ORDER BY manifest_created_at, run_id",
+    )
+    return [LedgerRow(*row) for row in rows]  # type: ignore[arg-type]
+
+
+def loaded_totals(
+    data_api: Any, target: WarehouseTarget, run_id: str | None = None, event_date: str | None = None
+) -> ControlTotals:
+    """Control totals of fact_transactions, counted there now; of one run's rows, or one day's, where it is named."""
+    where = ""
+    if run_id is not None:
+        where = f"WHERE run_id = {literal(run_id)}"
+    elif event_date is not None:
+        where = f"WHERE event_date = {literal(event_date)}"
+    rows = query(
+        data_api,
+        target,
+        "SELECT currency, credit_debit_indicator, COUNT(*), SUM(amount)"
+        f" FROM {target.schema}.fact_transactions {where} GROUP BY currency, credit_debit_indicator",
+    )
+    totals = ControlTotals()
+    for currency, indicator, records, amount in rows:
+        totals.add(ControlKey(str(currency), str(indicator)), Decimal(str(amount)), int(str(records)))
+    return totals
