@@ -1,0 +1,274 @@
+"""One run of the job: a manifest in, curated files, alerts and quarantine out, and the result that commits them.
+
+    stage     raw objects are gathered into few large files
+    transform one scan, one write to the staging area; then what was written is counted, from the files themselves
+    publish   the write-ahead list is put, and the files are copied to the names that derive from the run id
+    result    the run's commit; the staging area goes
+
+Killed before publish.json: nothing counts, the run is computed again. Killed after it: what it lists is copied again,
+under the same names. Where the staged files are lost by then, the run is computed again and what the old list had
+published is removed first.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote
+
+import pyspark
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from data_catalog.transaction_contract import CURATED_FIELDS, FRAUD_ALERT_FIELDS, spark_ddl, typed_columns
+from data_governance.control_totals import ControlKey, ControlTotals
+from data_processing import fraud_rules, transformations
+from data_processing.manifest import Manifest, RawObject
+from data_processing.run_state import RunState
+from data_processing.staging import Staging, delete_objects, open_staging, publish_files, stage_raw
+from data_processing.transformations import CURATED, DISPOSITIONS, DUPLICATE, QUARANTINE, RELANDED, STAGED_PARTITIONS
+from infrastructure.settings import CURATED_FRAUD_ALERTS_PREFIX, CURATED_TRANSACTIONS_PREFIX, QUARANTINE_PREFIX
+
+# Parquet files of this size are read at full speed; curated rows take about as much there as landed ones in gzip.
+TARGET_FILE_BYTES = 128 * 1024**2
+# Fewer files are not worth idle cores, smaller ones are not worth more cores.
+_SMALLEST_SHARE = 32 * 1024**2
+
+_QUARANTINE_FILE_ROWS = 500_000
+
+_STAGED_SCHEMA = spark_ddl([*typed_columns(CURATED_FIELDS), *((name, "string") for name in STAGED_PARTITIONS)])
+_ALERT_SCHEMA = spark_ddl([*typed_columns(FRAUD_ALERT_FIELDS), ("slice", "string")])
+# All different: a dictionary is built in vain.
+_NO_DICTIONARY = ("transaction_id", "content_hash", "sequence_number")
+
+
+@dataclass(frozen=True, slots=True)
+class Buckets:
+    """The lake's buckets by purpose."""
+
+    raw: str
+    curated: str
+    quarantine: str
+
+    def of(self, kind: str) -> str:
+        """Where files of a kind (a key of _PREFIXES) are published."""
+        return self.quarantine if kind == "quarantine" else self.curated
+
+
+# What is published: kind -> (prefix, partition, suffix).
+_PREFIXES = {
+    "curated": (CURATED_TRANSACTIONS_PREFIX, "event_date", "parquet"),
+    "fraud_alerts": (CURATED_FRAUD_ALERTS_PREFIX, "event_date", "parquet"),
+    "quarantine": (f"{QUARANTINE_PREFIX}stage={transformations.STAGE}/", "arrival_date", "ndjson.gz"),
+}
+
+Progress = Callable[..., None]
+
+
+def emit(stage: str, **fields: Any) -> None:
+    """Print a stage's progress as one JSON line: {"stage": ..., fields}."""
+    print(json.dumps({"stage": stage} | fields), flush=True)
+
+
+@dataclass(slots=True)
+class _Counted:
+    """What the staged table holds: totals by disposition, quarantine by reason, curated records by file."""
+
+    totals: dict[str, ControlTotals] = field(default_factory=lambda: {name: ControlTotals() for name in DISPOSITIONS})
+    reasons: dict[str, int] = field(default_factory=dict)
+    curated_files: dict[str, int] = field(default_factory=dict)
+
+
+class EtlRun:
+    """Carries a manifest through, on a Spark session."""
+
+    def __init__(
+        self, spark: SparkSession, s3: Any, buckets: Buckets, manifest: Manifest, staging_directory: str | None
+    ) -> None:
+        self._spark = spark
+        self._s3 = s3
+        self._buckets = buckets
+        self._manifest = manifest
+        self._state = RunState(s3, buckets.curated)
+        self._staging: Staging = open_staging(s3, buckets.curated, manifest.run_id, staging_directory)
+        self._started = time.monotonic()
+
+    def finish(self) -> dict[str, Any]:
+        """Do what is left of the run; its result."""
+        publication = self._state.publication(self._manifest.run_id)
+        if publication is None or not self._is_still_staged(publication):
+            if publication is not None:
+                delete_objects(self._s3, [(row["bucket"], row["key"]) for row in publication["files"]])
+            self._staging.remove()
+            publication = self._computed()
+            self._state.write_publication(self._manifest.run_id, publication)
+        result = self._published(publication)
+        self._state.write_result(self._manifest.run_id, result)
+        self._staging.remove()
+        self._emit("result", control_totals=result["control_totals"], reasons=result["quarantined_by_reason"])
+        return result
+
+    def _is_still_staged(self, publication: dict[str, Any]) -> bool:
+        staged = {file.path: file.size for file in self._staging.files(publication["attempt"])}
+        return all(staged.get(row["staged"]) == row["size"] for row in publication["files"])
+
+    def _computed(self) -> dict[str, Any]:
+        """Compute the run into the staging area; its write-ahead list."""
+        attempt = uuid.uuid4().hex[:8]
+        rows = self._transformed(attempt)
+        counted = self._counted(rows, attempt)
+        files = [self._published_row("curated", path, records) for path, records in counted.curated_files.items()]
+        files += self._fraud_alerts(rows, attempt, counted) + self._quarantine(rows, attempt, counted)
+        totals = counted.totals
+        landed = totals[CURATED] + totals[DUPLICATE] + totals[QUARANTINE]
+        return {
+            "attempt": attempt,
+            "files": _with_keys(files, self._manifest.run_id, self._sizes(attempt)),
+            "control_totals": {
+                "landed": landed.rows(),
+                "relanded": totals[RELANDED].rows(),
+                "duplicate": totals[DUPLICATE].rows(),
+                "quarantined": totals[QUARANTINE].rows(),
+                "curated": totals[CURATED].rows(),
+            },
+            "quarantined_by_reason": dict(sorted(counted.reasons.items())),
+        }
+
+    def _sizes(self, attempt: str) -> dict[str, int]:
+        return {file.path: file.size for file in self._staging.files(attempt)}
+
+    def _transformed(self, attempt: str) -> DataFrame:
+        """Scan, decide, write; the staged table."""
+        manifest = self._manifest
+        cores = self._spark.sparkContext.defaultParallelism
+        shares = max(1, min(cores, -(-manifest.size // _SMALLEST_SHARE)), -(-manifest.size // TARGET_FILE_BYTES))
+        self._spark.conf.set("spark.sql.shuffle.partitions", str(max(shares, 2 if cores > 1 else 1)))
+        lines = self._lines(manifest.objects, f"{attempt}/raw", cores)
+        earlier = None
+        if manifest.earlier:
+            earlier = transformations.positions(self._lines(manifest.earlier, f"{attempt}/earlier", cores))
+        self._emit("transform", records=None)
+        typed = transformations.typed(transformations.parsed(lines))
+        decided = transformations.decided(typed, self._known(attempt), earlier)
+        writer = transformations.staged(decided, manifest.run_id).write.partitionBy(*STAGED_PARTITIONS)
+        for name in _NO_DICTIONARY:
+            writer = writer.option(f"parquet.enable.dictionary#{name}", "false")
+        uri = self._staging.uri(f"{attempt}/rows")
+        writer.parquet(uri)
+        return self._spark.read.schema(_STAGED_SCHEMA).parquet(uri)
+
+    def _lines(self, objects: Iterable[RawObject], path: str, cores: int) -> DataFrame:
+        objects = list(objects)
+        self._emit("stage", objects=0, of=len(objects))
+        uris = stage_raw(
+            self._s3, self._buckets.raw, objects, self._staging, path, cores,
+            lambda staged: self._emit("stage", objects=staged, of=len(objects)),
+        )  # fmt: skip
+        return self._spark.read.text(uris, lineSep="\n")
+
+    def _known(self, attempt: str) -> DataFrame | None:
+        """transaction_id and content_hash of what is curated already, None where nothing is."""
+        uri = self._staging.table(self._buckets.curated, CURATED_TRANSACTIONS_PREFIX, f"{attempt}/known")
+        if uri is None:
+            return None
+        reader = self._spark.read.schema("transaction_id string, content_hash string")
+        return reader.option("recursiveFileLookup", "true").parquet(uri)
+
+    def _counted(self, rows: DataFrame, attempt: str) -> _Counted:
+        counted = _Counted()
+        for row in transformations.staged_counts(rows).collect():
+            key = ControlKey(row["currency"], row["credit_debit_indicator"])
+            counted.totals[row["disposition"]].add(key, row["amount"], row["records"])
+            if row["disposition"] == QUARANTINE:
+                counted.reasons[row["slice"]] = counted.reasons.get(row["slice"], 0) + row["records"]
+            if row["disposition"] == CURATED:
+                path = _staged_path(row["file"], attempt)
+                counted.curated_files[path] = counted.curated_files.get(path, 0) + row["records"]
+        records = {name: totals.records for name, totals in counted.totals.items()}
+        self._emit("transform", records=sum(records.values()), **records)
+        return counted
+
+    def _fraud_alerts(self, rows: DataFrame, attempt: str, counted: _Counted) -> list[dict[str, Any]]:
+        if not counted.curated_files:
+            return []
+        transactions = rows.where(F.col("disposition") == CURATED).select(*fraud_rules.COLUMNS)
+        alerts = fraud_rules.alerts(transactions, self._manifest.run_id)
+        uri = self._staging.uri(f"{attempt}/fraud")
+        by_date = alerts.withColumn("slice", F.col("event_date").cast("string")).repartition("slice")
+        by_date.sortWithinPartitions("slice", "alert_id").write.partitionBy("slice").parquet(uri)
+        if not self._staging.files(f"{attempt}/fraud"):
+            return []
+        return self._rows_by_file("fraud_alerts", self._spark.read.schema(_ALERT_SCHEMA).parquet(uri), attempt)
+
+    def _quarantine(self, rows: DataFrame, attempt: str, counted: _Counted) -> list[dict[str, Any]]:
+        if not counted.reasons:
+            return []
+        uri = self._staging.uri(f"{attempt}/quarantine")
+        arrival_date = self._manifest.created_at.date().isoformat()
+        quarantined = rows.where(F.col("disposition") == QUARANTINE)
+        files = -(-sum(counted.reasons.values()) // _QUARANTINE_FILE_ROWS)
+        lines = transformations.quarantine_rows(quarantined.coalesce(files), arrival_date)
+        lines.write.partitionBy("arrival_date").text(uri, compression="gzip", lineSep="\n")
+        return self._rows_by_file("quarantine", self._spark.read.text(uri, lineSep="\n"), attempt)
+
+    def _rows_by_file(self, kind: str, table: DataFrame, attempt: str) -> list[dict[str, Any]]:
+        counts = table.groupBy(F.input_file_name().alias("file")).count().collect()
+        rows = [self._published_row(kind, _staged_path(row["file"], attempt), row["count"]) for row in counts]
+        self._emit("write", table=kind, records=sum(row["records"] for row in rows), files=len(rows))
+        return rows
+
+    def _published_row(self, kind: str, path: str, records: int) -> dict[str, Any]:
+        """One line of the write-ahead list, yet without key and size."""
+        partition = path.rsplit("/", 2)[1].split("=", 1)[1]
+        return {
+            "kind": kind,
+            "bucket": self._buckets.of(kind),
+            "staged": path,
+            "partition": partition,
+            "records": records,
+        }
+
+    def _published(self, publication: dict[str, Any]) -> dict[str, Any]:
+        """Copy what the list says to its place; the run's result."""
+        files = publication["files"]
+        self._emit("publish", files=0, of=len(files))
+        publish_files(self._staging, [(row["staged"], row["bucket"], row["key"]) for row in files])
+        self._emit("publish", files=len(files), of=len(files))
+        return {
+            "run_id": self._manifest.run_id,
+            "created_at": self._manifest.created_at.isoformat(),
+            "raw_objects": len(self._manifest.objects),
+            **{kind: {"files": [_result_row(row) for row in files if row["kind"] == kind]} for kind in _PREFIXES},
+            "control_totals": publication["control_totals"],
+            "quarantined_by_reason": publication["quarantined_by_reason"],
+            "versions": {"spark": pyspark.__version__, "python": platform.python_version()},
+        }
+
+    def _emit(self, stage: str, **fields: Any) -> None:
+        emit(stage, run_id=self._manifest.run_id, seconds=round(time.monotonic() - self._started, 1), **fields)
+
+
+def _staged_path(uri: str, attempt: str) -> str:
+    """The path inside the staging area of a file that Spark names by its (escaped) URI."""
+    return f"{attempt}/" + unquote(uri).split(f"/{attempt}/", 1)[1]
+
+
+def _with_keys(files: list[dict[str, Any]], run_id: str, sizes: dict[str, int]) -> list[dict[str, Any]]:
+    """Each with the key that it gets: {run_id}-NNNNN, numbered by kind in the order of the staged paths."""
+    named: list[dict[str, Any]] = []
+    for kind, (prefix, partition, suffix) in _PREFIXES.items():
+        ordered = sorted((row for row in files if row["kind"] == kind), key=lambda row: row["staged"])
+        for number, row in enumerate(ordered):
+            key = f"{prefix}{partition}={row['partition']}/{run_id}-{number:05}.{suffix}"
+            named.append(row | {"key": key, "size": sizes[row["staged"]]})
+    return named
+
+
+def _result_row(row: dict[str, Any]) -> dict[str, Any]:
+    partition = _PREFIXES[row["kind"]][1]
+    return {"key": row["key"], "size": row["size"], "records": row["records"], partition: row["partition"]}

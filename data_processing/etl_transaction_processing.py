@@ -1,0 +1,124 @@
+"""The Glue job: raw objects -> curated Parquet, fraud alerts and quarantine, each record exactly once.
+
+Arguments (Glue's; all names of the job's defaults):
+    --JOB_NAME --raw_bucket --curated_bucket --quarantine_bucket
+    --stream_retention_hours   optional: how long after its arrival a record may still land (168)
+    --staging_directory        optional: a local directory for the run's scratch; without it, curated/staging/ in S3
+    --redshift_workgroup --redshift_database --redshift_copy_role_arn   optional: load the results at the end
+
+First it finishes a run that was left open, then it makes one run of what is pending. Each stage prints a JSON line.
+Started again after whatever killed it, it completes the work (docs/etl.md).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+with suppress(IndexError):  # a Glue worker has the project's packages from --extra-py-files
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from pyspark.sql import SparkSession
+
+from data_processing.etl_run import Buckets, EtlRun, emit
+from data_processing.manifest import Manifest, list_from, plan
+from data_processing.raw_zone import list_raw
+from data_processing.run_state import RunState
+from data_processing.spark_session import configure
+from infrastructure.aws import client
+from infrastructure.settings import Settings
+
+_REQUIRED = ("JOB_NAME", "raw_bucket", "curated_bucket", "quarantine_bucket")
+_OPTIONAL = {
+    "stream_retention_hours": "168",
+    "staging_directory": "",
+    "redshift_workgroup": "",
+    "redshift_database": "",
+    "redshift_copy_role_arn": "",
+}
+
+
+def arguments(argv: Sequence[str]) -> dict[str, str]:
+    """The job's arguments; getResolvedOptions knows no optional ones."""
+    from awsglue.utils import getResolvedOptions  # where a Glue job runs, and nowhere else
+
+    given = [name for name in _OPTIONAL if any(one == f"--{name}" or one.startswith(f"--{name}=") for one in argv)]
+    return _OPTIONAL | dict(getResolvedOptions(list(argv), [*_REQUIRED, *given]))
+
+
+def main(argv: Sequence[str]) -> None:
+    """Run the job."""
+    options = arguments(argv)
+    spark, commit = _session(options)
+    buckets = Buckets(options["raw_bucket"], options["curated_bucket"], options["quarantine_bucket"])
+    process(spark, client("s3"), buckets, options["staging_directory"], int(options["stream_retention_hours"]))
+    if options["redshift_workgroup"]:
+        _load(options)
+    commit()
+
+
+def process(
+    spark: SparkSession, s3: Any, buckets: Buckets, staging_directory: str | None, retention_hours: int = 168
+) -> list[dict[str, Any]]:
+    """Finish open runs, then make one of what is pending; the results of all that ended here."""
+    state = RunState(s3, buckets.curated)
+    results = []
+    for manifest in state.open_manifests(state.runs()):
+        emit("manifest", run_id=manifest.run_id, objects=len(manifest.objects), bytes=manifest.size, resumed=True)
+        results.append(EtlRun(spark, s3, buckets, manifest, staging_directory).finish())
+    pending = _pending(s3, buckets.raw, state, timedelta(hours=retention_hours))
+    if pending is None:
+        emit("manifest", objects=0, note="nothing is pending")
+        return results
+    state.write_manifest(pending)
+    emit(
+        "manifest", run_id=pending.run_id, objects=len(pending.objects), bytes=pending.size,
+        earlier=len(pending.earlier), exhausted=pending.exhausted,
+    )  # fmt: skip
+    results.append(EtlRun(spark, s3, buckets, pending, staging_directory).finish())
+    return results
+
+
+def _pending(s3: Any, raw_bucket: str, state: RunState, retention: timedelta) -> Manifest | None:
+    # Taken before the listing, so that what lands meanwhile is within the next one's reach.
+    created_at = datetime.now(UTC)
+    manifests = state.recent_manifests(state.runs(), retention)
+    since = list_from(manifests, retention)
+    return plan(list_raw(s3, raw_bucket, since), manifests, created_at, since)
+
+
+def _session(options: dict[str, str]) -> tuple[SparkSession, Any]:
+    """The Spark session, and what ends the job. Glue's context and job exist on Glue only."""
+    try:
+        from awsglue.context import GlueContext
+        from awsglue.job import Job
+    except ImportError:
+        spark = configure(SparkSession.builder.appName(options["JOB_NAME"]).getOrCreate())
+        return spark, spark.stop
+    from pyspark import SparkContext
+
+    context = GlueContext(SparkContext.getOrCreate())
+    job = Job(context)
+    job.init(options["JOB_NAME"], options)
+    return configure(context.spark_session), job.commit
+
+
+def _load(options: dict[str, str]) -> None:
+    from data_storage.warehouse_loader import WarehouseTarget, load_pending
+
+    target = WarehouseTarget(
+        database=options["redshift_database"],
+        schema=Settings().warehouse_schema,
+        copy_role_arn=options["redshift_copy_role_arn"],
+        workgroup=options["redshift_workgroup"],
+    )
+    for loaded in load_pending(client("redshift-data"), client("s3"), target, options["curated_bucket"]):
+        emit("load", run_id=loaded.run_id, records=loaded.rows_loaded, fraud_alerts=loaded.fraud_alerts)
+
+
+if __name__ == "__main__":
+    main(sys.argv)

@@ -1,0 +1,90 @@
+"""The form of a landed row, as Java regular expressions made from the contract. Pure.
+
+Spark's typed JSON reader repairs what it should refuse: it rounds amounts, takes "1,234.50", epoch milliseconds and a
+bare year for times, drops the second object of a line, takes {} for a row and an array for many. So rows are read as
+text. LINE says what the landing writes, to the letter; what it does not match is looked at field by field.
+"""
+
+from __future__ import annotations
+
+from data_catalog.transaction_contract import LANDED_FIELDS, TRANSACTION_FIELDS, Field, Type, json_schema
+
+# Generous: a landed row with every field at its longest has under 16 KiB.
+MAX_LINE_BYTES = 64 * 1024
+
+_STATED: dict[str, str] = {
+    name: property_["pattern"].removeprefix("^").removesuffix("$")
+    for name, property_ in json_schema()["properties"].items()
+    if "pattern" in property_ and "!-~" not in property_["pattern"]
+} | {"card_last4": "[0-9]{4}", "sequence_number": "0|[1-9][0-9]{0,127}"}
+_TIMESTAMP = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?Z"
+_DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_INTEGER = "0|[1-9][0-9]{0,17}"
+# What JSON may leave as it is inside a string.
+_UNESCAPED = r'[^"\\\x00-\x1f]'
+# Bytes that are no UTF-8 look like this one to a regular expression: the field by field look tells them apart.
+REPLACEMENT = "\ufffd"
+# A surrogate stands for nothing unless its other half follows.
+_UNICODE = r"u(?:[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?![dD][89a-fA-F])[0-9a-fA-F]{4})"
+_STRING = rf'"{_UNESCAPED}*+(?:\\(?:["\\/bfnrt]|{_UNICODE}){_UNESCAPED}*+)*+"'
+_SPACE = r"[ \t\r]*+"
+
+
+def value_form(field: Field) -> str:
+    """What a field's value must match as a whole, escapes resolved."""
+    if field.values:
+        return "|".join(field.values)
+    if field.name in _STATED:
+        return _STATED[field.name]
+    if field.type is Type.STRING:
+        return rf"[!-~]{{1,{field.max_length}}}" if field.ascii else rf"[^\x00]{{1,{field.max_length}}}"
+    return {Type.TIMESTAMP: _TIMESTAMP, Type.DATE: _DATE, Type.INTEGER: _INTEGER}[field.type]
+
+
+def _quoted_form(field: Field) -> str:
+    """The same inside a JSON line, where no escape is needed."""
+    if field.type is Type.INTEGER:
+        return f"(?:{value_form(field)})"
+    if field.type is Type.STRING and not field.values and field.name not in _STATED:
+        characters = r"[!#-\[\]-~]" if field.ascii else _UNESCAPED.replace("]", REPLACEMENT + "]")
+        return f'"{characters}{{1,{field.max_length}}}+"'
+    return f'"(?:{value_form(field)})"'
+
+
+def whole(pattern: str) -> str:
+    """A pattern that must match all of a value; $ would let a line feed follow."""
+    return rf"\A(?:{pattern})\z"
+
+
+def _line() -> str:
+    """A row as the landing writes it: a transaction's required fields, its optional ones, card, position; no space."""
+    transaction = {field.name for field in TRANSACTION_FIELDS}
+    ordered = sorted(LANDED_FIELDS, key=lambda field: (field.name not in transaction, not _leads(field, transaction)))
+    members = []
+    for field in ordered:
+        member = f',"{field.name}":{_quoted_form(field)}'
+        members.append(member if field.required else f'(?:{member}|,"{field.name}":null)?+')
+    return whole(r"\{" + "".join(members).removeprefix(",") + r"\}")
+
+
+def _leads(field: Field, transaction: set[str]) -> bool:
+    return field.required and field.name in transaction
+
+
+def _flat_object() -> str:
+    """One JSON object and nothing else: the contract's fields, each a string or null, the integers integers."""
+    members = [
+        f"{_SPACE}{_names(is_integer)}{_SPACE}:{_SPACE}(?:{value}|null){_SPACE}"
+        for is_integer, value in ((False, _STRING), (True, f"(?:{_INTEGER})"))
+    ]
+    member = f"(?:{members[0]}|{members[1]})"
+    return whole(rf"{_SPACE}\{{{member}(?:,{member}){{0,{len(LANDED_FIELDS) - 1}}}+\}}{_SPACE}")
+
+
+def _names(is_integer: bool) -> str:
+    names = [field.name for field in LANDED_FIELDS if (field.type is Type.INTEGER) is is_integer]
+    return '"(?:' + "|".join(sorted(names, key=len, reverse=True)) + ')"'
+
+
+LINE = _line()
+FLAT_OBJECT = _flat_object()

@@ -1,0 +1,215 @@
+"""Plans runs: which raw objects a run processes, fixed before it starts. Pure.
+
+A run is known by its manifest. Whatever is killed, the manifest stays; the next run of the job finishes it before it
+makes one of its own. An object is in one manifest only, known by its key: a retried batch writes the same key again,
+and under SSE-KMS with another ETag.
+
+What is pending is what the raw zone holds less what manifests hold. Both stay bounded however old the lake is, because
+a record can only land while the stream still keeps it: once a run has taken all that was pending, partitions older
+than the stream's retention at that time are complete, and neither they nor the manifests from before are read again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, NamedTuple
+
+# A run takes at most so much; more stays pending for the next run. 16 GiB of gzip are some 100 million rows.
+MAX_OBJECTS = 100_000
+MAX_BYTES = 16 * 1024**3
+
+# Clocks of Kinesis, S3 and the job may differ; a batch is named by the arrival of its first record.
+_CLOCK_SLACK = timedelta(days=1)
+
+_RAW_KEY = re.compile(
+    r"arrival_date=(?P<date>\d{4}-\d{2}-\d{2})/arrival_hour=(?P<hour>\d{2})/"
+    r"(?P<lane>[^/]+)-(?P<first>\d+)-(?P<last>\d+)\.ndjson\.gz$"
+)
+_ARRIVAL_DATE = re.compile(r"arrival_date=(\d{4}-\d{2}-\d{2})/")
+
+
+class Batch(NamedTuple):
+    """What a raw object's name tells. lane: stream incarnation and shard; first, last: Kinesis sequence numbers."""
+
+    arrival: str
+    lane: str
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class RawObject:
+    """An object of the raw zone. size in bytes, as stored."""
+
+    key: str
+    size: int
+    etag: str
+
+    @property
+    def batch(self) -> Batch:
+        """Where it stands in the stream. A key that no batch wrote stands alone, at the end of its partition."""
+        match = _RAW_KEY.search(self.key)
+        if match is None:
+            return Batch(self.key, self.key, 0, 0)
+        return Batch(f"{match['date']}T{match['hour']}", match["lane"], int(match["first"]), int(match["last"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A run's fixed input.
+
+    objects: the raw objects it processes, in order of arrival, shard and sequence. earlier: objects of former runs that
+    overlap one of them, read again only to know the positions that were processed then. listed_from: the arrival date
+    from which raw was listed, None for all. exhausted: nothing pending was left out.
+    """
+
+    run_id: str
+    created_at: datetime
+    objects: tuple[RawObject, ...]
+    earlier: tuple[RawObject, ...] = ()
+    listed_from: date | None = None
+    exhausted: bool = True
+
+    @property
+    def size(self) -> int:
+        """Bytes of its objects, as stored."""
+        return sum(raw.size for raw in self.objects)
+
+    def to_json(self) -> bytes:
+        """Its stored form."""
+        document = {
+            "run_id": self.run_id,
+            "created_at": self.created_at.isoformat(),
+            "listed_from": self.listed_from.isoformat() if self.listed_from else None,
+            "exhausted": self.exhausted,
+            "objects": [_row(raw) for raw in self.objects],
+            "earlier": [_row(raw) for raw in self.earlier],
+        }
+        return json.dumps(document, indent=0).encode()
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Manifest:
+        """What to_json wrote."""
+        document = json.loads(data)
+        listed_from = document["listed_from"]
+        return cls(
+            run_id=document["run_id"],
+            created_at=datetime.fromisoformat(document["created_at"]),
+            objects=tuple(RawObject(**row) for row in document["objects"]),
+            earlier=tuple(RawObject(**row) for row in document["earlier"]),
+            listed_from=date.fromisoformat(listed_from) if listed_from else None,
+            exhausted=document["exhausted"],
+        )
+
+
+def _row(raw: RawObject) -> dict[str, Any]:
+    return {"key": raw.key, "size": raw.size, "etag": raw.etag}
+
+
+def run_id(objects: Iterable[RawObject]) -> str:
+    """The first 16 hex digits of SHA-256 over the sorted keys and ETags: the same objects, the same run."""
+    lines = sorted(f"{raw.key}\t{raw.etag}\n" for raw in objects)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()[:16]
+
+
+def list_from(manifests: Iterable[Manifest], retention: timedelta) -> date | None:
+    """The arrival date from which the raw zone must be listed; None: from its beginning.
+
+    Rises with each run that left nothing pending, and never falls.
+    """
+    complete = [manifest for manifest in manifests if manifest.exhausted]
+    if not complete:
+        return None
+    return (max(manifest.created_at for manifest in complete) - retention - _CLOCK_SLACK).date()
+
+
+def arrival_date(key: str) -> date | None:
+    """The arrival date in a raw key or prefix; None where it has none."""
+    match = _ARRIVAL_DATE.search(key)
+    return date.fromisoformat(match[1]) if match else None
+
+
+def plan(
+    listing: Iterable[RawObject],
+    manifests: Sequence[Manifest],
+    created_at: datetime,
+    listed_from: date | None = None,
+    max_objects: int = MAX_OBJECTS,
+    max_bytes: int = MAX_BYTES,
+) -> Manifest | None:
+    """The next run's manifest; None where nothing is pending. The oldest arrivals come first.
+
+    listing: the raw zone's objects from listed_from on; manifests: at least those that hold any of them.
+    """
+    taken = {raw.key for manifest in manifests for raw in manifest.objects}
+    listing = list(listing)
+    pending = sorted((raw for raw in listing if raw.key not in taken), key=lambda raw: (raw.batch, raw.key))
+    chosen = _within(pending, max_objects, max_bytes)
+    if not chosen:
+        return None
+    return Manifest(
+        run_id=run_id(chosen),
+        created_at=created_at,
+        objects=tuple(chosen),
+        earlier=tuple(overlapping(chosen, [raw for raw in listing if raw.key in taken])),
+        listed_from=listed_from,
+        exhausted=len(chosen) == len(pending),
+    )
+
+
+def _within(pending: Sequence[RawObject], max_objects: int, max_bytes: int) -> list[RawObject]:
+    """As many from the front as the limits allow; one at least."""
+    chosen: list[RawObject] = []
+    size = 0
+    for raw in pending[:max_objects]:
+        size += raw.size
+        if chosen and size > max_bytes:
+            break
+        chosen.append(raw)
+    return chosen
+
+
+def overlapping(objects: Iterable[RawObject], others: Iterable[RawObject]) -> list[RawObject]:
+    """The others whose range of sequence numbers meets that of one of the objects in the same lane, by key."""
+    lanes: dict[str, list[tuple[int, int]]] = {}
+    for raw in objects:
+        lanes.setdefault(raw.batch.lane, []).append((raw.batch.first, raw.batch.last))
+    merged = {lane: _merged(ranges) for lane, ranges in lanes.items()}
+    found = (raw for raw in others if _meets(merged.get(raw.batch.lane, []), raw.batch.first, raw.batch.last))
+    return sorted(found, key=lambda raw: raw.key)
+
+
+def _merged(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The same ground in disjoint ranges, in order."""
+    merged: list[tuple[int, int]] = []
+    for first, last in sorted(ranges):
+        if merged and first <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], last))
+        else:
+            merged.append((first, last))
+    return merged
+
+
+def _meets(merged: list[tuple[int, int]], first: int, last: int) -> bool:
+    """Whether first..last meets one of the disjoint ranges: the last that begins in time reaches furthest."""
+    begun = bisect_right(merged, last, key=lambda one: one[0])
+    return begun > 0 and merged[begun - 1][1] >= first
+
+
+def bundles(objects: Sequence[RawObject], target_bytes: int) -> list[list[RawObject]]:
+    """Groups of neighbours of about target_bytes, to be read as one file each; a larger object stands alone."""
+    groups: list[list[RawObject]] = []
+    size = 0
+    for raw in objects:
+        if not groups or size + raw.size > target_bytes:
+            groups.append([])
+            size = 0
+        groups[-1].append(raw)
+        size += raw.size
+    return groups

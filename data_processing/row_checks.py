@@ -1,0 +1,151 @@
+"""What is wrong with a raw row: Spark columns over line, row (its fields as text) and the typed columns. Pure.
+
+A fault is "reason:field" with a reason of QUARANTINE_REASONS, or null. The form (JSON, types, lengths, sets) of a row
+that the landing wrote is proven by one regular expression; every other row is looked at field by field. The meaning
+(calendar, scale by currency, ranges, references) is checked on all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from functools import reduce
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from data_catalog.transaction_contract import (
+    AMOUNT_PRECISION,
+    AMOUNT_SCALE,
+    COUNTRIES,
+    CREDIT_DEBIT_INDICATORS,
+    CURRENCY_MINOR_UNITS,
+    EARLIEST_EVENT_YEAR,
+    EVENT_TIME_AHEAD_SECONDS,
+    LANDED_FIELDS,
+    Field,
+    Type,
+    typed_columns,
+)
+from data_processing.landed_form import FLAT_OBJECT, LINE, MAX_LINE_BYTES, REPLACEMENT, value_form, whole
+
+UNREADABLE_ROW = "unreadable_row"
+
+_FIELDS = {field.name: field for field in LANDED_FIELDS}
+_TYPES = dict(typed_columns(LANDED_FIELDS))
+_REASONS = {
+    "schema_version": "unsupported_schema_version",
+    "amount": "invalid_amount",
+    "currency": "invalid_currency",
+    "event_time": "invalid_event_time",
+}
+SEQUENCE_NUMBER = whole(value_form(_FIELDS["sequence_number"]))
+_EVENT_TIME = "invalid_event_time:event_time"
+_MORE_DECIMALS = whole(rf"[0-9]{{1,{AMOUNT_PRECISION - AMOUNT_SCALE}}}\.[0-9]{{{AMOUNT_SCALE + 1},}}")
+
+
+def text(name: str) -> Column:
+    """A field of the parsed row, as it stands in the JSON."""
+    return F.col("row").getField(name)
+
+
+def typed(name: str) -> Column:
+    """The same in its curated type; null where it can't be. A row without a fault loses nothing here."""
+    kind = _FIELDS[name].type
+    if kind in (Type.STRING, Type.INTEGER):
+        return text(name)
+    # Times end in Z, which is the session's time zone: Spark compiles a regular expression for every zone it reads.
+    value = f"rtrim('Z', row.{name})" if kind is Type.TIMESTAMP else f"row.{name}"
+    return F.expr(f"try_cast({value} AS {_TYPES[name]})")
+
+
+def fault() -> Column:
+    """The first fault of the row as "reason:field", or null."""
+    return F.coalesce(F.when(~F.col("line").rlike(LINE), _form_fault()), _meaning_fault())
+
+
+def counts_in_totals() -> Column:
+    """Whether a row at fault can be counted under its currency and indicator; as lenient as at landing."""
+    return F.coalesce(
+        _has_structure()
+        & text("amount").rlike(whole(value_form(_FIELDS["amount"])))
+        & _minor_units().isNotNull()
+        & _is_one_of("row.credit_debit_indicator", CREDIT_DEBIT_INDICATORS),
+        F.lit(False),
+    )
+
+
+def _form_fault() -> Column:
+    found = F.when(~_has_structure(), UNREADABLE_ROW)
+    for field in LANDED_FIELDS:
+        value = text(field.name)
+        if field.required:
+            found = found.when(value.isNull(), f"missing_field:{field.name}")
+        if field.name == "amount":
+            found = found.when(value.rlike(_MORE_DECIMALS), "amount_scale:amount")
+        found = found.when(~value.cast("string").rlike(whole(value_form(field))), _fault_of(field))
+    return found
+
+
+def _fault_of(field: Field) -> str:
+    return f"{_REASONS.get(field.name, 'invalid_value')}:{field.name}"
+
+
+def _has_structure() -> Column:
+    """One flat JSON object of the landed schema's fields and JSON types, each field once, in UTF-8."""
+    line = F.col("line")
+    keys = F.json_object_keys(line)
+    return F.coalesce(
+        (F.octet_length(line) <= MAX_LINE_BYTES)
+        & line.rlike(FLAT_OBJECT)
+        & (F.size(keys) == F.size(F.array_distinct(keys)))
+        & _is_utf8(line),
+        F.lit(False),
+    )
+
+
+def _is_utf8(line: Column) -> Column:
+    """Whether every U+FFFD of the decoded line stands there as such, none for bytes that could not be decoded.
+
+    decode() would do, but raises in Spark 4 where it replaced in Spark 3; is_valid_utf8() is not in Spark 3.
+    """
+    decoded = F.length(F.regexp_replace(line, f"[^{REPLACEMENT}]", ""))
+    written = F.octet_length(line) - F.octet_length(F.replace(line, F.lit(REPLACEMENT), F.lit("")))
+    return decoded * len(REPLACEMENT.encode()) == written
+
+
+def _meaning_fault() -> Column:
+    """Over the typed columns, each cast once in the step before."""
+    units, amount = _minor_units(), text("amount")
+    point = F.instr(amount, ".")
+    ahead = F.expr(f"INTERVAL {EVENT_TIME_AHEAD_SECONDS} SECONDS")
+    earliest = F.lit(f"{EARLIEST_EVENT_YEAR}-01-01")
+    found = (
+        F.when(units.isNull(), "invalid_currency:currency")
+        .when((point > 0) & (F.length(amount) - point > units), "amount_scale:amount")
+        .when(F.col("amount") <= 0, "invalid_amount:amount")
+        .when(F.col("event_time").isNull() | (F.col("event_time") < earliest.cast("timestamp")), _EVENT_TIME)
+        .when(F.col("arrival_time").isNull(), "invalid_value:arrival_time")
+        .when(F.col("landed_at").isNull(), "invalid_value:landed_at")
+        .when(F.col("event_time") > F.col("arrival_time") + ahead, "event_time_in_future:event_time")
+        .when(text("value_date").isNotNull() & F.col("value_date").isNull(), "invalid_value:value_date")
+        .when(F.col("value_date") < earliest.cast("date"), "invalid_value:value_date")
+    )
+    no_original = (F.col("transaction_type") == "REVERSAL") & F.col("original_transaction_id").isNull()
+    return found.when(no_original, "missing_original_transaction:original_transaction_id").when(
+        ~_is_one_of("merchant_country", COUNTRIES), "invalid_value:merchant_country"
+    )
+
+
+def _minor_units() -> Column:
+    """The minor units of the row's currency; null for a currency that ISO 4217 doesn't know."""
+    by_units: dict[int, list[str]] = {}
+    for currency, units in CURRENCY_MINOR_UNITS.items():
+        by_units.setdefault(units, []).append(currency)
+    by_frequency = sorted(by_units.items(), key=lambda item: -len(item[1]))
+    branches = [(_is_one_of("row.currency", currencies), units) for units, currencies in by_frequency]
+    return reduce(lambda case, branch: case.when(*branch), branches[1:], F.when(*branches[0]))
+
+
+def _is_one_of(column: str, values: Collection[str]) -> Column:
+    """Null where the column is. As SQL: a Column for each of hundreds of values takes a round trip to the JVM each."""
+    return F.expr(f"{column} IN ({', '.join(repr(value) for value in sorted(values))})")

@@ -1,0 +1,226 @@
+"""The scratch of a run: raw objects made fit for Spark, and Spark's files on their way into the lake.
+
+On Glue it lies in the curated bucket, on the laptop on the local disk; Spark sees a path either way. Nothing in it
+counts before the run's publication lists it, and it is removed when the run has ended.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from botocore.exceptions import ClientError
+
+from data_processing.manifest import RawObject, bundles
+from infrastructure.errors import PlatformError
+from infrastructure.settings import STAGING_PREFIX
+
+# Gzip members one behind another are a gzip file: many small objects become one without being packed anew. A line feed
+# between them ends a last line that has none.
+_LINE_FEED = gzip.compress(b"\n", mtime=0)
+BUNDLE_BYTES = 64 * 1024**2
+_SMALLEST_BUNDLE = 1024**2
+_THREADS = 16
+
+
+class StagedFile(NamedTuple):
+    """A file that Spark wrote: its path inside the staging area (slashes), its size in bytes."""
+
+    path: str
+    size: int
+
+
+class Staging(Protocol):
+    """Where a run's scratch lies. Paths are relative to the area, with slashes."""
+
+    def uri(self, path: str) -> str:
+        """What Spark reads or writes there."""
+
+    def put(self, path: str, chunks: Iterable[bytes]) -> str:
+        """Write a file; its uri."""
+
+    def table(self, bucket: str, prefix: str, path: str) -> str | None:
+        """The uri of all files below a prefix of the lake (fetched to path if need be), None where there are none."""
+
+    def direct(self, bucket: str, raw: RawObject) -> str | None:
+        """The uri of an object that Spark can read where it is, None where it can't."""
+
+    def files(self, path: str) -> list[StagedFile]:
+        """The data files below a path, in order."""
+
+    def publish(self, path: str, bucket: str, key: str) -> None:
+        """Copy a file to its place in the lake."""
+
+    def remove(self) -> None:
+        """Remove the area."""
+
+
+class LocalStaging:
+    """On the local disk, below a directory."""
+
+    def __init__(self, s3: Any, directory: Path) -> None:
+        self._s3 = s3
+        self._directory = directory
+
+    def uri(self, path: str) -> str:
+        return str(self._directory / path)
+
+    def put(self, path: str, chunks: Iterable[bytes]) -> str:
+        file = self._directory / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("wb") as out:
+            out.writelines(chunks)
+        return str(file)
+
+    def table(self, bucket: str, prefix: str, path: str) -> str | None:
+        keys = [entry["Key"] for entry in _listed(self._s3, bucket, prefix)]
+        for key in keys:
+            (self._directory / path / key).parent.mkdir(parents=True, exist_ok=True)
+        with ThreadPoolExecutor(_THREADS) as pool:
+            fetch = [
+                pool.submit(self._s3.download_file, bucket, key, str(self._directory / path / key)) for key in keys
+            ]
+            for done in fetch:
+                done.result()
+        return str(self._directory / path) if keys else None
+
+    def direct(self, bucket: str, raw: RawObject) -> str | None:
+        return None
+
+    def files(self, path: str) -> list[StagedFile]:
+        found = [file for file in (self._directory / path).rglob("*") if file.is_file() and _is_data(file.name)]
+        return sorted(StagedFile(file.relative_to(self._directory).as_posix(), file.stat().st_size) for file in found)
+
+    def publish(self, path: str, bucket: str, key: str) -> None:
+        self._s3.upload_file(str(self._directory / path), bucket, key)
+
+    def remove(self) -> None:
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+
+class S3Staging:
+    """In the curated bucket, below a prefix."""
+
+    def __init__(self, s3: Any, bucket: str, prefix: str) -> None:
+        self._s3 = s3
+        self._bucket = bucket
+        self._prefix = prefix.rstrip("/") + "/"
+
+    def uri(self, path: str) -> str:
+        return f"s3://{self._bucket}/{self._prefix}{path}"
+
+    def put(self, path: str, chunks: Iterable[bytes]) -> str:
+        self._s3.upload_fileobj(io.BytesIO(b"".join(chunks)), self._bucket, self._prefix + path)
+        return self.uri(path)
+
+    def table(self, bucket: str, prefix: str, path: str) -> str | None:
+        page = self._s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1)
+        return f"s3://{bucket}/{prefix}" if page["KeyCount"] else None
+
+    def direct(self, bucket: str, raw: RawObject) -> str | None:
+        return f"s3://{bucket}/{raw.key}"
+
+    def files(self, path: str) -> list[StagedFile]:
+        return sorted(
+            StagedFile(entry["Key"].removeprefix(self._prefix), entry["Size"])
+            for entry in self._listed(path)
+            if _is_data(entry["Key"].rsplit("/", 1)[1]) and not entry["Key"].endswith("/")
+        )
+
+    def publish(self, path: str, bucket: str, key: str) -> None:
+        self._s3.copy({"Bucket": self._bucket, "Key": self._prefix + path}, bucket, key)
+
+    def remove(self) -> None:
+        keys = [{"Key": entry["Key"]} for entry in self._listed("")]
+        for start in range(0, len(keys), 1000):
+            self._s3.delete_objects(Bucket=self._bucket, Delete={"Objects": keys[start : start + 1000], "Quiet": True})
+
+    def _listed(self, path: str) -> Iterator[dict[str, Any]]:
+        return _listed(self._s3, self._bucket, self._prefix + path)
+
+
+def _listed(s3: Any, bucket: str, prefix: str) -> Iterator[dict[str, Any]]:
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        yield from page.get("Contents", [])
+
+
+def _is_data(name: str) -> bool:
+    """Not Spark's markers or checksums."""
+    return not name.startswith(("_", "."))
+
+
+def open_staging(s3: Any, curated_bucket: str, run_id: str, directory: str | None) -> Staging:
+    """The area of a run: below a local directory if one is named, else in the curated bucket."""
+    if directory:
+        return LocalStaging(s3, Path(directory).resolve() / run_id)
+    return S3Staging(s3, curated_bucket, f"{STAGING_PREFIX}{run_id}")
+
+
+def stage_raw(
+    s3: Any,
+    bucket: str,
+    objects: Sequence[RawObject],
+    staging: Staging,
+    path: str,
+    parallelism: int,
+    on_staged: Callable[[int], None] = lambda objects: None,
+) -> list[str]:
+    """Make raw objects readable as few files, about as many as can be read at once; their uris.
+
+    Small objects are concatenated, byte for byte, to files of at most BUNDLE_BYTES; a larger one stays where it is if
+    Spark can read it there. PlatformError where an object is not what the manifest says.
+    """
+    total = sum(raw.size for raw in objects)
+    target = min(BUNDLE_BYTES, max(_SMALLEST_BUNDLE, total // parallelism + 1))
+    uris: list[str] = []
+    staged = 0
+    with ThreadPoolExecutor(_THREADS) as pool:
+        for number, bundle in enumerate(bundles(objects, target)):
+            direct = staging.direct(bucket, bundle[0]) if bundle[0].size >= target else None
+            if direct:
+                uris.append(direct)
+            else:
+                bodies = pool.map(partial(_fetch, s3, bucket), bundle)
+                chunks = (chunk for body in bodies for chunk in (body, _LINE_FEED))
+                uris.append(staging.put(f"{path}/{number:05}.ndjson.gz", chunks))
+            staged += len(bundle)
+            on_staged(staged)
+    return uris
+
+
+def _fetch(s3: Any, bucket: str, raw: RawObject) -> bytes:
+    where = f"s3://{bucket}/{raw.key}"
+    try:
+        body: bytes = s3.get_object(Bucket=bucket, Key=raw.key)["Body"].read()
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchKey":
+            raise
+        raise PlatformError(where, "is in a manifest and gone", "Restore its last version; raw is versioned") from None
+    if len(body) != raw.size:
+        raise PlatformError(
+            where,
+            f"has {len(body)} bytes; the manifest says {raw.size}",
+            "Restore the version that the manifest names by its ETag; raw objects never change",
+        )
+    return body
+
+
+def publish_files(staging: Staging, files: Iterable[tuple[str, str, str]]) -> None:
+    """Copy staged files to their places: (path, bucket, key)."""
+    with ThreadPoolExecutor(_THREADS) as pool:
+        for done in [pool.submit(staging.publish, *file) for file in files]:
+            done.result()
+
+
+def delete_objects(s3: Any, places: Iterable[tuple[str, str]]) -> None:
+    """Delete (bucket, key)s that may be gone already."""
+    for bucket, key in places:
+        with suppress(s3.exceptions.NoSuchKey):
+            s3.delete_object(Bucket=bucket, Key=key)

@@ -1,0 +1,272 @@
+"""Raw lines -> what becomes of each: curated, duplicate, relanded or quarantine. Pure: DataFrame -> DataFrame.
+
+    lines -> parsed -> typed -> decided -> staged
+
+One scan and one write: every row ends in one staged table, partitioned by what became of it, whose columns are the
+curated table's so that its curated files are final as they stand. A row for the quarantine carries its verdict as JSON
+in `description` until quarantine_rows() takes it out again.
+
+Runs on Spark 3.5 and 4 (ANSI mode): nothing here relies on a failing cast.
+"""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from data_catalog.transaction_contract import (
+    CURATED_FIELDS,
+    LANDED_FIELDS,
+    POSITION_FIELDS,
+    QUARANTINE_FIELDS,
+    TRANSACTION_FIELDS,
+    Type,
+    json_columns,
+    spark_ddl,
+    typed_columns,
+)
+from data_processing import row_checks
+from data_processing.row_checks import text
+
+CURATED, DUPLICATE, RELANDED, QUARANTINE = "curated", "duplicate", "relanded", "quarantine"
+DISPOSITIONS = (CURATED, DUPLICATE, RELANDED, QUARANTINE)
+# Partition columns of the staged table: what became of the row; its event date, or the reason of its quarantine.
+STAGED_PARTITIONS = ("disposition", "slice")
+STAGE = "etl"
+
+POSITION = tuple(field.name for field in POSITION_FIELDS if field.name != "arrival_time")
+_LANDED = tuple(field.name for field in LANDED_FIELDS)
+_TYPES = dict(typed_columns(LANDED_FIELDS))
+_LANDED_SCHEMA = spark_ddl(json_columns(LANDED_FIELDS))
+# What a transaction says, whoever delivers it and however often: no token (its key rotates), no contract version.
+_CONTENT_FIELDS = tuple(
+    field
+    for field in LANDED_FIELDS
+    if field.name in {each.name for each in TRANSACTION_FIELDS} | {"card_last4"} and field.name != "schema_version"
+)
+_SEPARATOR = "\u001f"
+_VERDICT_SCHEMA = "reason string, field string, transaction_id string, payload string"
+
+
+def parsed(lines: DataFrame) -> DataFrame:
+    """value -> line, row: the line and its fields as they stand in the JSON; nulls where it is none."""
+    rows = lines.where(F.octet_length("value") > 0)  # empty lines part the objects of a bundle
+    return rows.select(F.col("value").alias("line"), F.from_json("value", _LANDED_SCHEMA).alias("row"))
+
+
+def positions(lines: DataFrame) -> DataFrame:
+    """value -> the position columns of the rows."""
+    return parsed(lines).select(*(text(name).alias(name) for name in POSITION))
+
+
+def typed(rows: DataFrame) -> DataFrame:
+    """line, row -> the landed columns in their curated types, content_hash, reason (null where there is no fault).
+
+    A row at fault gets an identity of its own for transaction_id, what it counts for in currency, indicator and
+    amount, and its verdict for description.
+    """
+    # Step by step, so that no step computes anything twice.
+    cast = rows.select("line", "row", *(row_checks.typed(name).alias(name) for name in _LANDED))
+    checked = cast.withColumn("fault", row_checks.fault())
+    judged = checked.select(
+        "*",
+        F.when(_is_bad(), row_checks.counts_in_totals()).alias("counts"),
+        F.when(_is_bad(), _position_is_known()).alias("known"),
+    )
+    instead = _instead()
+    columns = [
+        F.when(_is_bad(), instead[name]).otherwise(F.col(name)).alias(name) if name in instead else F.col(name)
+        for name in _LANDED
+    ]
+    content_hash = F.when(_is_bad(), F.sha2("line", 256)).otherwise(_content_hash())
+    reason = F.substring_index("fault", ":", 1)
+    return judged.select(*columns, content_hash.alias("content_hash"), reason.alias("reason"))
+
+
+def _is_bad() -> Column:
+    return F.col("fault").isNotNull()
+
+
+def _instead() -> dict[str, Column]:
+    """What a row at fault has in a column instead of its own value."""
+    counts = F.col("counts")
+    return {
+        "transaction_id": _own_identity(),
+        "currency": F.when(counts, F.col("currency")),
+        "credit_debit_indicator": F.when(counts, F.col("credit_debit_indicator")),
+        "amount": F.when(counts, F.col("amount")).otherwise(F.lit(0).cast(_TYPES["amount"])),
+        "description": _fault_verdict(),
+    } | _known_position()
+
+
+def _own_identity() -> Column:
+    """No real transaction_id: the position where it is known, else the content. \\u0001 stands in no real one."""
+    position = F.concat_ws("/", F.lit("\u0001"), *(F.col(name).cast("string") for name in POSITION))
+    return F.when(F.col("known"), position).otherwise(F.concat(F.lit("\u0001"), F.sha2("line", 256)))
+
+
+def _position_is_known() -> Column:
+    """Whether a row at fault says where it stood. What the first object of an unreadable line says is no answer."""
+    readable = F.col("fault") != row_checks.UNREADABLE_ROW
+    all_there = F.concat(*(F.col(name).cast("string") for name in POSITION)).isNotNull()
+    return readable & all_there & F.col("sequence_number").rlike(row_checks.SEQUENCE_NUMBER)
+
+
+def _known_position() -> dict[str, Column]:
+    """The position of a row at fault; where it can't be read, one made of the content, so that it is its own."""
+    made = {
+        "stream_incarnation": F.lit("unknown"),
+        "shard_id": F.lit("unknown"),
+        "sequence_number": F.conv(F.substring(F.sha2("line", 256), 1, 15), 16, 10),
+        "sub_sequence_number": F.lit(0).cast("bigint"),
+    }
+    return {name: F.when(F.col("known"), F.col(name)).otherwise(column) for name, column in made.items()}
+
+
+def _fault_verdict() -> Column:
+    transaction_id = F.col("transaction_id")
+    return F.to_json(
+        F.struct(
+            F.substring_index("fault", ":", 1).alias("reason"),
+            F.when(F.instr("fault", ":") > 0, F.substring_index("fault", ":", -1)).alias("field"),
+            F.when(transaction_id.rlike(r"\A[!-~]{1,64}\z"), transaction_id).alias("transaction_id"),
+            F.col("line").alias("payload"),
+        )
+    )
+
+
+def _content_hash() -> Column:
+    """SHA-256 of the content in one normal form: 1.5 is 1.50, 12:00:00Z is 12:00:00.000Z, null is not empty.
+
+    Free text alone can hold the separator: its lengths stand in front.
+    """
+    free = [F.length(F.col(field.name)) for field in _CONTENT_FIELDS if field.free_text]
+    parts = [*free, *(_normal(field.name, field.type) for field in _CONTENT_FIELDS)]
+    return F.sha2(F.concat_ws(_SEPARATOR, *(F.coalesce(part.cast("string"), F.lit("")) for part in parts)), 256)
+
+
+def _normal(name: str, type_: Type) -> Column:
+    return F.unix_micros(name) if type_ is Type.TIMESTAMP else F.col(name)
+
+
+def decided(rows: DataFrame, curated: DataFrame | None = None, earlier: DataFrame | None = None) -> DataFrame:
+    """Adds disposition, and the reason of a conflict: the first of an id in stream order is curated.
+
+    curated: transaction_id, content_hash of what is curated already, unique by id; it comes before any row. earlier:
+    the position columns of rows that former runs processed; a row at one of them is relanded.
+    """
+    in_order = Window.partitionBy("transaction_id").orderBy(*stream_order())
+    ranked = rows.select(
+        "*",
+        F.row_number().over(in_order).alias("number"),
+        F.rank().over(in_order).alias("rank"),  # equal at equal positions
+        F.first("content_hash").over(in_order).alias("first_hash"),
+    )
+    known = _with_known(ranked, curated)
+    placed = _with_earlier(known, earlier)
+    relanded = F.col("relanded") | (F.col("rank") < F.col("number"))
+    is_first = F.col("known_hash").isNull() & (F.col("number") == 1)
+    same = F.col("content_hash") == F.coalesce("known_hash", "first_hash")
+    disposition = (
+        F.when(relanded, RELANDED)
+        .when(F.col("reason").isNotNull(), QUARANTINE)
+        .when(is_first, CURATED)
+        .when(same, DUPLICATE)
+        .otherwise(QUARANTINE)
+    )
+    conflict = (F.col("disposition") == QUARANTINE) & F.col("reason").isNull()
+    return placed.withColumn("disposition", disposition).withColumn("conflict", conflict)
+
+
+def stream_order() -> list[Column]:
+    """Columns that sort rows as they were put: sequence numbers (no leading zeros) as the integers that they are."""
+    number = F.col("sequence_number")
+    return [F.col("stream_incarnation"), F.col("shard_id"), F.length(number), number, F.col("sub_sequence_number")]
+
+
+def _with_known(rows: DataFrame, curated: DataFrame | None) -> DataFrame:
+    if curated is None:
+        return rows.withColumn("known_hash", F.lit(None).cast("string"))
+    known = curated.select("transaction_id", F.col("content_hash").alias("known_hash"))
+    return rows.join(known, "transaction_id", "left")
+
+
+def _with_earlier(rows: DataFrame, earlier: DataFrame | None) -> DataFrame:
+    if earlier is None:
+        return rows.withColumn("relanded", F.lit(False))
+    positions = earlier.select(*POSITION).distinct().withColumn("relanded", F.lit(True))
+    return rows.join(positions, list(POSITION), "left").withColumn("relanded", F.coalesce("relanded", F.lit(False)))
+
+
+def staged(rows: DataFrame, run_id: str) -> DataFrame:
+    """The curated columns in order and STAGED_PARTITIONS, sorted for the write and for pruning by account."""
+    reason = F.when(F.col("conflict"), "conflicting_duplicate").otherwise(F.col("reason"))
+    slice_ = (
+        F.when(F.col("disposition") == CURATED, F.to_date("event_time").cast("string"))
+        .when(F.col("disposition") == QUARANTINE, reason)
+        .otherwise("-")
+    )
+    derived = {
+        "event_date": F.to_date("event_time"),
+        "run_id": F.lit(run_id),
+        "description": F.when(F.col("conflict"), _conflict_verdict()).otherwise(F.col("description")),
+    }
+    columns = [derived.get(field.name, F.col(field.name)).alias(field.name) for field in CURATED_FIELDS]
+    return rows.select(*columns, "disposition", slice_.alias("slice")).sortWithinPartitions(
+        *STAGED_PARTITIONS, "account_id", "event_time"
+    )
+
+
+def _conflict_verdict() -> Column:
+    return F.to_json(
+        F.struct(
+            F.lit("conflicting_duplicate").alias("reason"),
+            F.col("transaction_id").alias("transaction_id"),
+            F.to_json(F.struct(*(_landed_text(name) for name in _LANDED))).alias("payload"),
+        )
+    )
+
+
+def _landed_text(name: str) -> Column:
+    """A typed column as a landed row has it: amounts without needless zeros, times in RFC 3339."""
+    type_ = _TYPES[name]
+    column = F.col(name)
+    if type_.startswith("decimal"):
+        column = F.regexp_replace(column.cast("string"), r"\.?0+$", "")
+    elif type_ == "timestamp":
+        column = F.date_format(column, "yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'")
+    elif type_ == "date":
+        column = column.cast("string")
+    return column.alias(name)
+
+
+def staged_counts(staged_rows: DataFrame) -> DataFrame:
+    """The staged table counted: file, disposition, slice, currency, credit_debit_indicator -> records, amount."""
+    by = (*STAGED_PARTITIONS, "currency", "credit_debit_indicator")
+    file = F.input_file_name().alias("file")
+    counted = staged_rows.select(file, *by, "amount").groupBy("file", *by)
+    return counted.agg(F.count("*").alias("records"), F.sum("amount").alias("amount"))
+
+
+def quarantine_rows(staged_rows: DataFrame, arrival_date: str) -> DataFrame:
+    """The staged quarantine as lines: value (JSON of QUARANTINE_FIELDS) and arrival_date, in stream order.
+
+    arrival_date: ISO date that stands for the arrival of a row whose own can't be read.
+    """
+    verdict = F.from_json("description", _VERDICT_SCHEMA)
+    rows = staged_rows.withColumn("verdict", verdict).withColumn(
+        "arrival_time", F.coalesce("arrival_time", F.lit(arrival_date).cast("timestamp"))
+    )
+    columns: dict[str, Column] = {
+        "stage": F.lit(STAGE),
+        "fingerprint": F.col("content_hash"),
+        "amount": _landed_text("amount"),
+        "arrival_time": _landed_text("arrival_time"),
+    } | {name: F.col(f"verdict.{name}") for name in ("reason", "field", "transaction_id", "payload")}
+    line = F.to_json(
+        F.struct(*(columns.get(field.name, F.col(field.name)).alias(field.name) for field in QUARANTINE_FIELDS))
+    )
+    ordered = rows.select(
+        line.alias("value"), F.to_date("arrival_time").cast("string").alias("arrival_date"), *POSITION
+    )
+    return ordered.sortWithinPartitions("arrival_date", *stream_order()).select("value", "arrival_date")
