@@ -1,0 +1,205 @@
+"""What is watched, as data: each alarm's metric, threshold, and what it means for the person who is called.
+
+Names of metrics are AWS's own, or those that data_ingestion/process_transaction_lambda.py puts. Statistics are taken
+over a minute where trouble is acted on in minutes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from infrastructure.service_settings import ServiceSettings
+from infrastructure.settings import Settings
+
+MINUTE, FIVE_MINUTES, HOUR = 60, 300, 3600
+
+# Counted from the audit trail by data_governance/enable_cloudtrail_logging.py.
+FOREIGN_STREAM_READS_METRIC = "StreamReadsByOthers"
+
+# Seconds without a successful run before the job counts as late: this many intervals of its trigger.
+_LATE_INTERVALS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One CloudWatch metric with its statistic over a period of seconds."""
+
+    namespace: str
+    name: str
+    dimensions: Mapping[str, str]
+    statistic: Literal["Sum", "Maximum", "Minimum", "Average"]
+    period: int = MINUTE
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmSpec:
+    """One alarm: raised where `datapoints` of the last `periods` values compare so with the threshold.
+
+    metrics: one metric, or several by the ids that `expression` (CloudWatch metric math) names. missing: what a period
+    without data counts as.
+    """
+
+    name: str
+    description: str
+    metrics: Mapping[str, Metric]
+    threshold: float
+    comparison: Literal["GreaterThanThreshold", "LessThanThreshold"] = "GreaterThanThreshold"
+    periods: int = 1
+    datapoints: int = 1
+    expression: str = ""
+    missing: Literal["notBreaching", "breaching"] = "notBreaching"
+
+
+def alarms(settings: Settings, services: ServiceSettings) -> tuple[AlarmSpec, ...]:
+    """All alarms of an environment."""
+    return (
+        *_stream_alarms(settings),
+        *_landing_alarms(settings, services),
+        *_job_alarms(settings, services),
+        AlarmSpec(
+            name="stream-read-by-others",
+            description="Somebody other than the landing function read the stream, which holds clear card numbers. "
+            "Find the caller in the audit trail and treat it as an incident (PCI DSS 10.2.1.1, 12.10).",
+            metrics={"reads": Metric(settings.metrics_namespace, FOREIGN_STREAM_READS_METRIC, {}, "Sum")},
+            threshold=0,
+        ),
+    )
+
+
+def _stream_alarms(settings: Settings) -> tuple[AlarmSpec, ...]:
+    def stream(name: str) -> dict[str, Metric]:
+        return {"value": Metric("AWS/Kinesis", name, {"StreamName": settings.stream_name}, "Sum")}
+
+    return (
+        AlarmSpec(
+            name="puts-failed",
+            description="Producers' records fail at Kinesis itself. They try again; if it lasts, see AWS Health.",
+            metrics=stream("PutRecords.FailedRecords"),
+            threshold=0,
+            periods=5,
+            datapoints=3,
+        ),
+        AlarmSpec(
+            name="puts-throttled",
+            description="The stream is too small, or one account's records fill a shard: more shards, or look for "
+            "the hot partition key.",
+            metrics=stream("WriteProvisionedThroughputExceeded"),
+            threshold=0,
+            periods=5,
+            datapoints=3,
+        ),
+        AlarmSpec(
+            name="reads-throttled",
+            description="Several readers share the stream's read throughput; the landing function should be alone.",
+            metrics=stream("ReadProvisionedThroughputExceeded"),
+            threshold=0,
+            periods=5,
+            datapoints=3,
+        ),
+    )
+
+
+def _landing_alarms(settings: Settings, services: ServiceSettings) -> tuple[AlarmSpec, ...]:
+    def function(name: str, statistic: Literal["Sum", "Maximum"]) -> dict[str, Metric]:
+        return {"value": Metric("AWS/Lambda", name, {"FunctionName": settings.function_name}, statistic)}
+
+    def own(name: str) -> Metric:
+        dimensions = {"service": settings.function_name}
+        return Metric(settings.metrics_namespace, name, dimensions, "Sum", FIVE_MINUTES)
+
+    return (
+        AlarmSpec(
+            name="iterator-age",
+            description="Transactions wait in the stream. See the function's errors and throttles; past the stream's "
+            "retention records are lost.",
+            metrics=function("IteratorAge", "Maximum"),
+            threshold=services.alarm_iterator_age_seconds * 1000,
+            periods=3,
+            datapoints=3,
+        ),
+        AlarmSpec(
+            name="landing-errors",
+            description="The landing function fails. Its batches are kept and tried again; its log names the fault.",
+            metrics=function("Errors", "Sum"),
+            threshold=0,
+            periods=5,
+            datapoints=2,
+        ),
+        AlarmSpec(
+            name="landing-throttled",
+            description="The landing function is refused concurrency: raise LAMBDA_RESERVED_CONCURRENCY or the "
+            "account's quota.",
+            metrics=function("Throttles", "Sum"),
+            threshold=0,
+            periods=5,
+            datapoints=3,
+        ),
+        AlarmSpec(
+            name="batches-given-back",
+            description="S3, KMS or the secret cannot be reached: batches are tried again. If it lasts, see the "
+            "function's role, the key and AWS Health.",
+            metrics={"value": own("BatchesGivenBack")},
+            threshold=0,
+            periods=3,
+            datapoints=3,
+        ),
+        AlarmSpec(
+            name="batches-given-up",
+            description="A batch was given up after all attempts; its position lies in the on-failure queue. Land it "
+            "from the stream before the retention ends.",
+            metrics={
+                "value": Metric(
+                    "AWS/SQS",
+                    "ApproximateNumberOfMessagesVisible",
+                    {"QueueName": settings.on_failure_queue_name},
+                    "Maximum",
+                )
+            },
+            threshold=0,
+        ),
+        AlarmSpec(
+            name="quarantine-rate",
+            description="Too many records are quarantined: a producer broke the contract. RecordsQuarantinedByReason "
+            "says how.",
+            metrics={"quarantined": own("RecordsQuarantined"), "received": own("RecordsReceived")},
+            expression="IF(received > 0, 100 * quarantined / received, 0)",
+            threshold=services.alarm_quarantine_percent,
+            periods=3,
+            datapoints=2,
+        ),
+    )
+
+
+def _job_alarms(settings: Settings, services: ServiceSettings) -> tuple[AlarmSpec, ...]:
+    def runs(name: str, period: int) -> dict[str, Metric]:
+        dimensions = {
+            "JobName": settings.glue_job_name,
+            "JobRunId": "ALL",
+            "Type": "count",
+            "ObservabilityGroup": "error",
+        }
+        return {"value": Metric("Glue", name, dimensions, "Sum", period)}
+
+    failed = AlarmSpec(
+        name="job-failed",
+        description="A run of the job failed, in curation or in the load of the warehouse. The next run takes it up "
+        "where it stopped; if that fails too, its log names the fault.",
+        metrics=runs("glue.error.ALL", FIVE_MINUTES),
+        threshold=0,
+    )
+    if not services.glue_every_minutes:
+        return (failed,)
+    late = AlarmSpec(
+        name="job-late",
+        description="No run has succeeded for four of the job's intervals (an hour at least): neither lake nor "
+        "warehouse is up to date.",
+        metrics=runs("glue.succeed.ALL", HOUR),
+        threshold=1,
+        comparison="LessThanThreshold",
+        periods=max(1, _LATE_INTERVALS * services.glue_every_minutes * MINUTE // HOUR),
+        datapoints=max(1, _LATE_INTERVALS * services.glue_every_minutes * MINUTE // HOUR),
+        missing="breaching",
+    )
+    return (failed, late)

@@ -1,0 +1,162 @@
+"""The roles that the services work under: one each, with the least that its work needs.
+
+    python security/iam_roles.py        # make or mend the roles alone
+
+A role's rights are the JSON file that its entry in ROLES names; this file fills in names and ARNs. The only statements
+on every resource are those of actions that have no other form (X-Ray, PutMetricData, and the Data API's look at one's
+own statements), and the latter two carry a condition.
+
+Who may assume a role is security/trust_policy.json: the service, acting for this account (aws:SourceAccount) and, as
+far as the service tells it, for the resources named (aws:SourceArn). Not every service tells it on every call, hence
+ArnLikeIfExists beside the strict condition on the account.
+
+Clear card numbers exist in the stream only; kinesis:GetRecords is the lambda role's alone.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from infrastructure.policy_template import policy_from
+from infrastructure.resource import Clients, Resource
+from infrastructure.service_settings import ServiceSettings, service_settings
+from infrastructure.settings import Settings
+from security.iam_role import Role, role_resource_id
+from security.kms_keys import key_arn
+from security.tokenization_secret import secret_arn
+
+_FOLDER = Path(__file__).parent
+TRUST_POLICY = _FOLDER / "trust_policy.json"
+GLUE_LOG_GROUPS = "/aws-glue/jobs"  # where Glue puts the logs of jobs with a security configuration
+WAREHOUSE_LOAD_POLICY = "warehouse-load"  # added to the glue role by data_storage/redshift_setup.py
+_SESSION_SECONDS = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class RoleSpec:
+    """One role. services: who assumes it; sources: the ARNs they act for; part: as in Resource."""
+
+    policy: str
+    services: tuple[str, ...]
+    sources: Callable[[Settings], list[str]]
+    description: str
+    part: str = "security"
+    added_policies: tuple[str, ...] = ()
+
+
+ROLES: dict[str, RoleSpec] = {
+    "lambda": RoleSpec(
+        policy="lambda_execution_role.json",
+        services=("lambda.amazonaws.com",),
+        sources=lambda settings: [settings.arn("lambda", "*")],
+        description="Lands transactions from the stream",
+    ),
+    "glue": RoleSpec(
+        policy="glue_execution_role.json",
+        services=("glue.amazonaws.com",),
+        sources=lambda settings: [settings.arn("glue", "*")],
+        description="Curates landed transactions",
+        added_policies=(WAREHOUSE_LOAD_POLICY,),
+    ),
+    "redshift": RoleSpec(
+        policy="redshift_role.json",
+        services=("redshift.amazonaws.com", "redshift-serverless.amazonaws.com"),
+        sources=lambda settings: [settings.arn("redshift", "*"), settings.arn("redshift-serverless", "*")],
+        description="Copies curated files into the warehouse and scans the lake",
+        part="redshift",
+    ),
+    "cloudtrail": RoleSpec(
+        policy="cloudtrail_role.json",
+        services=("cloudtrail.amazonaws.com",),
+        sources=lambda settings: [settings.arn("cloudtrail", f"trail/{settings.trail_name}")],
+        description="Writes the audit trail to its log group",
+        part="cloudtrail",
+    ),
+}
+
+
+def role_id(settings: Settings, purpose: str) -> str:
+    """The resource id of a role, for depends_on."""
+    return role_resource_id(settings.role_name(purpose))
+
+
+def resources(settings: Settings, clients: Clients, services: ServiceSettings | None = None) -> list[Resource]:
+    """The roles."""
+    services = services or service_settings()
+    return [
+        Role(
+            part=spec.part,
+            name=settings.role_name(purpose),
+            clients=clients,
+            added_policies=spec.added_policies,
+            properties={
+                "Description": spec.description,
+                "AssumeRolePolicyDocument": trust_policy(settings, purpose),
+                "PolicyDocument": role_policy(settings, purpose),
+                "OtherPolicies": [],
+                "PermissionsBoundary": services.permissions_boundary_arn or None,
+                "MaxSessionDuration": _SESSION_SECONDS,
+                "Tags": settings.all_tags,
+            },
+        )
+        for purpose, spec in ROLES.items()
+        if services.redshift_enabled or purpose != "redshift"
+    ]
+
+
+def trust_policy(settings: Settings, purpose: str) -> dict[str, Any]:
+    """Who may assume the role of a purpose."""
+    spec = ROLES[purpose]
+    values = {
+        "services": list(spec.services),
+        "account_id": settings.account_id,
+        "source_arns": spec.sources(settings),
+    }
+    return policy_from(TRUST_POLICY, values)
+
+
+def role_policy(settings: Settings, purpose: str) -> dict[str, Any]:
+    """What the role of a purpose may do. ARNs that are known only once a thing exists stand as Refs."""
+    return policy_from(_FOLDER / ROLES[purpose].policy, policy_values(settings))
+
+
+def policy_values(settings: Settings) -> dict[str, Any]:
+    """What the placeholders of the policies in this folder stand for."""
+    buckets = {
+        f"{purpose}_bucket_arn": settings.bucket_arn(purpose)
+        for purpose in ("raw", "curated", "quarantine", "artifacts")
+    }
+    return buckets | {
+        "account_id": settings.account_id,
+        "region": settings.region,
+        "dns_suffix": "amazonaws.com.cn" if settings.partition == "aws-cn" else "amazonaws.com",
+        "stream_arn": settings.stream_arn,
+        "on_failure_queue_arn": settings.on_failure_queue_arn,
+        "function_log_group_arn": settings.arn("logs", f"log-group:{settings.function_log_group}"),
+        "trail_log_group_arn": settings.arn("logs", f"log-group:{trail_log_group(settings)}"),
+        "glue_log_groups_arn": settings.arn("logs", f"log-group:{GLUE_LOG_GROUPS}"),
+        "security_configuration": settings.prefix,
+        "glue_arn": f"arn:{settings.partition}:glue:{settings.region}:{settings.account_id}",
+        "spectrum_database": f"{settings.glue_database}_spectrum",
+        "metrics_namespace": settings.metrics_namespace,
+        "data_key_arn": key_arn(settings, "data"),
+        "messaging_key_arn": key_arn(settings, "messaging"),
+        "tokenization_secret_arn": secret_arn(settings),
+    }
+
+
+def trail_log_group(settings: Settings) -> str:
+    """The log group that the audit trail writes to."""
+    return f"/aws/cloudtrail/{settings.trail_name}"
+
+
+if __name__ == "__main__":
+    from infrastructure.provisioning import run_alone
+
+    raise SystemExit(run_alone(resources, __doc__))
