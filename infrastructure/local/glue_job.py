@@ -1,0 +1,144 @@
+"""Runs the Glue job on the laptop: the same script, in a process of its own, on local Spark.
+
+Spark needs a Java (infrastructure/local/java.py finds one). The job reads and writes the emulated S3 through
+AWS_ENDPOINT_URL; Spark itself works on the local disk, in the staging directory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from infrastructure.errors import PlatformError
+from infrastructure.local.java import Java
+
+PROJECT = Path(__file__).resolve().parents[2]
+SCRIPT = PROJECT / "data_processing" / "etl_transaction_processing.py"
+_RUNTIME = Path(__file__).resolve().parent / "glue_runtime"
+_LOG = "glue-job.log"
+
+CORES = 2
+# With Spark's own needs beside the heap the JVM stays under 1.5 GiB.
+_HEAP = "1g"
+# A job of seconds: the quick compiler alone, no time lost on a collector's threads.
+JAVA_OPTIONS = "-XX:+UseParallelGC -XX:TieredStopAtLevel=1 -Xshare:auto"
+_SPARK = {
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.sql.adaptive.enabled": "false",
+}
+_SECONDS_TO_STOP = 10
+
+Progress = Callable[[dict[str, Any]], None]
+
+
+def run_glue_job(
+    arguments: Mapping[str, str],
+    environment: Mapping[str, str],
+    java: Java,
+    staging_directory: Path,
+    on_progress: Progress = lambda event: None,
+) -> list[dict[str, Any]]:
+    """Run the job to its end; the "result" event of each run that ended in it, none where nothing was pending.
+
+    arguments: the job's (--JOB_NAME and --staging_directory are added); environment: what the process needs to reach
+    the emulated AWS; on_progress: gets each of the job's events ({"stage": ...}, docs/etl.md). PlatformError where the
+    job fails; its log stays in the staging directory. Interrupted, it leaves no process behind.
+    """
+    staging_directory.mkdir(parents=True, exist_ok=True)
+    log = staging_directory / _LOG
+    results: list[dict[str, Any]] = []
+    failure: dict[str, Any] | None = None
+    with log.open("wb") as errors, _process(arguments, environment, java, staging_directory, errors) as process:
+        for event in _events(process):
+            if event["stage"] == "result":
+                results.append(event)
+            if event["stage"] == "error":
+                failure = event
+                continue
+            on_progress(event)
+        status = process.wait()
+    if failure:
+        raise PlatformError(failure["where"], failure["what"], failure["todo"])
+    if status != 0:
+        raise PlatformError("Glue job", f"ended with status {status}: {_last_error(log)}", f"Its log is {log}")
+    return results
+
+
+@contextlib.contextmanager
+def _process(
+    arguments: Mapping[str, str], environment: Mapping[str, str], java: Java, staging: Path, errors: Any
+) -> Iterator[subprocess.Popen[bytes]]:
+    """The job's process and its JVM, in a group of their own that ends with the context."""
+    given = {"JOB_NAME": "etl-transactions", "staging_directory": str(staging)} | dict(arguments)
+    command = [sys.executable, str(_RUNTIME / "run_job.py"), str(SCRIPT)]
+    command += [part for name, value in given.items() for part in (f"--{name}", value)]
+    process = subprocess.Popen(
+        command,
+        env=spark_environment(java, staging) | dict(environment),
+        stdin=subprocess.PIPE,  # held open: see run_job.py
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        start_new_session=True,  # Ctrl-C is the parent's; it stops the group
+    )
+    try:
+        yield process
+    finally:
+        _stop(process)
+
+
+def spark_environment(java: Java, directory: Path, java_options: str = JAVA_OPTIONS) -> dict[str, str]:
+    """This process's environment, and in it what makes PySpark start as here; its scratch is below the directory."""
+    local = {"spark.local.dir": directory, "spark.sql.warehouse.dir": directory / "warehouse"}
+    settings = " ".join(f'--conf "{name}={value}"' for name, value in (_SPARK | local).items())
+    return {
+        **os.environ,
+        "JAVA_HOME": str(java.home),
+        "PYTHONPATH": str(_RUNTIME),
+        "SPARK_CONF_DIR": str(_RUNTIME / "conf"),
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "PYSPARK_PYTHON": sys.executable,
+        "PYSPARK_SUBMIT_ARGS": f"--master local[{CORES}] --driver-memory {_HEAP} {settings} "
+        f'--driver-java-options "{java_options}" pyspark-shell',
+    }
+
+
+def _events(process: subprocess.Popen[bytes]) -> Iterator[dict[str, Any]]:
+    """The JSON lines among what the job prints."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        with contextlib.suppress(ValueError):
+            event = json.loads(line)
+            if isinstance(event, dict) and "stage" in event:
+                yield event
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End the group: asked first, then killed. A group that has ended is left alone."""
+    for stop, patience in ((signal.SIGTERM, _SECONDS_TO_STOP), (signal.SIGKILL, None)):
+        if process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, stop)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(patience)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)  # a JVM that outlives its Python
+    for pipe in (process.stdin, process.stdout):
+        if pipe:
+            pipe.close()
+
+
+def _last_error(log: Path) -> str:
+    """The log's last line that looks like an exception, without values: its type."""
+    lines = log.read_text(errors="replace").splitlines()
+    named = [line.split(":", 1)[0].strip() for line in lines if not line.startswith((" ", "\t")) and "Error" in line]
+    return named[-1][:200] if named else "no error was written"

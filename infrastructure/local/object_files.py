@@ -1,0 +1,83 @@
+"""The emulated buckets as ordinary files: DIR/<bucket>/<key>.
+
+Every object that is put becomes a file before the caller gets its answer, so a killed run leaves all that it was
+told is stored. The next run reads the files back.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from moto.s3.models import S3Backend, s3_backends
+
+from infrastructure.errors import PlatformError
+
+
+class ObjectFiles:
+    """Keeps the objects of some buckets below a directory."""
+
+    def __init__(self, directory: Path, account_id: str, buckets: Iterable[str]) -> None:
+        self._directory = directory
+        self._account_id = account_id
+        self._buckets = frozenset(buckets)
+        self._half_written = directory.parent / "tmp"
+
+    def restore(self) -> int:
+        """Put every kept file into its emulated bucket, which must exist; the count of objects."""
+        backend = s3_backends[self._account_id]["aws"]
+        count = 0
+        for bucket in sorted(self._buckets):
+            root = self._directory / bucket
+            for path in sorted(root.rglob("*")):
+                if path.is_file():
+                    backend.put_object(bucket, path.relative_to(root).as_posix(), path.read_bytes())
+                    count += 1
+        return count
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Write every put and every delete through to the files while the context is open."""
+        put_object, delete_object = S3Backend.put_object, S3Backend.delete_object
+
+        def put_and_keep(backend: Any, bucket_name: str, key_name: str, value: bytes, **options: Any) -> Any:
+            # File first: once the emulated put has happened, other requests see the object.
+            if bucket_name in self._buckets:
+                self._write(bucket_name, key_name, value)
+            return put_object(backend, bucket_name, key_name, value, **options)
+
+        def delete_and_forget(backend: Any, bucket_name: str, key_name: str, *args: Any, **options: Any) -> Any:
+            answer = delete_object(backend, bucket_name, key_name, *args, **options)
+            if bucket_name in self._buckets and not _exists(backend, bucket_name, key_name):
+                (self._directory / bucket_name / key_name).unlink(missing_ok=True)
+            return answer
+
+        self._half_written.mkdir(parents=True, exist_ok=True)
+        for leftover in self._half_written.iterdir():
+            leftover.unlink()
+        with (
+            patch.object(S3Backend, "put_object", put_and_keep),
+            patch.object(S3Backend, "delete_object", delete_and_forget),
+        ):
+            yield
+
+    def _write(self, bucket: str, key: str, value: bytes) -> None:
+        """Whole or not at all: written beside, then renamed."""
+        path = self._directory / bucket / key
+        beside = self._half_written / uuid.uuid4().hex
+        try:
+            beside.write_bytes(value)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            beside.replace(path)
+        except OSError as error:
+            raise PlatformError(
+                str(path), f"cannot be written ({error.strerror})", "Free space or choose another --workdir"
+            ) from error
+
+
+def _exists(backend: Any, bucket: str, key: str) -> bool:
+    return backend.get_object(bucket, key) is not None

@@ -1,0 +1,270 @@
+"""A whole run on the embedded stack: provision, produce and land, curate, load, reconcile.
+
+Every stage is the code that runs in the account; this file only puts it in a row. Killed anywhere, the same command
+with the same workdir completes the work: each stage begins with what an earlier run left open.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.text import Text
+
+from data_governance.lake_measures import Lake
+from data_ingestion import process_transaction_lambda
+from data_ingestion.transaction_generator import generate
+from data_ingestion.transaction_producer import check_readable, produce, read_ndjson
+from data_storage import warehouse_loader
+from data_storage.warehouse_tables import create_tables
+from infrastructure.executor import Outcome
+from infrastructure.local import glue_job
+from infrastructure.local.faults import Faults
+from infrastructure.local.java import Java, find_java
+from infrastructure.local.postgresql import Warehouse
+from infrastructure.local.redshift_data import LocalRedshiftData
+from infrastructure.local.run_report import RunReport, Stage
+from infrastructure.local.stack import NOT_ENFORCED, EmbeddedStack, warehouse_target
+from infrastructure.local.workdir import Workdir
+from infrastructure.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What the `local` command was asked for."""
+
+    transactions: int
+    seed: int
+    input: str | None = None
+    workdir: str | None = None
+    faults: int | None = None  # the seed of injected faults
+
+
+class _Rate(ProgressColumn):
+    """Records per second so far."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:,.0f}/s" if speed and task.completed > 1 else "", style="cyan")
+
+
+STAGES = ("provision", "produce", "land", "curate", "load", "reconcile")
+
+
+class Stages:
+    """Times the stages and draws a bar for each."""
+
+    def __init__(self, console: Console) -> None:
+        self._done: dict[str, Stage] = {}
+        self.bars = Progress(
+            SpinnerColumn(finished_text="[green]✓"),
+            TextColumn("{task.description:<10}"),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            _Rate(),
+            TimeElapsedColumn(),
+            TextColumn("[dim]{task.fields[note]}"),
+            console=console,
+            redirect_stdout=False,  # the function's log goes elsewhere
+        )
+        self._tasks = {name: self.bars.add_task(name, start=False, total=None, note="") for name in STAGES}
+
+    @property
+    def done(self) -> dict[str, Stage]:
+        """The finished stages, in the order of STAGES."""
+        return {name: self._done[name] for name in STAGES if name in self._done}
+
+    @contextlib.contextmanager
+    def stage(self, name: str, total: int | None = None) -> Iterator[StageBar]:
+        """Time what happens inside; tell the bar how far it is."""
+        bar = StageBar(self.bars, self._tasks[name], total)
+        started = time.monotonic()
+        yield bar
+        self._done[name] = Stage(time.monotonic() - started, bar.records)
+        bar.finish()
+
+
+class StageBar:
+    """One stage's progress: records so far, and a note beside the bar."""
+
+    def __init__(self, bars: Progress, task: TaskID, total: int | None) -> None:
+        self.records = 0
+        self._bars = bars
+        self._task = task
+        bars.update(task, total=total)
+        bars.start_task(task)
+
+    def at(self, records: int) -> None:
+        self.records = records
+        self._bars.update(self._task, completed=records)
+
+    def expect(self, total: int) -> None:
+        self._bars.update(self._task, total=total)
+
+    def note(self, text: str) -> None:
+        self._bars.update(self._task, note=text)
+
+    def finish(self) -> None:
+        self._bars.update(self._task, total=max(self.records, 1), completed=max(self.records, 1), note="")
+        self._bars.stop_task(self._task)
+
+
+def run(options: RunOptions, console: Console) -> tuple[RunReport, dict[str, str]]:
+    """Run the whole pipeline; the report, and where to look next.
+
+    Raises PlatformError for whatever the user can mend: input, workdir, Java, PostgreSQL.
+    """
+    if options.input is not None:
+        check_readable(options.input)
+    java = find_java()
+    settings = Settings()
+    report = RunReport(java=f"{java.version} ({java.source})")
+    with contextlib.ExitStack() as exits:
+        workdir = Workdir(options.workdir)
+        exits.callback(workdir.close)
+        stages = Stages(console)
+        exits.enter_context(stages.bars)
+        stack = exits.enter_context(EmbeddedStack(settings, workdir))
+        with stages.stage("provision") as bar:
+            incarnation = workdir.begin_incarnation()
+            provisioned = stack.provision(incarnation.id, bar.note)
+            report.left_out = NOT_ENFORCED | stack.left_out(provisioned)
+            bar.at(len(provisioned.of(Outcome.DONE)))
+            report.restored_objects = stack.open_for_data()
+        faults = None if options.faults is None else Faults(options.faults)
+        _produce_and_land(options, stack, stages, report, faults)
+        _curate(stack, java, stages)
+        warehouse = exits.enter_context(Warehouse(workdir.warehouse))
+        data_api = _load(stack, warehouse, stages, report)
+        with stages.stage("reconcile") as bar:
+            lake = Lake(stack.client("s3"), settings).measure()
+            report.measured = lake.measured
+            report.measured.produced = workdir.produced(lake.streamed_by_incarnation) + lake.corrections
+            report.measured.put_again = workdir.put_again()
+            report.measured.loaded = warehouse_loader.loaded_totals(data_api, warehouse_target(settings))
+            bar.at(report.measured.landed.records)
+        report.stages = stages.done
+        report.faults = dict(faults.happened) if faults else {}
+        whereabouts = _whereabouts(workdir, warehouse)
+        if workdir.kept:
+            workdir.write_run(report.as_json())
+    return report, whereabouts
+
+
+def _records(options: RunOptions) -> tuple[Iterable[bytes], int | None]:
+    if options.input is not None:
+        return read_ndjson(options.input), None
+    return generate(options.transactions, options.seed), options.transactions
+
+
+def _produce_and_land(
+    options: RunOptions, stack: EmbeddedStack, stages: Stages, report: RunReport, faults: Faults | None
+) -> None:
+    """Put the records while the event source mapping delivers them, so that the stream stays short."""
+    records, expected = _records(options)
+    kinesis, handler = stack.client("kinesis"), process_transaction_lambda.handler
+    with contextlib.ExitStack() as exits:
+        exits.enter_context(_function_runtime(stack))
+        landing = exits.enter_context(stages.stage("land", expected))
+        if faults is None:
+            mapping = stack.event_source_mapping(handler, landing.at)
+        else:
+            exits.enter_context(faults.on_s3(stack.client("s3")))
+            exits.enter_context(faults.on_clocks())
+            kinesis = faults.kinesis(kinesis)
+            mapping = stack.event_source_mapping(faults.handler(handler), landing.at, faults.batch_size)
+        mapping.start()
+        try:
+            with stages.stage("produce", expected) as producing:
+                produced = produce(records, kinesis, stack.settings.stream_name, producing.at)
+            landing.expect(produced.records)
+            delivered = mapping.finish()
+        except BaseException:
+            mapping.abandon()
+            raise
+    report.put_again = produced.retried
+    report.landing_ms = delivered.landing_ms
+    report.given_up = delivered.given_up_records
+    stack.workdir.complete_incarnation(produced.totals, produced.uncertain)
+
+
+def _curate(stack: EmbeddedStack, java: Java, stages: Stages) -> None:
+    """Run the Glue job: it finishes an open run, then takes up all that waits."""
+    settings = stack.settings
+    arguments = {
+        "JOB_NAME": settings.glue_job_name,
+        "raw_bucket": settings.bucket("raw"),
+        "curated_bucket": settings.bucket("curated"),
+        "quarantine_bucket": settings.bucket("quarantine"),
+    }
+    with stages.stage("curate") as bar:
+
+        def on_progress(event: dict[str, Any]) -> None:
+            bar.note(event["stage"])
+            if event["stage"] == "transform" and event["records"] is not None:
+                bar.at(bar.records + event["records"])
+
+        staging = stack.workdir.path / "staging"
+        glue_job.run_glue_job(arguments, stack.job_environment, java, staging, on_progress)
+
+
+def _load(stack: EmbeddedStack, warehouse: Warehouse, stages: Stages, report: RunReport) -> LocalRedshiftData:
+    """Make the tables and load the runs that the ledger does not know."""
+    target = warehouse_target(stack.settings)
+    s3 = stack.client("s3")
+    with stages.stage("load") as bar:
+        data_api = LocalRedshiftData(warehouse, s3)
+        create_tables(data_api, target)
+        loaded = 0
+
+        def on_progress(load: warehouse_loader.LoadReport, left: int) -> None:
+            nonlocal loaded
+            loaded += load.rows_loaded
+            bar.at(loaded)
+
+        reports = warehouse_loader.load_pending(data_api, s3, target, stack.settings.bucket("curated"), on_progress)
+        report.run_ids = [load.run_id for load in reports]
+    return data_api
+
+
+def _whereabouts(workdir: Workdir, warehouse: Warehouse) -> dict[str, str]:
+    """Where to look next."""
+    if not workdir.kept:
+        return {"Kept": "nothing: name a --workdir to keep objects, warehouse and run.json"}
+    return {
+        "Objects": str(workdir.objects),
+        "Warehouse": warehouse.psql_command,
+        "Report": str(workdir.path / "run.json"),
+        "Lambda's log": str(workdir.function_log),
+    }
+
+
+@contextlib.contextmanager
+def _function_runtime(stack: EmbeddedStack) -> Iterator[None]:
+    """The deployed function's environment variables and its log, for as long as it is invoked in process."""
+    before = dict(os.environ)
+    os.environ |= stack.function_environment()
+    process_transaction_lambda.reset()
+    try:
+        with stack.workdir.function_log.open("a") as log, contextlib.redirect_stdout(log):
+            yield
+    finally:
+        process_transaction_lambda.reset()
+        os.environ.clear()
+        os.environ |= before

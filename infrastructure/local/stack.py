@@ -1,0 +1,253 @@
+"""The embedded stack: AWS on the laptop, in one process tree.
+
+moto stands in for the AWS services, in process and as a server for the Glue job's process; the event source mapping,
+the Glue job, Redshift's SQL and the buckets' files are this folder's own, because moto has none of them for real. What
+is not enforced here is told by NOT_ENFORCED.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+from unittest.mock import patch
+
+from data_storage.data_api import WarehouseTarget
+from infrastructure import aws, provisioning
+from infrastructure.clients import AwsClients
+from infrastructure.errors import PlatformError
+from infrastructure.executor import Outcome, Report
+from infrastructure.local.event_source_mapping import EventSourceMapping, MappingConfiguration
+from infrastructure.local.object_files import ObjectFiles
+from infrastructure.local.stream_records import drop_consumed, fit_for_long_runs
+from infrastructure.local.workdir import Workdir
+from infrastructure.settings import Settings
+
+NOT_ENFORCED = {
+    "bucket policies": "the emulator denies whatever the condition says; taken off before data flows",
+    "access logging": "set, then switched off: the emulator would write an object per request",
+    "IAM": "roles and policies are made, not enforced",
+    "KMS": "keys are made and named, objects are not encrypted",
+    "Redshift, CloudTrail logs": "PostgreSQL stands in for the warehouse; no trail is written",
+}
+
+KEPT_BUCKETS = ("raw", "curated", "quarantine", "artifacts")
+_NOT_HERE = ("redshift",)  # PostgreSQL's part; see infrastructure/local/postgresql.py
+_DUMMY = "testing"
+# An empty zip archive.
+_PLACEHOLDER_ZIP = b"PK\x05\x06" + bytes(18)
+_ISOLATED = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ENDPOINT_URL", "AWS_SESSION_TOKEN", "AWS_ROLE_ARN")
+
+
+class EmbeddedStack:
+    """Open it as a context; then provision, and read or change data through its clients."""
+
+    def __init__(self, settings: Settings, workdir: Workdir) -> None:
+        self.settings = settings
+        self.workdir = workdir
+        self.endpoint_url = ""
+        self._files = ObjectFiles(
+            workdir.objects, settings.account_id, [settings.bucket(purpose) for purpose in KEPT_BUCKETS]
+        )
+        self._exits = contextlib.ExitStack()
+
+    def __enter__(self) -> EmbeddedStack:
+        with contextlib.ExitStack() as exits:
+            exits.enter_context(_isolated_environment(self.settings))
+            self.endpoint_url = exits.enter_context(_moto())
+            exits.enter_context(fit_for_long_runs())
+            self._exits = exits.pop_all()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._exits.close()
+
+    @property
+    def job_environment(self) -> dict[str, str]:
+        """What a process of its own needs to work on this stack: the endpoint and dummy keys."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint_url,
+            "AWS_ACCESS_KEY_ID": _DUMMY,
+            "AWS_SECRET_ACCESS_KEY": _DUMMY,
+            "AWS_DEFAULT_REGION": self.settings.region,
+        }
+
+    def client(self, service: str) -> Any:
+        return aws.client(service, self.settings.region)
+
+    @property
+    def clients(self) -> AwsClients:
+        return AwsClients(self.settings.region, emulated=True)
+
+    def provision(
+        self,
+        incarnation: str | None = None,
+        on_progress: Callable[[str], None] = lambda name: None,
+        only: Sequence[str] = (),
+    ) -> Report:
+        """Make the account's resources with the code that makes them in AWS; on_progress gets each one's name.
+
+        incarnation: of the stream, needed where there is one; only: parts, all where empty. The function's code is not
+        uploaded: its handler runs in process.
+        """
+        embedded = provisioning.Embedded(lambda_zip=lambda: _PLACEHOLDER_ZIP, stream_incarnation=incarnation)
+        report = provisioning.apply(
+            self.settings,
+            clients=self.clients,
+            only=only,
+            except_=_NOT_HERE,
+            embedded=embedded,
+            on_progress=lambda result: on_progress(result.resource.name),
+        )
+        report.raise_for_errors()
+        return report
+
+    def left_out(self, report: Report) -> dict[str, str]:
+        """What provisioning could not make here, and why."""
+        return {
+            f"{result.resource.type} {result.resource.name}": result.note or "not implemented by the emulator"
+            for result in report.of(Outcome.UNSUPPORTED)
+        }
+
+    def open_for_data(self) -> int:
+        """After provisioning: what moto would enforce wrongly off, kept objects in; the count of objects restored."""
+        s3 = self.client("s3")
+        for bucket in s3.list_buckets()["Buckets"]:
+            s3.delete_bucket_policy(Bucket=bucket["Name"])
+            s3.put_bucket_logging(Bucket=bucket["Name"], BucketLoggingStatus={})
+        self._silence_moto_mapping()
+        self._keep_tokenization_secret()
+        restored = self._files.restore()
+        self._exits.enter_context(self._files.kept())
+        return restored
+
+    def event_source_mapping(
+        self,
+        handler: Callable[[dict[str, Any], Any], Any],
+        on_progress: Callable[[int], None],
+        batch_size: Callable[[int], int] = lambda configured: configured,
+    ) -> EventSourceMapping:
+        """The mapping with the configuration that was provisioned, invoking the handler in process."""
+        lambda_ = self.client("lambda")
+        deployed = lambda_.list_event_source_mappings(FunctionName=self.settings.function_name)["EventSourceMappings"]
+        if len(deployed) != 1:
+            raise PlatformError(
+                f"function {self.settings.function_name}",
+                f"has {len(deployed)} event source mappings",
+                "Provision data_ingestion: it makes exactly one",
+            )
+        found = deployed[0]
+        queue_arn = found.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination", "")
+        sqs = self.client("sqs")
+        configuration = MappingConfiguration(
+            stream_arn=found["EventSourceArn"],
+            function_arn=found["FunctionArn"],
+            batch_size=found["BatchSize"],
+            batch_window_seconds=found.get("MaximumBatchingWindowInSeconds", 0),
+            maximum_retry_attempts=found.get("MaximumRetryAttempts", -1),
+            maximum_record_age_seconds=found.get("MaximumRecordAgeInSeconds", -1),
+            on_failure_queue_url=sqs.get_queue_url(QueueName=queue_arn.rsplit(":", 1)[1])["QueueUrl"]
+            if queue_arn
+            else None,
+        )
+
+        def checkpoint(shard_id: str, sequence_number: int) -> None:
+            settings = self.settings
+            drop_consumed(settings.account_id, settings.region, settings.stream_name, shard_id, sequence_number)
+
+        kinesis = self.client("kinesis")
+        return EventSourceMapping(configuration, handler, kinesis, sqs, checkpoint, on_progress, batch_size)
+
+    def function_environment(self) -> dict[str, str]:
+        """The environment variables that were deployed with the function."""
+        configuration = self.client("lambda").get_function_configuration(FunctionName=self.settings.function_name)
+        variables: dict[str, str] = configuration["Environment"]["Variables"]
+        return variables
+
+    def _silence_moto_mapping(self) -> None:
+        """moto would invoke its own mapping inside put_records, a record at a time; ours delivers instead."""
+        from moto.kinesis.models import kinesis_backends
+
+        backend = kinesis_backends[self.settings.account_id][self.settings.region]
+        for stream in backend.streams.values():
+            stream.lambda_event_source_mappings.clear()
+
+    def _keep_tokenization_secret(self) -> None:
+        """One tokenisation key for the workdir's life, so that tokens and fingerprints compare between runs."""
+        secrets = self.client("secretsmanager")
+        name = self.settings.tokenization_secret_name
+        kept = self.workdir.secret()
+        if kept is None:
+            self.workdir.keep_secret(secrets.get_secret_value(SecretId=name)["SecretString"])
+        else:
+            secrets.put_secret_value(SecretId=name, SecretString=kept)
+
+
+def warehouse_target(settings: Settings) -> WarehouseTarget:
+    """The stand-in warehouse, addressed as the account's would be."""
+    return WarehouseTarget(
+        database=settings.warehouse_database,
+        schema=settings.warehouse_schema,
+        copy_role_arn=settings.role_arn("redshift"),
+        workgroup=f"{settings.prefix}-embedded",
+    )
+
+
+@contextlib.contextmanager
+def _isolated_environment(settings: Settings) -> Iterator[None]:
+    """Dummy keys and no endpoint, so that nothing here can reach a real account, whatever the user's shell has set."""
+    before = dict(os.environ)
+    for name in _ISOLATED:
+        os.environ.pop(name, None)
+    os.environ |= {
+        "AWS_ACCESS_KEY_ID": _DUMMY,
+        "AWS_SECRET_ACCESS_KEY": _DUMMY,
+        "AWS_DEFAULT_REGION": settings.region,
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",
+    }
+    aws.forget()
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        aws.forget()
+
+
+@contextlib.contextmanager
+def _one_call_at_a_time() -> Iterator[None]:
+    """moto's state is plain dictionaries: two threads' calls in process could see each other's half-made changes."""
+    from moto.core.botocore_stubber import BotocoreStubber
+
+    lock = threading.RLock()
+    process_request = BotocoreStubber.process_request
+
+    def serialised(stubber: Any, request: Any) -> Any:
+        with lock:
+            return process_request(stubber, request)
+
+    with patch.object(BotocoreStubber, "process_request", serialised):
+        yield
+
+
+@contextlib.contextmanager
+def _moto() -> Iterator[str]:
+    """moto in process and as a server on a free port; both share their state. Yields the server's URL."""
+    from moto import mock_aws
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    with _one_call_at_a_time(), mock_aws(config={"core": {"reset_boto3_session": True}}):
+        server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+        server.start()
+        try:
+            host, port = server.get_host_and_port()
+            yield f"http://{host}:{port}"
+        finally:
+            server.stop()

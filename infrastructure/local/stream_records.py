@@ -1,0 +1,84 @@
+"""The emulated stream, fit for a long run: constant-time puts, consumed records dropped, resharding as in AWS.
+
+Kinesis keeps a consumed record until its retention ends. The embedded stack drops it as soon as the event source
+mapping's checkpoint passes it, so that memory doesn't grow with the run; and because records hold clear card
+numbers, nothing of them is ever written to disk.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
+
+from moto.kinesis.models import Record, Shard, Stream, kinesis_backends
+
+# One lock for all shards: the producer and the poller run in threads of one process, and moto's shards have none.
+_lock = threading.RLock()
+
+
+def _put_record(shard: Any, partition_key: str, data: str, explicit_hash_key: str) -> str:
+    with _lock:
+        sequence_number = getattr(shard, "last_sequence_number", 0) + 1
+        shard.last_sequence_number = sequence_number
+        shard.records[sequence_number] = Record(partition_key, data, sequence_number, explicit_hash_key)
+    return str(sequence_number)
+
+
+def _get_records(shard: Any, last_sequence_id: str, limit: int | None) -> tuple[list[Record], int, int]:
+    with _lock:
+        after = int(last_sequence_id)
+        found: list[Record] = []
+        for sequence_number, record in shard.records.items():
+            if sequence_number > after:
+                found.append(record)
+                if len(found) == limit:
+                    break
+        if not found:
+            return [], after, 0
+        newest = shard.records[next(reversed(shard.records))]
+        return found, found[-1].sequence_number, int((newest.created_at - found[-1].created_at) * 1000)
+
+
+def _records_stay_in_the_parent(reshard: Callable[..., None]) -> Callable[..., None]:
+    """moto puts a parent's records again into its children; in Kinesis they stay where they were put."""
+
+    def resharded(stream: Any, *arguments: str) -> None:
+        with _lock:
+            parents = [stream.shards[name] for name in arguments if name in stream.shards]
+            kept = [shard.records for shard in parents]
+            for shard in parents:
+                shard.records = OrderedDict()
+            try:
+                reshard(stream, *arguments)
+            finally:
+                for shard, records in zip(parents, kept, strict=True):
+                    shard.records = records
+
+    return resharded
+
+
+@contextmanager
+def fit_for_long_runs() -> Iterator[None]:
+    """Patch moto's shards for as long as the context is open."""
+    with (
+        patch.object(Shard, "put_record", _put_record),
+        patch.object(Shard, "get_records", _get_records),
+        patch.object(Stream, "split_shard", _records_stay_in_the_parent(Stream.split_shard)),
+        patch.object(Stream, "merge_shards", _records_stay_in_the_parent(Stream.merge_shards)),
+    ):
+        yield
+
+
+def drop_consumed(account_id: str, region: str, stream_name: str, shard_id: str, through: int) -> None:
+    """Forget a shard's records up to and including a sequence number."""
+    with _lock:
+        records = kinesis_backends[account_id][region].streams[stream_name].shards[shard_id].records
+        while records:
+            first = next(iter(records))
+            if first > through:
+                break
+            del records[first]

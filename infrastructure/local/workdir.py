@@ -1,0 +1,164 @@
+"""The directory that keeps an embedded stack's state as ordinary files.
+
+    s3/<bucket>/<key>   the objects         warehouse/   the PostgreSQL data directory
+    run.json            the last run        state.json   stream incarnations and what was produced into each
+    function.log        the Lambda's log    secrets.json the stand-in for Secrets Manager (mode 600)
+
+Never among them: the stream's records and the input, which hold clear card numbers.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TextIO
+
+from data_governance.control_totals import ControlTotals
+from infrastructure.errors import PlatformError
+
+_TIMESTAMP = "%Y%m%dT%H%M%SZ"
+
+
+@dataclass(slots=True)
+class Incarnation:
+    """One life of the emulated stream. complete: all that was produced into it has been delivered.
+
+    A killed run leaves it incomplete: the stream is gone and with it what had not landed, so only what landed counts.
+    """
+
+    id: str
+    complete: bool = False
+    produced: list[dict[str, Any]] = field(default_factory=list)
+    put_again: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Workdir:
+    """Opens and locks the directory; a temporary one, removed at the end, where none is named."""
+
+    def __init__(self, directory: str | None) -> None:
+        self.kept = directory is not None
+        self.path = _usable(directory) if directory else Path(tempfile.mkdtemp(prefix="banking-data-"))
+        self._lock = self._take_lock()
+        self.incarnations = [Incarnation(**row) for row in self._read("state.json").get("incarnations", [])]
+
+    @property
+    def objects(self) -> Path:
+        return self.path / "s3"
+
+    @property
+    def warehouse(self) -> Path:
+        return self.path / "warehouse"
+
+    @property
+    def function_log(self) -> Path:
+        """What the Lambda function prints: a JSON line per batch, and its metrics in CloudWatch's embedded format."""
+        return self.path / "function.log"
+
+    def begin_incarnation(self) -> Incarnation:
+        """A new stream's id: its creation time as in AWS, always later than the last one's."""
+        now = datetime.now(UTC).replace(microsecond=0)
+        if self.incarnations:
+            last = datetime.strptime(self.incarnations[-1].id, _TIMESTAMP).replace(tzinfo=UTC)
+            now = max(now, last + timedelta(seconds=1))
+        self.incarnations.append(Incarnation(now.strftime(_TIMESTAMP)))
+        self._save_state()
+        return self.incarnations[-1]
+
+    def complete_incarnation(self, produced: ControlTotals, put_again: ControlTotals) -> None:
+        """The current stream has delivered all that was produced into it."""
+        self.incarnations[-1].produced = produced.rows()
+        self.incarnations[-1].put_again = put_again.rows()
+        self.incarnations[-1].complete = True
+        self._save_state()
+
+    def produced(self, streamed: dict[str, ControlTotals]) -> ControlTotals:
+        """What was produced into all incarnations; of an incomplete one, what it left (streamed, by incarnation)."""
+        total = ControlTotals()
+        for incarnation in self.incarnations:
+            if incarnation.complete:
+                total += ControlTotals.from_rows(incarnation.produced)
+            else:
+                total += streamed.get(incarnation.id, ControlTotals())
+        return total
+
+    def put_again(self) -> ControlTotals:
+        """What was put again after a lost answer, into all incarnations."""
+        total = ControlTotals()
+        for incarnation in self.incarnations:
+            total += ControlTotals.from_rows(incarnation.put_again)
+        return total
+
+    def secret(self) -> str | None:
+        """The tokenisation secret that an earlier run made here."""
+        return self._read("secrets.json").get("tokenization")
+
+    def keep_secret(self, value: str) -> None:
+        self._write("secrets.json", {"tokenization": value}, mode=0o600)
+
+    def write_run(self, run: dict[str, Any]) -> Path:
+        return self._write("run.json", run)
+
+    def close(self) -> None:
+        self._lock.close()
+        if not self.kept:
+            shutil.rmtree(self.path, ignore_errors=True)
+
+    def _save_state(self) -> None:
+        self._write("state.json", {"incarnations": [asdict(incarnation) for incarnation in self.incarnations]})
+
+    def _read(self, name: str) -> dict[str, Any]:
+        path = self.path / name
+        try:
+            content: dict[str, Any] = json.loads(path.read_text())
+        except FileNotFoundError:
+            return {}
+        except (ValueError, OSError) as error:
+            raise PlatformError(
+                str(path), f"cannot be read ({type(error).__name__})", "Use another --workdir, or remove this one"
+            ) from None
+        return content
+
+    def _write(self, name: str, content: dict[str, Any], mode: int = 0o644) -> Path:
+        path = self.path / name
+        beside = path.with_suffix(".new")
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w") as file:
+            json.dump(content, file, indent=2)
+            file.write("\n")
+        beside.replace(path)
+        return path
+
+    def _take_lock(self) -> TextIO:
+        lock = (self.path / ".lock").open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.close()
+            raise PlatformError(
+                str(self.path), "another run is using this workdir", "Wait for it to end or choose another --workdir"
+            ) from None
+        return lock
+
+
+def _usable(directory: str) -> Path:
+    path = Path(directory).expanduser().resolve()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except (FileExistsError, NotADirectoryError):
+        raise PlatformError(str(path), "is not a directory", "Choose another --workdir") from None
+    except OSError as error:
+        raise PlatformError(
+            str(path), f"cannot be written ({error.strerror})", "Choose a --workdir that you may write to"
+        ) from None
+    if not (path / ".lock").exists() and any(path.iterdir()):
+        raise PlatformError(
+            str(path), "holds other files", "Choose an empty --workdir, or one that an earlier run made"
+        )
+    return path
