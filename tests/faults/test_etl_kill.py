@@ -1,0 +1,207 @@
+"""The ETL job killed anywhere: run again, it leaves what a run without a fault leaves, and nothing twice."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import threading
+
+import boto3
+import pytest
+from moto import mock_aws
+from moto.server import ThreadedMotoServer
+
+from infrastructure.errors import PlatformError
+from infrastructure.local import glue_job
+from infrastructure.local.java import find_java
+from tests.pipeline.etl_fixtures import row, spark_session  # noqa: F401
+from tests.pipeline.etl_lake import BUCKETS, EmulatedLake, emulated_lake  # noqa: F401
+from tests.pipeline.etl_landed import batches, records
+
+BASE = 49600000000000000000
+_MUTATING = ("PutObject", "DeleteObject", "DeleteObjects", "CreateMultipartUpload")
+
+
+class KilledError(Exception):
+    """Stands for SIGKILL. No BaseException, which boto3's transfer threads would swallow; the job catches neither."""
+
+
+class Kill:
+    """Ends the process at the n-th mutating call to S3: before it is sent, or when it has been carried out."""
+
+    def __init__(self, s3, number, after):
+        self.calls, self._number = 0, number
+        self._s3, self._event = s3, "after-call.s3" if after else "before-call.s3"
+
+    def __enter__(self):
+        self._s3.meta.events.register(self._event, self._call)
+        return self
+
+    def __exit__(self, *_):
+        self._s3.meta.events.unregister(self._event, self._call)
+
+    def _call(self, model, **_):
+        if model.name in _MUTATING:
+            self.calls += 1
+            if self.calls >= self._number:  # the threads beside it end too
+                raise KilledError
+
+
+def land(lake):
+    """A first run's lake, and a second run's pending objects: duplicates, conflicts, relanded and bad rows."""
+    lake.land([row(1), row(2), row(3, event_time="2026-03-01T00:00:00Z")], BASE + 1, BASE + 3)
+    lake.run()
+    lake.land([row(2), row(3, event_time="2026-03-01T00:00:00Z"), row(4), row(5, amount="x")], BASE + 2, BASE + 5)
+    more = [row(1, sequence_number=str(BASE + 6)), row(4, sequence_number=str(BASE + 7), amount="1.00")]
+    big = [row(n, amount="20000.00", event_time=f"2026-02-2{n % 8}T00:00:00Z") for n in range(8, 16)]
+    lake.land([*more, *big], BASE + 6, BASE + 15)
+
+
+@pytest.fixture(scope="module")
+def fault_free(spark, tmp_path_factory):
+    """What is left without a fault, and how many mutating calls the second run makes."""
+    with mock_aws():
+        lake = EmulatedLake(spark, tmp_path_factory.mktemp("fault-free"))
+        land(lake)
+        with Kill(lake.s3, 10**9, after=False) as counted:
+            lake.run()
+        return lake.state(), counted.calls
+
+
+# The first and the last call put the manifest and the result; the write-ahead list and the files are between.
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9, 1.0])
+def test_killed_at_a_call_and_run_again(lake, fault_free, share, after):
+    state, calls = fault_free
+    land(lake)
+    with pytest.raises(KilledError), Kill(lake.s3, 1 + round(share * (calls - 1)), after):
+        lake.run()
+    lake.run()
+    assert lake.state() == state
+
+
+def test_killed_twice_with_its_scratch_lost_in_between(lake, fault_free, tmp_path):
+    land(lake)
+    for call in (6, 4):
+        with pytest.raises(KilledError), Kill(lake.s3, call, after=True):
+            lake.run()
+        shutil.rmtree(tmp_path / "staging")
+    lake.run()
+    assert lake.state() == fault_free[0]
+
+
+@pytest.fixture
+def server():
+    """An emulated account that a process of its own can reach; its environment."""
+    with mock_aws():
+        server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+        server.start()
+        host, port = server.get_host_and_port()
+        keys = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_DEFAULT_REGION": "us-east-1"}
+        yield {"AWS_ENDPOINT_URL": f"http://{host}:{port}"} | keys
+        server.stop()
+
+
+class SeenProcess(subprocess.Popen):
+    """Lets the test know the job's process."""
+
+    last = None
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        type(self).last = self
+
+
+def run_job(environment, staging, kill_at=None, wait=0.0):
+    """Run the job as a process, killed (SIGKILL, its JVM too) so long after its n-th event; whether it ended."""
+    arguments = {"raw_bucket": BUCKETS.raw, "curated_bucket": BUCKETS.curated, "quarantine_bucket": BUCKETS.quarantine}
+    events = []
+
+    def on_progress(event):
+        events.append(event)
+        if len(events) == kill_at:
+            kill = threading.Timer(wait, os.killpg, (SeenProcess.last.pid, signal.SIGKILL))
+            kill.start()
+            kills.append(kill)
+
+    kills = []
+    try:
+        glue_job.run_glue_job(arguments, environment, find_java(), staging, on_progress)
+        return True
+    except PlatformError:
+        return False
+    finally:
+        for kill in kills:
+            kill.cancel()
+
+
+def land_generated(lake):
+    """Generated transactions of two shards as the Lambda lands them, one batch twice with other boundaries."""
+    for shard in (0, 1):
+        event_records = records(600, seed=shard, shard=shard)
+        for batch in [*batches(event_records, 100), *batches(event_records[50:250], 200)]:
+            lake.put(batch.raw_key, batch.landed)
+
+
+def killed_and_completed(environment, lake, staging, points):
+    """Kill the job at each point in turn, run it to its end, and see that it would have come out the same."""
+    land_generated(lake)
+    ended = [run_job(environment, staging, *point) for point in points]
+    assert run_job(environment, staging)
+    state = lake.state()
+    totals = lake.totals()
+    assert totals["landed"] == totals["curated"] + totals["duplicate"] + totals["quarantined"]
+    return ended, state
+
+
+@pytest.fixture
+def undisturbed(spark, tmp_path, monkeypatch):
+    """What the same input comes to in one run."""
+    with mock_aws():
+        lake = EmulatedLake(spark, tmp_path / "undisturbed")
+        land_generated(lake)
+        lake.run()
+        return lake.state()
+
+
+def test_the_process_killed_while_spark_writes_and_while_it_publishes(
+    undisturbed,
+    server,
+    spark,
+    tmp_path,
+    monkeypatch,
+):
+    monkeypatch.setattr(glue_job.subprocess, "Popen", SeenProcess)
+    lake = EmulatedLake(spark, tmp_path)
+    ended, state = killed_and_completed(server, lake, tmp_path / "staging", [(3, 1.5), (9, 0.0)])
+    assert ended[0] is False
+    assert state == undisturbed
+
+
+@pytest.mark.soak
+def test_the_process_killed_at_twenty_random_points(
+    undisturbed,
+    server,
+    spark,
+    tmp_path,
+    monkeypatch,
+):
+    monkeypatch.setattr(glue_job.subprocess, "Popen", SeenProcess)
+    seeded = random.Random(20261123)
+    for number in range(20):
+        for bucket in (BUCKETS.raw, BUCKETS.curated, BUCKETS.quarantine):
+            _empty(bucket)
+        lake = EmulatedLake(spark, tmp_path)
+        point = (seeded.randint(1, 14), seeded.uniform(0, 3))
+        _, state = killed_and_completed(server, lake, tmp_path / f"staging-{number}", [point])
+        assert state == undisturbed, point
+
+
+def _empty(bucket):
+    resource = boto3.resource("s3", region_name="us-east-1").Bucket(bucket)
+    if resource.creation_date:
+        resource.objects.all().delete()
+        resource.delete()

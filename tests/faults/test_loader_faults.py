@@ -1,0 +1,293 @@
+"""The loader under faults: after each, the same call completes the load, and every row is in the warehouse once."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from data_storage import warehouse_loader
+from data_storage.warehouse_load_sql import CopySource, Run, load_statements
+from infrastructure.errors import PlatformError
+from infrastructure.local import redshift_data
+from infrastructure.local.postgresql import Warehouse
+from infrastructure.local.redshift_data import LocalRedshiftData
+from tests.pipeline.curated_runs import BUCKET, alert, put_run, totals, transaction
+from tests.pipeline.warehouse_fixtures import Bench, bench, open_bench, warehouse
+
+__all__ = ["bench", "warehouse"]
+
+ROWS = [
+    transaction(number, balance_after=number, merchant_name="Shop", merchant_category_code="5411")
+    for number in range(40)
+]
+LOADED_TABLES = (
+    "fact_transactions", "dim_account", "dim_merchant", "daily_balances", "fraud_alerts", "quarantine_summary",
+    "load_control_totals", "load_ledger",
+)  # fmt: skip
+# The fullest load there is, to count its statements by.
+FULL = Run("a" * 16, datetime(2026, 3, 1, tzinfo=UTC), (), (), {"missing_field": 1})
+STATEMENTS = len(load_statements(FULL, "banking", CopySource("arn", "s3://b/m", "s3://b/n")))
+
+
+class Killed(BaseException):
+    """The loader's process is gone: nothing in it can catch this."""
+
+
+class Proxy:
+    """A client of which some calls are replaced."""
+
+    def __init__(self, client: Any, **replaced: Callable[..., Any]) -> None:
+        self._client = client
+        self._replaced = replaced
+
+    def __getattr__(self, name: str) -> Any:
+        return self._replaced.get(name) or getattr(self._client, name)
+
+
+def put_standard_run(s3: Any) -> str:
+    return put_run(s3, "one", ROWS, [alert(1)], {"missing_field": 1})
+
+
+def load(bench: Bench, data_api: Any = None, s3: Any = None) -> list[warehouse_loader.LoadReport]:
+    return warehouse_loader.load_pending(data_api or bench.data_api, s3 or bench.s3, bench.target, BUCKET)
+
+
+def assert_loaded_once(bench: Bench) -> None:
+    """As the fault-free run leaves it, to the cent."""
+    assert warehouse_loader.loaded_totals(bench.data_api, bench.target) == totals(ROWS)
+    assert [row.rows_loaded for row in warehouse_loader.ledger(bench.data_api, bench.target)] == [len(ROWS)]
+    for table, rows in [("fraud_alerts", 1), ("quarantine_summary", 1), ("dim_merchant", 1), ("dim_account", 7)]:
+        assert bench.query(f"SELECT COUNT(*) FROM banking.{table}") == [(rows,)], table
+    assert load(bench) == []
+
+
+def assert_nothing_loaded(bench: Bench) -> None:
+    counts = " UNION ALL ".join(f"SELECT '{table}', COUNT(*) FROM banking.{table}" for table in LOADED_TABLES)
+    assert sorted(bench.query(counts)) == sorted((table, 0) for table in LOADED_TABLES)
+
+
+def batches(bench: Bench) -> list[str]:
+    """Status of each batch that was submitted to load."""
+    return [found["Status"] for found in bench.data_api.list_statements(StatementName="load-")["Statements"]]
+
+
+def locked(bench: Bench) -> Any:
+    """A session that holds the lock of loads until it is closed."""
+    connection = bench.warehouse.connect()
+    connection.autocommit = False
+    connection.execute("LOCK TABLE banking.load_lock IN ACCESS EXCLUSIVE MODE")
+    return connection
+
+
+def test_a_batch_whose_loader_is_killed_completes_and_the_next_loader_waits_for_it(bench: Bench) -> None:
+    put_standard_run(bench.s3)
+
+    def killed(**parameters: Any) -> Any:
+        raise Killed
+
+    def submits_then_waits(**parameters: Any) -> Any:
+        dying._replaced["describe_statement"] = killed
+        return bench.data_api.batch_execute_statement(**parameters)
+
+    dying = Proxy(bench.data_api, batch_execute_statement=submits_then_waits)
+    held = locked(bench)
+    with pytest.raises(Killed):
+        load(bench, dying)
+    assert batches(bench) == ["STARTED"] or batches(bench) == ["SUBMITTED"]
+
+    with ThreadPoolExecutor(1) as pool:
+        again = pool.submit(load, bench)
+        held.close()
+        (report,) = again.result(60)
+
+    assert report.rows_loaded == len(ROWS)
+    assert batches(bench) == ["FINISHED"], "the second loader took up the first one's batch"
+    assert_loaded_once(bench)
+
+
+def test_a_lost_answer_to_the_submission_is_no_second_load(bench: Bench) -> None:
+    put_standard_run(bench.s3)
+
+    def lost(**parameters: Any) -> Any:
+        bench.data_api.batch_execute_statement(**parameters)
+        raise EndpointConnectionError(endpoint_url="https://redshift-data")
+
+    with pytest.raises(EndpointConnectionError):
+        load(bench, Proxy(bench.data_api, batch_execute_statement=lost))
+    load(bench)
+
+    assert batches(bench) == ["FINISHED"]
+    assert_loaded_once(bench)
+
+
+def test_a_session_that_dies_before_any_of_its_statements_rolls_back(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_standard_run(bench.s3)
+    run = redshift_data._Session.run
+    for place in range(STATEMENTS):
+        left = iter(range(place, -1, -1))
+
+        def dies(session: Any, statement: Any, left: Iterator[int] = left) -> str:
+            if session._in_transaction and next(left) == 0:
+                with bench.warehouse.connect() as other:
+                    other.execute("SELECT pg_terminate_backend(%s, 10000)", [session.connection.info.backend_pid])
+            return run(session, statement)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(redshift_data._Session, "run", dies)
+            with pytest.raises(PlatformError):
+                load(bench)
+        assert_nothing_loaded(bench)
+    assert batches(bench) == ["FAILED"] * STATEMENTS
+
+    load(bench)
+    assert_loaded_once(bench)
+
+
+@pytest.mark.parametrize("shared", [True, False], ids=["one service, same token", "services that know no tokens"])
+def test_three_loaders_at_once_load_once(bench: Bench, shared: bool) -> None:
+    put_standard_run(bench.s3)
+    put_run(bench.s3, "two", ROWS[:10], created_at=datetime(2026, 3, 6, tzinfo=UTC))
+    start = threading.Barrier(3)
+
+    def loader() -> list[warehouse_loader.LoadReport]:
+        data_api = bench.data_api if shared else LocalRedshiftData(bench.warehouse, bench.s3)
+        start.wait(30)
+        return load(bench, data_api)
+
+    with ThreadPoolExecutor(3) as pool:
+        for done in [pool.submit(loader) for _ in range(3)]:
+            assert {report.rows_loaded for report in done.result(60)} <= {len(ROWS), 0}
+
+    assert warehouse_loader.loaded_totals(bench.data_api, bench.target) == totals(ROWS)
+    rows = warehouse_loader.ledger(bench.data_api, bench.target)
+    assert [(row.rows_staged, row.rows_loaded) for row in rows] == [(40, 40), (10, 0)]
+    assert bench.query("SELECT COUNT(*) FROM banking.quarantine_summary") == [(1,)]
+
+
+def test_a_loader_that_believes_a_loaded_run_pending_changes_nothing(bench: Bench) -> None:
+    """The guard inside the transaction, without the check before it."""
+    put_standard_run(bench.s3)
+    (run,) = warehouse_loader.pending_runs(bench.data_api, bench.s3, bench.target, BUCKET)
+    load(bench)
+
+    fresh = LocalRedshiftData(bench.warehouse, bench.s3)  # knows no token
+    warehouse_loader.load_run(fresh, bench.s3, bench.target, BUCKET, run)
+
+    assert_loaded_once(bench)
+
+
+@pytest.mark.parametrize("failing", range(1, 4))
+def test_s3_that_fails_during_copy_leaves_nothing_and_the_next_attempt_loads(bench: Bench, failing: int) -> None:
+    put_standard_run(bench.s3)
+    calls = 0
+
+    def unavailable(**parameters: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == failing:
+            raise ClientError({"Error": {"Code": "SlowDown", "Message": "503"}}, "GetObject")
+        return bench.s3.get_object(**parameters)
+
+    data_api = LocalRedshiftData(bench.warehouse, Proxy(bench.s3, get_object=unavailable))
+    with pytest.raises(PlatformError, match="SlowDown"):
+        load(bench, data_api)
+    assert_nothing_loaded(bench)
+
+    load(bench, data_api)
+    assert_loaded_once(bench)
+
+
+def test_a_cancelled_load_is_loaded_by_the_next_call(bench: Bench) -> None:
+    put_standard_run(bench.s3)
+    held = locked(bench)
+    with ThreadPoolExecutor(1) as pool:
+        loading = pool.submit(load, bench)
+        while batches(bench) != ["STARTED"]:
+            threading.Event().wait(0.005)
+        (running,) = bench.data_api.list_statements(StatementName="load-")["Statements"]
+        bench.data_api.cancel_statement(Id=running["Id"])
+        with pytest.raises(PlatformError, match="was aborted"):
+            loading.result(60)
+    held.close()
+    assert_nothing_loaded(bench)
+
+    load(bench)
+    assert_loaded_once(bench)
+
+
+def test_a_file_with_fewer_rows_than_its_result_counts_is_refused_whole(bench: Bench) -> None:
+    run_id = put_standard_run(bench.s3)
+    key = f"runs/{run_id}/result.json"
+    result = bench.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+    bench.s3.put_object(Bucket=BUCKET, Key=key, Body=result.replace(b'"records": 14', b'"records": 15', 1))
+
+    with pytest.raises(PlatformError, match="do not hold the 41 rows"):
+        load(bench)
+    assert_nothing_loaded(bench)
+
+    bench.s3.put_object(Bucket=BUCKET, Key=key, Body=result)
+    load(bench)
+    assert_loaded_once(bench)
+
+
+KILLED_PROCESS = """
+import sys
+from pathlib import Path
+from infrastructure.local import redshift_data
+from infrastructure.local.postgresql import Warehouse
+from tests.faults.test_loader_faults import load, put_standard_run
+from tests.pipeline.warehouse_fixtures import open_bench
+
+run, seen = redshift_data._Session.run, []
+
+def stops_there(session, statement):
+    error = run(session, statement)
+    if session._in_transaction and statement.sql.startswith("MERGE INTO banking.fact_transactions"):
+        print("killed here", flush=True)
+        sys.stdin.read()
+    return error
+
+redshift_data._Session.run = stops_there
+with Warehouse(Path(sys.argv[1])) as warehouse, open_bench(warehouse) as bench:
+    put_standard_run(bench.s3)
+    load(bench)
+"""
+
+
+def test_a_whole_process_killed_in_mid_transaction_leaves_nothing(tmp_path: Path) -> None:
+    """Loader, Data API and the server's parent at once; the next run takes up the data directory."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", KILLED_PROCESS, str(tmp_path / "data")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == b"killed here\n"
+    child.kill()
+    child.wait()
+
+    with Warehouse(tmp_path / "data") as warehouse, open_bench(warehouse) as bench:
+        put_standard_run(bench.s3)
+        assert_nothing_loaded(bench)
+        load(bench)
+        assert_loaded_once(bench)
+
+
+@pytest.fixture(autouse=True)
+def _no_leftovers() -> Iterator[None]:
+    """A test must not leave its fault to the next."""
+    run = redshift_data._Session.run
+    yield
+    assert redshift_data._Session.run is run

@@ -1,0 +1,146 @@
+"""Writes runs into an emulated curated bucket as the Glue job leaves them, for tests and benchmarks of the loader."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pyarrow
+import pyarrow.parquet
+
+from data_catalog.transaction_contract import CURATED_FIELDS, FRAUD_ALERT_FIELDS, Field, Type
+from data_governance.control_totals import ControlKey, ControlTotals
+
+BUCKET = "curated-bucket"
+
+_ARROW_TYPES = {
+    Type.STRING: pyarrow.string(),
+    Type.DECIMAL: pyarrow.decimal128(18, 4),
+    Type.TIMESTAMP: pyarrow.timestamp("us", "UTC"),
+    Type.DATE: pyarrow.date32(),
+    Type.INTEGER: pyarrow.int64(),
+}
+
+
+def arrow_schema(fields: Sequence[Field]) -> pyarrow.Schema:
+    """The contract's fields as Spark writes them to Parquet."""
+    return pyarrow.schema([(field.name, _ARROW_TYPES[field.type]) for field in fields])
+
+
+def transaction(number: int, **fields: Any) -> dict[str, Any]:
+    """A curated row; number makes id and position, event_date follows event_time."""
+    row: dict[str, Any] = {
+        "schema_version": "1.0",
+        "transaction_id": f"tx-{number:08d}",
+        "account_id": f"DE{number % 7:020d}",
+        "transaction_type": "PAYMENT",
+        "credit_debit_indicator": "DBIT" if number % 3 else "CRDT",
+        "amount": Decimal(number % 1000 + 1).scaleb(-2),
+        "currency": ("EUR", "USD", "JPY")[number % 3],
+        "event_time": datetime(2026, 3, 1 + number % 3, 12, number % 60, tzinfo=UTC),
+        "status": "BOOKED",
+        "channel": "API",
+        "stream_incarnation": "20260301T000000Z",
+        "shard_id": "shardId-000000000000",
+        "sequence_number": str(10**20 + number),
+        "sub_sequence_number": 0,
+        "arrival_time": datetime(2026, 3, 4, tzinfo=UTC),
+        "landed_at": datetime(2026, 3, 4, tzinfo=UTC),
+        "content_hash": hashlib.sha256(str(number).encode()).hexdigest(),
+    } | fields
+    row.setdefault("event_date", row["event_time"].date())
+    return row
+
+
+def alert(number: int, **fields: Any) -> dict[str, Any]:
+    """A fraud alert about transaction(number)."""
+    about = transaction(number)
+    return {
+        "alert_id": hashlib.sha256(f"alert {number}".encode()).hexdigest(),
+        "rule": "high_amount",
+        "severity": "HIGH",
+        "reason": "above the limit",
+        **{name: about[name] for name in ("transaction_id", "account_id", "amount", "currency", "event_time")},
+        "event_date": about["event_date"],
+    } | fields
+
+
+def parquet(rows: Sequence[Mapping[str, Any]], fields: Sequence[Field]) -> bytes:
+    """Rows as a Parquet file of the contract's columns."""
+    sink = io.BytesIO()
+    table = pyarrow.Table.from_pylist(list(rows), schema=arrow_schema(fields))
+    pyarrow.parquet.write_table(table, sink, compression="zstd")
+    return sink.getvalue()
+
+
+def totals(rows: Iterable[Mapping[str, Any]]) -> ControlTotals:
+    """The rows' control totals."""
+    counted = ControlTotals()
+    for row in rows:
+        counted.add(ControlKey(row["currency"], row["credit_debit_indicator"]), row["amount"])
+    return counted
+
+
+def put_run(
+    s3: Any,
+    name: str,
+    transactions: Sequence[Mapping[str, Any]],
+    alerts: Sequence[Mapping[str, Any]] = (),
+    quarantined: Mapping[str, int] | None = None,
+    created_at: datetime = datetime(2026, 3, 5, tzinfo=UTC),
+) -> str:
+    """Put a run's curated files, a file per date, and its result; the run's id."""
+    files = put_files(s3, name, transactions)
+    alert_files = put_files(s3, name, alerts, prefix="curated/fraud_alerts", fields=FRAUD_ALERT_FIELDS)
+    return put_result(s3, name, files, alert_files, quarantined, created_at)
+
+
+def put_files(
+    s3: Any,
+    name: str,
+    rows: Sequence[Mapping[str, Any]],
+    first_number: int = 0,
+    prefix: str = "curated/transactions",
+    fields: Sequence[Field] = CURATED_FIELDS,
+) -> list[dict[str, Any]]:
+    """Put a run's rows, a file per date; the files as a result lists them."""
+    by_date: dict[date, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        by_date.setdefault(row["event_date"], []).append({"run_id": run_id(name), **row})
+    files = []
+    for number, (event_date, dated) in enumerate(sorted(by_date.items()), first_number):
+        key = f"{prefix}/event_date={event_date}/{run_id(name)}-{number:05d}.parquet"
+        body = parquet(dated, fields)
+        s3.put_object(Bucket=BUCKET, Key=key, Body=body)
+        files.append({"key": key, "size": len(body), "records": len(dated), "event_date": event_date.isoformat()})
+    return files
+
+
+def put_result(
+    s3: Any,
+    name: str,
+    files: Sequence[Mapping[str, Any]],
+    alert_files: Sequence[Mapping[str, Any]] = (),
+    quarantined: Mapping[str, int] | None = None,
+    created_at: datetime = datetime(2026, 3, 5, tzinfo=UTC),
+) -> str:
+    """Put a run's result, which commits it; the run's id."""
+    result = {
+        "run_id": run_id(name),
+        "created_at": created_at.isoformat(),
+        "curated": {"files": list(files)},
+        "fraud_alerts": {"files": list(alert_files)},
+        "quarantined_by_reason": dict(quarantined or {}),
+    }
+    s3.put_object(Bucket=BUCKET, Key=f"runs/{run_id(name)}/result.json", Body=json.dumps(result).encode())
+    return run_id(name)
+
+
+def run_id(name: str) -> str:
+    """A run's id in the form of the job's."""
+    return hashlib.sha256(name.encode()).hexdigest()[:16]

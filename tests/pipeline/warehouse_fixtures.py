@@ -1,0 +1,84 @@
+"""A real PostgreSQL behind the Data API, and an emulated S3: what tests of the warehouse need."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from unittest import mock
+
+import boto3
+import pytest
+from moto import mock_aws
+from psycopg import sql
+
+from data_storage.data_api import Row, WarehouseTarget, execute_batch, query
+from data_storage.warehouse_tables import create_tables
+from infrastructure.local.postgresql import DATABASE, Warehouse
+from infrastructure.local.redshift_data import LocalRedshiftData
+from tests.pipeline.curated_runs import BUCKET
+
+TARGET = WarehouseTarget(
+    database=DATABASE,
+    schema="banking",
+    copy_role_arn="arn:aws:iam::123456789012:role/banking-data-dev-redshift",
+    workgroup="embedded",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """A warehouse with its tables, empty; the clients that reach it."""
+
+    warehouse: Warehouse
+    data_api: LocalRedshiftData
+    s3: Any
+    target: WarehouseTarget = TARGET
+
+    def query(self, statement: str) -> list[Row]:
+        return query(self.data_api, self.target, statement)
+
+    def batch(self, *statements: str) -> dict[str, Any]:
+        return execute_batch(self.data_api, self.target, statements, "test", str(uuid.uuid4()))
+
+
+@pytest.fixture(scope="module")
+def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+    """One server for the module's tests."""
+    with Warehouse(tmp_path_factory.mktemp("warehouse") / "data") as started:
+        yield started
+
+
+@pytest.fixture
+def bench(warehouse: Warehouse) -> Iterator[Bench]:
+    """Tables and buckets of the test's own."""
+    with open_bench(warehouse) as opened:
+        yield opened
+
+
+@contextlib.contextmanager
+def open_bench(warehouse: Warehouse) -> Iterator[Bench]:
+    """An empty warehouse on this server, and an empty bucket."""
+    keys = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
+    with mock.patch.dict(os.environ, keys), mock_aws():
+        s3 = boto3.client("s3", region_name="us-east-1")
+        s3.create_bucket(Bucket=BUCKET)
+        # As in the account; and moto closes an overwritten object under a reader where there are no versions.
+        s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+        try:
+            data_api = LocalRedshiftData(warehouse, s3)
+            create_tables(data_api, TARGET)
+            yield Bench(warehouse, data_api, s3)
+        finally:
+            _empty(warehouse)
+
+
+def _empty(warehouse: Warehouse) -> None:
+    """Without schemas, and without the roles and users that a test made."""
+    with warehouse.connect() as connection:
+        connection.execute("DROP SCHEMA IF EXISTS banking, banking_stored, redshift_catalog CASCADE")
+        for (name,) in connection.execute("SELECT rolname FROM pg_roles WHERE oid >= 16384").fetchall():
+            connection.execute(sql.SQL("DROP OWNED BY {0}; DROP ROLE {0}").format(sql.Identifier(name)))

@@ -1,0 +1,133 @@
+"""An emulated account for the provisioning tests: moto in process, with every call recorded by botocore's hooks."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from infrastructure import aws, provisioning
+from infrastructure.clients import AwsClients
+from infrastructure.executor import Report
+from infrastructure.plan import Plan, Step
+from infrastructure.resource import Resource
+from infrastructure.settings import Settings
+
+# What most tests provision; the others are declared beside it and take their time.
+CORE = ("security", "data_storage", "data_ingestion")
+
+_READING = re.compile(r"(Get|List|Describe|Head|BatchGet|Search)")
+
+
+class Killed(BaseException):
+    """Stands for the process being killed: no handler of ordinary errors catches it."""
+
+
+@dataclass
+class Calls:
+    """The calls made, as "service.Operation", and what to do before or after one of them."""
+
+    made: list[str] = field(default_factory=list)
+    before: Callable[[str, int], None] = lambda name, mutating: None
+    after: Callable[[str, int], None] = lambda name, mutating: None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def mutating(self) -> list[str]:
+        return [name for name in self.made if is_mutating(name)]
+
+    def clear(self) -> None:
+        self.made.clear()
+
+
+def is_mutating(name: str) -> bool:
+    return not _READING.match(name.partition(".")[2])
+
+
+class RecordingClients(AwsClients):
+    """Clients whose calls are recorded. emulated=False makes the code treat moto as AWS itself."""
+
+    def __init__(self, region: str, calls: Calls, emulated: bool = True) -> None:
+        super().__init__(region, emulated=emulated)
+        self.calls = calls
+
+    def _make(self, service: str) -> Any:
+        client = super()._make(service)
+        client.meta.events.register("before-call", self._before, unique_id=f"record-{id(self)}")
+        client.meta.events.register("after-call", self._after, unique_id=f"recorded-{id(self)}")
+        return client
+
+    def _before(self, model: Any, **_: Any) -> None:
+        name = f"{model.service_model.endpoint_prefix}.{model.name}"
+        with self.calls.lock:
+            self.calls.made.append(name)
+            count = len(self.calls.mutating)
+        if is_mutating(name):
+            self.calls.before(name, count)
+
+    def _after(self, model: Any, **_: Any) -> None:
+        name = f"{model.service_model.endpoint_prefix}.{model.name}"
+        if is_mutating(name):
+            self.calls.after(name, len(self.calls.mutating))
+
+
+@dataclass
+class EmulatedAccount:
+    """The account: settings, clients, and plan, apply and destroy on it, of these parts (all where there is none)."""
+
+    settings: Settings
+    calls: Calls = field(default_factory=Calls)
+    emulated: bool = True
+    parts: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.emulated:
+            aws.forget()  # AWS's clients are kept: the hooks of one account are not for the next one's
+        self.clients = RecordingClients(self.settings.region, self.calls, self.emulated)
+        self.embedded = provisioning.Embedded(lambda: _zip())
+
+    def client(self, service: str) -> Any:
+        return self.clients(service)
+
+    def plan(self, **options: Any) -> Plan:
+        return provisioning.plan(self.settings, clients=self.clients, embedded=self.embedded, **self._of(options))
+
+    def apply(self, **options: Any) -> Report:
+        return provisioning.apply(self.settings, clients=self.clients, embedded=self.embedded, **self._of(options))
+
+    def destroy(self, **options: Any) -> Report:
+        return provisioning.destroy(self.settings, clients=self.clients, **self._of(options))
+
+    def resources(self) -> list[Resource]:
+        found = provisioning.gather(self.settings, self.clients, self.embedded)
+        return [resource for resource in found if not self.parts or resource.part in self.parts]
+
+    def _of(self, options: dict[str, Any]) -> dict[str, Any]:
+        return {"only": self.parts} | options
+
+    def step(self, type_: str, name: str = "") -> Step:
+        """The planned step of the one resource of this type (whose name ends so)."""
+        found = [
+            step
+            for step in self.plan().steps
+            if step.resource.type == type_ and (not name or step.resource.name.endswith(name))
+        ]
+        assert len(found) == 1, [step.resource.id for step in found]
+        return found[0]
+
+
+def _zip() -> bytes:
+    from data_ingestion.deploy_transaction_lambda import placeholder_zip
+
+    return placeholder_zip()
+
+
+def service_error(code: str, operation: str, message: str = "", status: int = 400) -> ClientError:
+    """An error as a service answers it."""
+    return ClientError(
+        {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}, operation
+    )

@@ -1,0 +1,352 @@
+"""The warehouse: made private and encrypted, left alone, mended, kept; or one that is there already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from moto import mock_aws
+
+from data_storage import redshift_setup
+from infrastructure import service_settings, waiting
+from infrastructure.canonical import ABSENT
+from infrastructure.executor import Outcome
+from infrastructure.settings import Settings
+from tests.provisioning.account import EmulatedAccount
+from tests.provisioning.governance.redshift_service import RedshiftService
+
+NAME = "banking-data-dev"
+VERSION_TAG = f"{NAME}-schema"
+PARTS = ("security", "redshift")
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "pause", lambda seconds: None)
+
+
+@pytest.fixture
+def service() -> RedshiftService:
+    return RedshiftService()
+
+
+@pytest.fixture
+def account(service: RedshiftService) -> Iterator[EmulatedAccount]:
+    """An empty account with Redshift in it."""
+    with mock_aws():
+        account = EmulatedAccount(Settings(region="eu-central-1"), parts=PARTS)
+        service.answer_for(account.clients)
+        yield account
+
+
+@pytest.fixture
+def applied(account: EmulatedAccount) -> EmulatedAccount:
+    account.apply().raise_for_errors()
+    account.calls.clear()
+    return account
+
+
+def with_settings(monkeypatch: pytest.MonkeyPatch, **variables: str) -> None:
+    monkeypatch.setattr(service_settings, "read_environment", lambda: variables)
+
+
+def test_the_warehouse_is_private_encrypted_and_takes_tls_only(
+    applied: EmulatedAccount, service: RedshiftService
+) -> None:
+    key = applied.client("kms").describe_key(KeyId=applied.settings.key_alias("data"))["KeyMetadata"]["Arn"]
+    namespace, workgroup = service.namespaces[NAME], service.workgroups[NAME]
+    assert namespace["kmsKeyId"] == key
+    assert key.endswith(namespace["adminPasswordSecretKmsKeyId"])
+    assert "adminPasswordSecretArn" in namespace
+    assert "adminUserPassword" not in namespace
+    assert set(namespace["logExports"]) == {"connectionlog", "useractivitylog", "userlog"}
+    assert workgroup["publiclyAccessible"] is False
+    assert workgroup["enhancedVpcRouting"] is True
+    parameters = {each["parameterKey"]: each["parameterValue"] for each in workgroup["configParameters"]}
+    assert parameters["require_ssl"] == "true"
+    assert parameters["enable_user_activity_logging"] == "true"
+
+
+def test_its_audit_logs_are_encrypted_and_kept_for_a_year(applied: EmulatedAccount) -> None:
+    groups = applied.client("logs").describe_log_groups(logGroupNamePrefix=f"/aws/redshift/{NAME}/")["logGroups"]
+    assert len(groups) == 3
+    assert all(group["retentionInDays"] == 365 and group["kmsKeyId"] for group in groups)
+
+
+def test_a_second_apply_makes_no_mutating_call(applied: EmulatedAccount) -> None:
+    assert [(step.resource.id, step.differences) for step in applied.plan().changes] == []
+    applied.apply()
+    assert applied.calls.mutating == []
+
+
+def test_the_scripts_run_as_the_administrator_and_end_with_grants(
+    applied: EmulatedAccount, service: RedshiftService
+) -> None:
+    secret = service.namespaces[NAME]["adminPasswordSecretArn"]
+    assert {where["SecretArn"] for _, where in service.statements} == {secret}
+    assert {where["WorkgroupName"] for _, where in service.statements} == {NAME}
+    run = [sql for sql, _ in service.statements]
+    tables = next(place for place, sql in enumerate(run) if sql.startswith("CREATE TABLE"))
+    roles = run.index("CREATE ROLE loader")
+    user = run.index('CREATE USER "IAMR:banking-data-dev-glue" PASSWORD DISABLE')
+    grant = run.index('GRANT ROLE loader TO "IAMR:banking-data-dev-glue"')
+    assert tables < roles < user < grant
+    assert (
+        "CREATE EXTERNAL SCHEMA IF NOT EXISTS banking_lake FROM DATA CATALOG DATABASE 'banking_data_dev_spectrum' "
+        "IAM_ROLE 'arn:aws:iam::123456789012:role/banking-data-dev-redshift'"
+    ) in run
+
+
+def test_the_jobs_role_may_load_this_warehouse_and_no_other(applied: EmulatedAccount, service: RedshiftService) -> None:
+    iam, role = applied.client("iam"), applied.settings.role_name("glue")
+    document = iam.get_role_policy(RoleName=role, PolicyName="warehouse-load")["PolicyDocument"]
+    statements = {statement["Sid"]: statement for statement in document["Statement"]}
+    assert statements["LogInToWorkgroup"]["Resource"] == service.workgroups[NAME]["workgroupArn"]
+    assert statements["RunStatements"]["Resource"] == service.workgroups[NAME]["workgroupArn"]
+    sessions = statements["FollowOwnStatements"]["Condition"]["StringLike"]
+    role_id = iam.get_role(RoleName=role)["Role"]["RoleId"]
+    assert sessions == {"redshift-data:statement-owner-iam-userid": f"{role_id}:*"}
+
+
+Drift = Callable[[RedshiftService], object]
+
+
+def _set(things: str, **values: Any) -> Drift:
+    return lambda service: getattr(service, things)[NAME].update(values)
+
+
+DRIFTS: dict[str, tuple[Drift, str, Any, Any]] = {
+    "made public": (_set("workgroups", publiclyAccessible=True), "publiclyAccessible", True, False),
+    "routed outside the VPC": (_set("workgroups", enhancedVpcRouting=False), "enhancedVpcRouting", False, True),
+    "TLS optional": (
+        lambda service: service._UpdateWorkgroup(
+            NAME, configParameters=[{"parameterKey": "require_ssl", "parameterValue": "false"}]
+        ),
+        "ConfigParameters.require_ssl",
+        "false",
+        "true",
+    ),
+    "capacity raised": (_set("workgroups", maxCapacity=512), "maxCapacity", 512, 64),
+    "audit log off": (_set("namespaces", logExports=["userlog"]), "logExports", ["userlog"], ...),
+    "another role associated": (
+        _set("namespaces", iamRoles=["IamRole(applyStatus=in-sync, iamRoleArn=arn:aws:iam::1:role/other)"]),
+        "iamRoles",
+        ["arn:aws:iam::1:role/other"],
+        ["arn:aws:iam::123456789012:role/banking-data-dev-redshift"],
+    ),
+    "another key": (_set("namespaces", kmsKeyId="AWS_OWNED_KMS_KEY"), "kmsKeyId", "AWS_OWNED_KMS_KEY", ...),
+    "the admin's password taken over by hand": (
+        lambda service: service.namespaces[NAME].pop("adminPasswordSecretArn"),
+        "manageAdminPassword",
+        False,
+        True,
+    ),
+    "a tag changed": (
+        lambda service: service.tags[service.workgroups[NAME]["workgroupArn"]].update(Environment="prod"),
+        "Tags.Environment",
+        "prod",
+        "dev",
+    ),
+    "other scripts inside": (
+        lambda service: service.tags[service.workgroups[NAME]["workgroupArn"]].update({VERSION_TAG: "0" * 64}),
+        "Version",
+        "0" * 64,
+        ...,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DRIFTS)
+def test_drift_is_shown_by_plan_and_mended_by_apply(
+    applied: EmulatedAccount, service: RedshiftService, name: str
+) -> None:
+    make, path, old, new = DRIFTS[name]
+    make(service)
+    (step,) = applied.plan().changes
+    differences = {difference.path: difference for difference in step.differences}
+    assert differences[path].old == old
+    assert new is ... or differences[path].new == new
+    assert ABSENT not in (differences[path].old, differences[path].new)
+    applied.apply().raise_for_errors()
+    assert [(step.resource.id, step.differences) for step in applied.plan().changes] == []
+
+
+def test_several_changes_are_made_one_after_the_other(applied: EmulatedAccount, service: RedshiftService) -> None:
+    service.workgroups[NAME].update(publiclyAccessible=True, enhancedVpcRouting=False, baseCapacity=4, maxCapacity=4)
+    applied.apply().raise_for_errors()
+    assert applied.plan().changes == ()
+
+
+def test_a_statement_that_fails_is_named_and_the_scripts_are_run_again(
+    account: EmulatedAccount, service: RedshiftService
+) -> None:
+    service.failing = {"CREATE ROLE auditor": "permission denied for database banking"}
+    (error,) = account.apply().errors
+    assert "CREATE ROLE auditor" in error.where
+    assert "permission denied for database banking" in error.what
+    assert VERSION_TAG not in service.tags[service.workgroups[NAME]["workgroupArn"]]
+    service.failing = {}
+    account.apply().raise_for_errors()
+    assert account.plan().changes == ()
+
+
+def test_destroy_keeps_the_warehouse_its_key_and_its_role(applied: EmulatedAccount, service: RedshiftService) -> None:
+    report = applied.destroy()
+    report.raise_for_errors()
+    kept = {result.resource.id for result in report.of(Outcome.KEPT)}
+    assert f"AWS::RedshiftServerless::Namespace/{NAME}" in kept
+    assert "AWS::IAM::Role/banking-data-dev-redshift" in kept
+    assert "AWS::KMS::Key/banking-data-dev-data" in kept
+    assert NAME in service.namespaces and NAME in service.workgroups
+    applied.apply().raise_for_errors()
+    assert applied.plan().changes == ()
+
+
+def test_destroy_with_data_removes_workgroup_then_namespace(applied: EmulatedAccount, service: RedshiftService) -> None:
+    applied.destroy(delete_data=True).raise_for_errors()
+    assert service.workgroups == {} and service.namespaces == {}
+    removed = [name for name in applied.calls.mutating if name.startswith("redshift-serverless.Delete")]
+    assert removed == ["redshift-serverless.DeleteWorkgroup", "redshift-serverless.DeleteNamespace"]
+
+
+def test_an_existing_workgroup_gets_an_inside_and_nothing_else(
+    account: EmulatedAccount, service: RedshiftService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    existing_workgroup(service)
+    with_settings(monkeypatch, REDSHIFT_WORKGROUP="analytics")
+    before = (dict(service.workgroups["analytics"]), dict(service.namespaces["bank"]))
+    account.apply().raise_for_errors()
+    assert (service.workgroups["analytics"], service.namespaces["bank"]) == before
+    assert list(service.workgroups) == ["analytics"]
+    assert {where["WorkgroupName"] for _, where in service.statements} == {"analytics"}
+    # Taking COPY's right from everybody would concern the others who work there.
+    assert not any("REVOKE ASSUMEROLE" in sql for sql, _ in service.statements)
+    account.calls.clear()
+    account.apply()
+    assert account.calls.mutating == []
+    report = account.destroy(delete_data=True)
+    assert list(service.workgroups) == ["analytics"]
+    assert [result.note for result in report.of(Outcome.REMAINS) if result.resource.type == "Warehouse::Schema"] == [
+        "schema banking stays in analytics: drop it there"
+    ]
+
+
+def existing_workgroup(service: RedshiftService) -> None:
+    secret = "arn:aws:secretsmanager:eu-central-1:1:secret:bank-admin"
+    arn = "arn:aws:redshift-serverless:eu-central-1:123456789012:workgroup/analytics-id"
+    service.namespaces["bank"] = {"namespaceName": "bank", "adminPasswordSecretArn": secret, "status": "AVAILABLE"}
+    service.workgroups["analytics"] = {
+        "workgroupName": "analytics",
+        "workgroupArn": arn,
+        "namespaceName": "bank",
+        "status": "AVAILABLE",
+    }
+    service.tags[arn] = {"Owner": "analytics"}
+
+
+def test_a_workgroup_that_does_not_exist_is_named(account: EmulatedAccount, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_settings(monkeypatch, REDSHIFT_WORKGROUP="analitics")
+    errors = account.apply().errors
+    assert [str(error) for error in errors] == [
+        "workgroup analitics: does not exist. Correct REDSHIFT_WORKGROUP, or leave it empty to have a workgroup made."
+    ]
+
+
+def test_an_existing_cluster_gets_an_inside_and_the_job_may_log_in_there(
+    account: EmulatedAccount, service: RedshiftService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account.client("redshift").create_cluster(
+        ClusterIdentifier="bank-dwh", NodeType="ra3.large", MasterUsername="admin", MasterUserPassword="Not-a-secret1"
+    )
+    with_settings(monkeypatch, REDSHIFT_CLUSTER="bank-dwh")
+    account.apply().raise_for_errors()
+    assert service.workgroups == {}
+    assert {(where["ClusterIdentifier"], where["DbUser"]) for _, where in service.statements} == {("bank-dwh", "admin")}
+    document = account.client("iam").get_role_policy(
+        RoleName=account.settings.role_name("glue"), PolicyName="warehouse-load"
+    )["PolicyDocument"]
+    statements = {statement["Sid"]: statement for statement in document["Statement"]}
+    assert statements["LogInToCluster"]["Resource"].endswith(":dbname:bank-dwh/banking")
+    account.calls.clear()
+    account.apply()
+    assert account.calls.mutating == []
+
+
+def test_a_lake_without_a_warehouse_declares_none(account: EmulatedAccount, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_settings(monkeypatch, REDSHIFT_ENABLED="false")
+    assert redshift_setup.resources(account.settings, account.clients) == []
+    account.apply().raise_for_errors()
+    roles = {role["RoleName"] for role in account.client("iam").list_roles()["Roles"]}
+    assert account.settings.role_name("redshift") not in roles
+
+
+# --- The way to S3 --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def network(account: EmulatedAccount) -> dict[str, str]:
+    """A VPC with two subnets on the main route table and one on a table of its own."""
+    ec2 = account.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    subnets = [ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{n}.0/24")["Subnet"]["SubnetId"] for n in range(3)]
+    own = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
+    ec2.associate_route_table(RouteTableId=own, SubnetId=subnets[2])
+    tables = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["RouteTables"]
+    main = next(table["RouteTableId"] for table in tables if table["RouteTableId"] != own)
+    return {"vpc": vpc, "subnets": ",".join(subnets), "main": main, "own": own}
+
+
+def endpoints(account: EmulatedAccount) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = account.client("ec2").describe_vpc_endpoints()["VpcEndpoints"]
+    return [endpoint for endpoint in found if endpoint["State"] != "deleted"]
+
+
+def test_the_warehouses_subnets_reach_s3_by_a_gateway_endpoint(
+    account: EmulatedAccount, service: RedshiftService, network: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_settings(
+        monkeypatch, REDSHIFT_SUBNET_IDS=network["subnets"], REDSHIFT_SECURITY_GROUP_IDS="sg-0123456789abcdef0"
+    )
+    account.apply().raise_for_errors()
+    (endpoint,) = endpoints(account)
+    assert endpoint["ServiceName"] == "com.amazonaws.eu-central-1.s3"
+    assert set(endpoint["RouteTableIds"]) == {network["main"], network["own"]}
+    assert set(service.workgroups[NAME]["subnetIds"]) == set(network["subnets"].split(","))
+    assert service.workgroups[NAME]["securityGroupIds"] == ["sg-0123456789abcdef0"]
+    account.calls.clear()
+    account.apply()
+    assert account.calls.mutating == []
+
+
+def test_an_endpoint_of_the_bank_is_used_as_it_is_and_never_removed(
+    account: EmulatedAccount, network: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    banks = account.client("ec2").create_vpc_endpoint(
+        VpcId=network["vpc"],
+        ServiceName="com.amazonaws.eu-central-1.s3",
+        VpcEndpointType="Gateway",
+        RouteTableIds=[network["main"], network["own"]],
+    )["VpcEndpoint"]["VpcEndpointId"]
+    with_settings(monkeypatch, REDSHIFT_SUBNET_IDS=network["subnets"])
+    account.apply().raise_for_errors()
+    assert [endpoint["VpcEndpointId"] for endpoint in endpoints(account)] == [banks]
+    account.destroy(delete_data=True).raise_for_errors()
+    assert [endpoint["VpcEndpointId"] for endpoint in endpoints(account)] == [banks]
+
+
+def test_only_what_the_banks_endpoint_leaves_out_gets_one_of_the_platforms_own(
+    account: EmulatedAccount, network: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account.client("ec2").create_vpc_endpoint(
+        VpcId=network["vpc"],
+        ServiceName="com.amazonaws.eu-central-1.s3",
+        VpcEndpointType="Gateway",
+        RouteTableIds=[network["main"]],
+    )
+    with_settings(monkeypatch, REDSHIFT_SUBNET_IDS=network["subnets"])
+    account.apply().raise_for_errors()
+    own = [endpoint for endpoint in endpoints(account) if endpoint["RouteTableIds"] == [network["own"]]]
+    assert len(own) == 1 and len(endpoints(account)) == 2
+    account.destroy(delete_data=True).raise_for_errors()
+    assert [endpoint["RouteTableIds"] for endpoint in endpoints(account)] == [[network["main"]]]

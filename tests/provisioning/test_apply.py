@@ -1,0 +1,111 @@
+"""Applying to an account: everything stands, a second apply changes nothing, a crash anywhere is made good."""
+
+from __future__ import annotations
+
+import pytest
+from moto import mock_aws
+
+from infrastructure.errors import PlatformError
+from infrastructure.executor import Outcome
+from infrastructure.plan import Action
+from infrastructure.settings import KEY_PURPOSES, Settings
+from tests.provisioning.account import CORE, EmulatedAccount, Killed
+
+
+def test_an_empty_account_is_planned_as_all_created_without_a_mutating_call(account: EmulatedAccount) -> None:
+    plan = account.plan(only=())
+    assert {step.action for step in plan.steps} <= {Action.CREATE, Action.UNSUPPORTED}
+    assert account.calls.mutating == []
+
+
+def test_apply_makes_what_was_planned(account: EmulatedAccount) -> None:
+    planned = {step.resource.id for step in account.plan().changes}
+    report = account.apply()
+    assert report.errors == ()
+    assert {result.resource.id for result in report.of(Outcome.DONE)} == planned
+
+
+def test_a_second_apply_of_everything_makes_no_mutating_call(settings: Settings) -> None:
+    with mock_aws():
+        account = EmulatedAccount(settings)
+        assert account.apply().errors == ()
+        assert [(step.resource.id, step.differences) for step in account.plan().changes] == []
+        account.calls.clear()
+        account.apply()
+        assert account.calls.mutating == []
+        assert account.calls.made != []
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "ap-southeast-2"])
+def test_other_regions_work_too(region: str) -> None:
+    with mock_aws():
+        account = EmulatedAccount(Settings(region=region), parts=CORE)
+        assert account.apply().errors == ()
+        assert account.plan().changes == ()
+        raw = account.settings.bucket("raw")
+        location = account.client("s3").get_bucket_location(Bucket=raw)["LocationConstraint"]
+        assert location == (None if region == "us-east-1" else region)
+
+
+def test_settings_of_prod_stand_and_apply_twice_is_quiet_there() -> None:
+    with mock_aws():
+        account = EmulatedAccount(Settings(environment="prod", stream_mode="PROVISIONED", shard_count=2))
+        assert account.apply().errors == ()
+        account.calls.clear()
+        account.apply()
+        assert account.calls.mutating == []
+
+
+@pytest.fixture(scope="module")
+def calls_of_one_apply() -> int:
+    """How many mutating calls an apply to an empty account makes."""
+    with mock_aws():
+        account = EmulatedAccount(Settings(), parts=CORE)
+        account.apply()
+        return len(account.calls.mutating)
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before it is sent", "after it was done"])
+@pytest.mark.parametrize("part", [0.03, 0.25, 0.5, 0.75, 0.97])
+def test_a_crash_at_any_call_is_made_good_by_the_next_apply(part: float, after: bool, calls_of_one_apply: int) -> None:
+    number = max(1, int(part * calls_of_one_apply))
+
+    def die(name: str, count: int) -> None:
+        if count >= number:
+            raise Killed(name)
+
+    with mock_aws():
+        account = EmulatedAccount(Settings(), parts=CORE)
+        if after:
+            account.calls.after = die
+        else:
+            account.calls.before = die
+        with pytest.raises(Killed):
+            account.apply()
+        account.calls.before = account.calls.after = lambda name, count: None
+        assert account.apply().errors == ()
+        assert account.plan().changes == ()
+        # Nothing was made twice: what has no unique name is counted.
+        assert len(account.client("kms").list_keys()["Keys"]) == len(KEY_PURPOSES)
+        mappings = account.client("lambda").list_event_source_mappings()["EventSourceMappings"]
+        assert len(mappings) == 1
+
+
+def test_parts_can_be_left_out_and_run_alone(account: EmulatedAccount) -> None:
+    account.apply(except_=["data_ingestion"]).raise_for_errors()
+    assert account.client("kinesis").list_streams()["StreamNames"] == []
+    report = account.apply(only=["data_ingestion"])
+    assert report.errors == ()
+    assert {result.resource.part for result in report.changed} == {"data_ingestion"}
+    assert account.plan().changes == ()
+
+
+def test_a_part_alone_names_the_part_that_it_needs_first(account: EmulatedAccount) -> None:
+    with pytest.raises(PlatformError, match=r"Apply \w+ first"):
+        account.apply(only=["data_ingestion"])
+    assert account.calls.mutating == []
+
+
+def test_a_part_that_does_not_exist_is_refused(account: EmulatedAccount) -> None:
+    with pytest.raises(PlatformError, match="there is no part 'kinesis'"):
+        account.plan(only=["kinesis"])

@@ -1,0 +1,117 @@
+"""What status tells of an account, in each state."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from infrastructure.status import Finding, collect, show_status
+from tests.provisioning.account import EmulatedAccount, service_error
+
+
+def findings(account: EmulatedAccount) -> dict[str, Finding]:
+    return {finding.subject: finding for finding in collect(account.settings, account.clients, account.resources())}
+
+
+def test_an_empty_account_is_told_as_such_without_an_error(account: EmulatedAccount) -> None:
+    found = findings(account)
+    assert found["resources"].well is False
+    assert found["resources"].text.startswith("0 of ")
+    assert account.settings.stream_name in found["resources"].text
+    for subject in ("stream", "last landed", "given up"):
+        assert found[subject].text == "does not exist", subject
+        assert found[subject].well is None
+
+
+def test_an_applied_account_is_well(applied: EmulatedAccount) -> None:
+    found = findings(applied)
+    assert found["resources"].well is True
+    assert found["stream"].text.endswith("is ACTIVE: 4 shards, ON_DEMAND, keeps 168 h")
+    assert found["event source"].text == "Enabled"
+    assert found["given up"].well is True
+    assert found["last landed"].text == "nothing under raw/transactions/ yet"
+    assert found["last curated"].text == "no run yet"
+
+
+def test_the_last_landed_object_is_the_newest_of_the_last_hour(applied: EmulatedAccount) -> None:
+    s3, raw = applied.client("s3"), applied.settings.bucket("raw")
+    s3.delete_bucket_policy(Bucket=raw)  # moto refuses every object call under a Deny
+    for hour in ("arrival_date=2026-11-22/arrival_hour=23", "arrival_date=2026-11-23/arrival_hour=09"):
+        s3.put_object(Bucket=raw, Key=f"raw/transactions/{hour}/a.ndjson.gz", Body=b"")
+    assert findings(applied)["last landed"].text.endswith(
+        "raw/transactions/arrival_date=2026-11-23/arrival_hour=09/a.ndjson.gz"
+    )
+
+
+def test_batches_that_were_given_up_are_not_well(applied: EmulatedAccount) -> None:
+    sqs = applied.client("sqs")
+    url = sqs.get_queue_url(QueueName=applied.settings.on_failure_queue_name)["QueueUrl"]
+    sqs.send_message(QueueUrl=url, MessageBody="{}")
+    found = findings(applied)["given up"]
+    assert (found.text.split(" in ")[0], found.well) == ("1 batch", False)
+
+
+@pytest.mark.parametrize(("milliseconds", "well"), [(2_000, True), (80_000_000, False)])
+def test_the_iterator_age_is_judged_by_how_long_records_live(
+    milliseconds: int, well: bool, applied: EmulatedAccount
+) -> None:
+    applied.client("cloudwatch").put_metric_data(
+        Namespace="AWS/Lambda",
+        MetricData=[
+            {
+                "MetricName": "IteratorAge",
+                "Dimensions": [{"Name": "FunctionName", "Value": applied.settings.function_name}],
+                "Timestamp": datetime.now(UTC) - timedelta(minutes=1),
+                "Value": milliseconds,
+                "Unit": "Milliseconds",
+            }
+        ],
+    )
+    found = findings(applied)["iterator age"]
+    assert (found.text, found.well) == (f"{milliseconds / 1000:,.1f} s", well)
+
+
+def test_a_raised_alarm_is_named(applied: EmulatedAccount) -> None:
+    name = f"{applied.settings.prefix}-test"
+    cloudwatch = applied.client("cloudwatch")
+    cloudwatch.put_metric_alarm(
+        AlarmName=name,
+        MetricName="Errors",
+        Namespace="AWS/Lambda",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=1,
+        ComparisonOperator="GreaterThanThreshold",
+        Statistic="Sum",
+    )
+    cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="test")
+    found = findings(applied)["alarms"]
+    assert found.well is False
+    assert found.text.endswith(f"raised: {name}")
+
+
+def test_what_may_not_be_looked_at_says_so_and_the_rest_is_told(applied: EmulatedAccount) -> None:
+    def refuse(**_: Any) -> None:
+        raise service_error("AccessDeniedException", "ListEventSourceMappings")
+
+    applied.clients("sqs").meta.events.register_first("before-send.sqs.GetQueueAttributes", refuse)
+    resources = [resource for resource in applied.resources() if resource.type != "AWS::SQS::Queue"]
+    found = {finding.subject: finding for finding in collect(applied.settings, applied.clients, resources)}
+    assert found["given up"].text == "cannot tell: AccessDeniedException"
+    assert found["stream"].well is True
+
+
+def test_status_changes_nothing(applied: EmulatedAccount) -> None:
+    findings(applied)
+    assert applied.calls.mutating == []
+
+
+def test_each_finding_is_one_line() -> None:
+    output = io.StringIO()
+    console = Console(file=output, width=40)
+    show_status(console, [Finding("stream", "long " * 30, True), Finding("alarms", "1 raised", False)])
+    assert len(output.getvalue().splitlines()) == 2

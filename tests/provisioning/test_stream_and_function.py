@@ -1,0 +1,162 @@
+"""Stream, function, mapping, queue and secret as they stand after apply, and the requests that moto cannot judge."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+from moto import mock_aws
+
+from data_ingestion.create_kinesis_stream import SHARD_LEVEL_METRICS, Stream
+from infrastructure import waiting
+from infrastructure.settings import Settings
+from security.tokenization_secret import KEY_BYTES, new_secret_value
+from tests.provisioning.account import CORE, EmulatedAccount
+
+
+@pytest.fixture(scope="module")
+def standing() -> Iterator[EmulatedAccount]:
+    with mock_aws():
+        account = EmulatedAccount(Settings(region="eu-central-1"), parts=CORE)
+        account.apply().raise_for_errors()
+        yield account
+
+
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Waiting takes no time; gives the pauses that were asked for."""
+    pauses: list[float] = []
+    monkeypatch.setattr(waiting, "pause", pauses.append)
+    return pauses
+
+
+def test_the_stream_is_on_demand_encrypted_kept_for_a_week_and_measured(standing: EmulatedAccount) -> None:
+    settings = standing.settings
+    found = standing.client("kinesis").describe_stream_summary(StreamName=settings.stream_name)
+    summary = found["StreamDescriptionSummary"]
+    key = standing.client("kms").describe_key(KeyId=settings.key_alias("data"))["KeyMetadata"]["Arn"]
+    assert summary["StreamModeDetails"]["StreamMode"] == "ON_DEMAND"
+    assert (summary["EncryptionType"], summary["KeyId"]) == ("KMS", key)
+    assert summary["RetentionPeriodHours"] == 168
+    assert set(summary["EnhancedMonitoring"][0]["ShardLevelMetrics"]) == set(SHARD_LEVEL_METRICS)
+    tags = standing.client("kinesis").list_tags_for_stream(StreamName=settings.stream_name)["Tags"]
+    assert {tag["Key"]: tag["Value"] for tag in tags} == settings.all_tags
+
+
+def test_the_function_has_what_the_handler_reads(standing: EmulatedAccount) -> None:
+    settings = standing.settings
+    found = standing.client("lambda").get_function(FunctionName=settings.function_name)
+    configuration = found["Configuration"]
+    created = standing.client("kinesis").describe_stream_summary(StreamName=settings.stream_name)
+    creation: datetime = created["StreamDescriptionSummary"]["StreamCreationTimestamp"]
+    assert configuration["Environment"]["Variables"] | {"POWERTOOLS_SERVICE_NAME": ""} == {
+        "RAW_BUCKET": settings.bucket("raw"),
+        "QUARANTINE_BUCKET": settings.bucket("quarantine"),
+        "TOKENIZATION_SECRET_ID": settings.tokenization_secret_name,
+        "STREAM_INCARNATION": f"{creation.astimezone(UTC):%Y%m%dT%H%M%SZ}",
+        "POWERTOOLS_SERVICE_NAME": "",
+        "POWERTOOLS_METRICS_NAMESPACE": settings.metrics_namespace,
+    }
+    assert configuration["Architectures"] == ["arm64"]
+    assert configuration["TracingConfig"]["Mode"] == "Active"
+    assert found["Concurrency"]["ReservedConcurrentExecutions"] == 50
+    group = standing.client("logs").describe_log_groups(logGroupNamePrefix=settings.function_log_group)["logGroups"][0]
+    assert group["retentionInDays"] == 365
+    assert group["kmsKeyId"].startswith("arn:aws:kms:")
+
+
+def test_the_mapping_reports_item_failures_never_bisects_and_gives_up_to_the_queue(standing: EmulatedAccount) -> None:
+    settings = standing.settings
+    (found,) = standing.client("lambda").list_event_source_mappings()["EventSourceMappings"]
+    assert found["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert found["BisectBatchOnFunctionError"] is False
+    assert found["StartingPosition"] == "TRIM_HORIZON"
+    assert (found["MaximumRetryAttempts"], found["MaximumRecordAgeInSeconds"]) == (10, 86_400)
+    assert found["DestinationConfig"]["OnFailure"]["Destination"] == settings.on_failure_queue_arn
+
+
+def test_the_queue_is_encrypted_and_refuses_plain_http(standing: EmulatedAccount) -> None:
+    sqs = standing.client("sqs")
+    url = sqs.get_queue_url(QueueName=standing.settings.on_failure_queue_name)["QueueUrl"]
+    found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    key = standing.client("kms").describe_key(KeyId=standing.settings.key_alias("messaging"))["KeyMetadata"]["Arn"]
+    assert found["KmsMasterKeyId"] == key
+    (statement,) = json.loads(found["Policy"])["Statement"]
+    assert (statement["Effect"], statement["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
+
+
+def test_a_new_secret_holds_one_random_key_of_256_bits() -> None:
+    first, second = json.loads(new_secret_value()), json.loads(new_secret_value())
+    assert first["current"] == 1
+    assert len(base64.b64decode(first["keys"]["1"])) == KEY_BYTES == 32
+    assert first["keys"] != second["keys"]
+
+
+class OneClient:
+    """Gives one stubbed client."""
+
+    emulated = False
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def __call__(self, service: str) -> Any:
+        return self._client
+
+
+def summary(status: str, **changed: Any) -> dict[str, Any]:
+    plain = {
+        "StreamName": "s",
+        "StreamARN": "arn:aws:kinesis:eu-central-1:123456789012:stream/s",
+        "StreamStatus": status,
+        "StreamModeDetails": {"StreamMode": "ON_DEMAND"},
+        "RetentionPeriodHours": 24,
+        "StreamCreationTimestamp": datetime(2026, 11, 23, tzinfo=UTC),
+        "EnhancedMonitoring": [{}],
+        "OpenShardCount": 4,
+    }
+    return {"StreamDescriptionSummary": plain | changed}
+
+
+def test_each_change_of_a_stream_waits_until_it_is_active_again(no_pauses: list[float]) -> None:
+    client = boto3.client("kinesis", "eu-central-1")
+    stream = Stream(part="data_ingestion", name="s", clients=OneClient(client), properties={})
+    name = {"StreamName": "s"}
+    with Stubber(client) as stub:
+        stub.add_response("describe_stream_summary", summary("ACTIVE"), name)
+        stub.add_response("describe_stream_summary", summary("UPDATING"), name)
+        stub.add_response("describe_stream_summary", summary("ACTIVE"), name)
+        stub.add_response("increase_stream_retention_period", {}, {"StreamName": "s", "RetentionPeriodHours": 168})
+        stub.add_response("describe_stream_summary", summary("UPDATING"), name)
+        stub.add_response("describe_stream_summary", summary("ACTIVE"), name)
+        stream.update(frozenset({"RetentionPeriodHours"}), {"RetentionPeriodHours": 168})
+        stub.assert_no_pending_responses()
+    assert len(no_pauses) == 2
+
+
+def test_a_stream_that_is_being_deleted_does_not_exist(no_pauses: list[float]) -> None:
+    client = boto3.client("kinesis", "eu-central-1")
+    stream = Stream(part="data_ingestion", name="s", clients=OneClient(client), properties={})
+    with Stubber(client) as stub:
+        stub.add_response("describe_stream_summary", summary("DELETING"), {"StreamName": "s"})
+        assert stream.read() is None
+
+
+def test_all_tags_of_a_stream_are_read_page_by_page() -> None:
+    client = boto3.client("kinesis", "eu-central-1")
+    stream = Stream(part="data_ingestion", name="s", clients=OneClient(client), properties={})
+    first = {"Tags": [{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}], "HasMoreTags": True}
+    last = {"Tags": [{"Key": "c", "Value": "3"}], "HasMoreTags": False}
+    with Stubber(client) as stub:
+        stub.add_response("describe_stream_summary", summary("ACTIVE"), {"StreamName": "s"})
+        stub.add_response("list_tags_for_stream", first, {"StreamName": "s"})
+        stub.add_response("list_tags_for_stream", last, {"StreamName": "s", "ExclusiveStartTagKey": "b"})
+        found = stream.read()
+    assert found is not None
+    assert found["Tags"] == {"a": "1", "b": "2", "c": "3"}

@@ -1,0 +1,139 @@
+"""An emulated account in a process of its own, which Terraform and boto3 reach over HTTP."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infrastructure import aws, provisioning
+from infrastructure.clients import AwsClients
+from infrastructure.settings import Settings
+from scripts import create_terraform_state_bucket
+from tests.terraform.command import SHARED_VARIABLES, Running, Terraform, values
+
+_STARTED_WITHIN_SECONDS = 60
+
+
+@contextmanager
+def emulated_account() -> Iterator[str]:
+    """A moto server; gives its endpoint (an IP address: Terraform resolves no buckets below localhost)."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+        env=os.environ | {"MOTO_EC2_LOAD_DEFAULT_AMIS": "false"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    endpoint = f"http://127.0.0.1:{port}"
+    try:
+        _wait_for(endpoint, server)
+        yield endpoint
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _wait_for(endpoint: str, server: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + _STARTED_WITHIN_SECONDS
+    while True:
+        try:
+            urllib.request.urlopen(f"{endpoint}/moto-api/", timeout=5).close()
+        except urllib.error.URLError:
+            assert server.poll() is None, "the emulated account did not start"
+            assert time.monotonic() < deadline, "the emulated account does not answer"
+            time.sleep(0.1)
+        else:
+            return
+
+
+@contextmanager
+def shell_of(endpoint: str, settings: Settings) -> Iterator[None]:
+    """This process's environment as a shell's that works on the emulated account with these settings: what boto3 and
+    the project's commands read. A .env file of the developer's is none of the tests' business."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            patch.delenv(name)
+        for name, value in _shell_settings(settings).items():
+            patch.setenv(name, value)
+        patch.setattr(provisioning, "ENV_FILE", Path(os.devnull))
+        patch.setenv("AWS_ENDPOINT_URL", endpoint)
+        patch.setenv("AWS_ACCESS_KEY_ID", "testing")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+        patch.setenv("AWS_CONFIG_FILE", os.devnull)
+        patch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+        aws.forget()
+        try:
+            yield
+        finally:
+            aws.forget()
+
+
+def _shell_settings(settings: Settings) -> dict[str, str]:
+    """The variables that set what both sides share; the others are empty, which is unset."""
+    shared = {name: getattr(settings, name) for name in SHARED_VARIABLES}
+    told = {name.upper(): str(value) for name, value in shared.items() if value is not None}
+    return {
+        **{field.name.upper(): "" for field in fields(settings)},
+        **told,
+        "TAGS": ",".join(f"{key}={value}" for key, value in settings.tags.items()),
+        "AWS_REGION": settings.region,
+        "AWS_DEFAULT_REGION": settings.region,
+    }
+
+
+@dataclass(frozen=True)
+class Applying:
+    """An emulated account that Terraform is at work on, with its state in a bucket there."""
+
+    endpoint: str
+    settings: Settings
+    state_bucket: str
+    terraform: Terraform
+    apply: Running
+
+
+@contextmanager
+def applying(terraform: Terraform, data: Path) -> Iterator[Applying]:
+    """Start the first apply from the project's own folder; the account is told by environment variables only."""
+    settings = Settings(region="eu-central-1")
+    with emulated_account() as endpoint:
+        with shell_of(endpoint, settings):
+            assert create_terraform_state_bucket.main([]) == 0
+        # moto delivers access logs for real, so the buckets are not empty when they go.
+        variables = {"AWS_ENDPOINT_URL": endpoint, "AWS_REGION": settings.region, "TF_VAR_force_destroy": "true"}
+        own = Terraform(terraform.folder, data, terraform.init_options, variables)
+        bucket = create_terraform_state_bucket.state_bucket_name(settings)
+        own.init(f"-backend-config=bucket={bucket}", f"-backend-config=region={settings.region}")
+        apply = own.start("apply", "-auto-approve", "-input=false", "-no-color", f"-var-file={values(settings)}")
+        try:
+            yield Applying(endpoint, settings, bucket, own, apply)
+        finally:
+            apply.stop()
+
+
+class ClientsWithKeyDefaults(AwsClients):
+    """Clients that say what KMS fills in by itself: moto leaves a key's usage empty where CreateKey names none, and
+    Terraform would replace a key without usage."""
+
+    def _make(self, service: str) -> Any:
+        made = super()._make(service)
+        if service == "kms":
+            made.meta.events.register(
+                "before-parameter-build.kms.CreateKey",
+                lambda params, **_: params.setdefault("KeyUsage", "ENCRYPT_DECRYPT"),
+            )
+        return made

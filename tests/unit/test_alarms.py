@@ -1,0 +1,150 @@
+"""The alarms and the dashboard as data: complete, consistent with what is measured, and each with advice."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+from data_ingestion import process_transaction_lambda
+from data_ingestion.deploy_transaction_lambda import function_environment
+from infrastructure.service_settings import ServiceSettings
+from infrastructure.settings import Settings
+from monitoring.alarms import AlarmSpec, Metric, alarms
+from monitoring.dashboard import dashboard_body
+from monitoring.setup_cloudwatch_alarms import topic_policy
+
+SETTINGS = Settings()
+ALARMS = alarms(SETTINGS, ServiceSettings())
+MEASURED = [(spec.name, metric) for spec in ALARMS for metric in spec.metrics.values()]
+
+
+def named(name: str, specs: tuple[AlarmSpec, ...] = ALARMS) -> AlarmSpec:
+    return next(spec for spec in specs if spec.name == name)
+
+
+def put_by_the_function(name: str) -> bool:
+    """Whether the landing function's source puts a metric of this name."""
+    tree = ast.parse(inspect.getsource(process_transaction_lambda))
+    return any(isinstance(node, ast.Constant) and node.value == name for node in ast.walk(tree))
+
+
+@pytest.mark.parametrize(
+    ("namespace", "metric"),
+    [
+        ("AWS/Kinesis", "PutRecords.FailedRecords"),
+        ("AWS/Kinesis", "WriteProvisionedThroughputExceeded"),
+        ("AWS/Lambda", "IteratorAge"),
+        ("AWS/Lambda", "Errors"),
+        ("AWS/Lambda", "Throttles"),
+        ("AWS/SQS", "ApproximateNumberOfMessagesVisible"),
+        (SETTINGS.metrics_namespace, "RecordsQuarantined"),
+        ("Glue", "glue.error.ALL"),
+        ("Glue", "glue.succeed.ALL"),
+    ],
+)
+def test_what_must_be_watched_is_watched(namespace: str, metric: str) -> None:
+    assert any((each.namespace, each.name) == (namespace, metric) for _, each in MEASURED)
+
+
+def test_names_are_unique() -> None:
+    assert len({spec.name for spec in ALARMS}) == len(ALARMS)
+
+
+@pytest.mark.parametrize("spec", ALARMS, ids=lambda spec: spec.name)
+def test_an_alarm_says_what_it_means_in_what_cloudwatch_takes(spec: AlarmSpec) -> None:
+    assert 40 < len(spec.description) <= 1024
+    assert spec.datapoints <= spec.periods
+    assert all(metric.period in (10, 30) or metric.period % 60 == 0 for metric in spec.metrics.values())
+    # CloudWatch looks back a day at most, or a week where periods are an hour or longer.
+    longest = max(metric.period for metric in spec.metrics.values())
+    assert longest * spec.periods <= (604_800 if longest >= 3600 else 86_400)
+
+
+@pytest.mark.parametrize("spec", [spec for spec in ALARMS if spec.expression], ids=lambda spec: spec.name)
+def test_an_expression_names_the_metrics_of_its_alarm(spec: AlarmSpec) -> None:
+    assert set(re.findall(r"\b[a-z]\w*\b", spec.expression)) == set(spec.metrics)
+
+
+def test_an_alarm_without_an_expression_has_one_metric() -> None:
+    assert all(len(spec.metrics) == 1 for spec in ALARMS if not spec.expression)
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [metric for _, metric in MEASURED if metric.namespace == SETTINGS.metrics_namespace and metric.dimensions],
+    ids=lambda metric: metric.name,
+)
+def test_own_metrics_are_those_that_the_function_puts(metric: Metric) -> None:
+    environment = function_environment(SETTINGS, "")
+    assert put_by_the_function(metric.name)
+    assert environment["POWERTOOLS_METRICS_NAMESPACE"] == metric.namespace
+    assert metric.dimensions == {"service": environment["POWERTOOLS_SERVICE_NAME"]}
+
+
+def test_the_quarantine_rate_is_a_percentage_and_zero_without_records() -> None:
+    spec = named("quarantine-rate", alarms(SETTINGS, ServiceSettings(alarm_quarantine_percent=7)))
+    assert spec.threshold == 7
+
+    def rate(received: float, quarantined: float) -> float:
+        condition, value, otherwise = re.fullmatch(r"IF\((.+), (.+), (.+)\)", spec.expression).groups()  # type: ignore[union-attr]
+        names = {"received": received, "quarantined": quarantined}
+        return float(eval(value, {}, names) if eval(condition, {}, names) else eval(otherwise, {}, names))
+
+    assert rate(200, 14) == 7
+    assert rate(0, 0) == 0
+
+
+def test_the_job_is_late_after_four_of_its_intervals_and_never_where_nothing_starts_it() -> None:
+    late = named("job-late", alarms(SETTINGS, ServiceSettings(glue_every_minutes=30)))
+    assert late.periods * late.metrics["value"].period == 4 * 30 * 60
+    assert late.missing == "breaching"
+    by_hand = alarms(SETTINGS, ServiceSettings(glue_every_minutes=0))
+    assert "job-late" not in {spec.name for spec in by_hand}
+
+
+def test_the_dashboard_is_filled_in_and_its_widgets_do_not_overlap() -> None:
+    arns = ["arn:aws:cloudwatch:us-east-1:1:alarm:a", "arn:aws:cloudwatch:us-east-1:1:alarm:b"]
+    body = dashboard_body(SETTINGS, arns, "warehouse")
+    assert "${" not in str(body)
+    cells = [
+        (x, y)
+        for widget in body["widgets"]
+        for x in range(widget["x"], widget["x"] + widget["width"])
+        for y in range(widget["y"], widget["y"] + widget["height"])
+    ]
+    assert len(cells) == len(set(cells))
+    assert max(x for x, _ in cells) < 24
+    assert body["widgets"][0]["properties"]["alarms"] == arns
+
+
+def test_the_dashboard_shows_every_metric_that_an_alarm_watches_in_the_pipeline() -> None:
+    body = dashboard_body(SETTINGS, [], "warehouse")
+    shown = {
+        (line[0], line[1])
+        for widget in body["widgets"]
+        for line in widget["properties"].get("metrics", [])
+        if isinstance(line[0], str)
+    }
+    watched = {(metric.namespace, metric.name) for _, metric in MEASURED}
+    assert watched - shown == {
+        (
+            "AWS/Kinesis",
+            "ReadProvisionedThroughputExceeded",
+        ),  # somebody reads beside the function: the alarm says it all
+        (SETTINGS.metrics_namespace, "StreamReadsByOthers"),
+    }
+
+
+def test_only_alarms_of_this_account_publish_to_the_topic() -> None:
+    (allowing,) = [each for each in topic_policy(SETTINGS)["Statement"] if each["Effect"] == "Allow"]
+    assert allowing["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert allowing["Condition"]["StringEquals"] == {"aws:SourceAccount": SETTINGS.account_id}
+
+
+def test_the_documentation_tells_what_to_do_for_every_alarm() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "monitoring.md").read_text(encoding="utf-8")
+    assert [spec.name for spec in ALARMS if f"| `{spec.name}` |" not in text] == []

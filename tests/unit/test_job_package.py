@@ -1,0 +1,114 @@
+"""What the Glue job is run from: the same bytes each time, complete, and with nothing that Glue does not have."""
+
+from __future__ import annotations
+
+import ast
+import io
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from data_processing.create_glue_job import default_arguments, schedule
+from data_processing.job_package import ROOT, SCRIPT, job_zip, modules_of
+from infrastructure.service_settings import ServiceSettings
+from infrastructure.settings import Settings
+
+ON_GLUE = {"awsglue", "boto3", "botocore", "pyspark"}
+PROJECT = {path.parent.name for path in ROOT.glob("*/__init__.py")}
+
+
+def imported(path: Path) -> set[str]:
+    """The top-level modules that a file imports."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.partition(".")[0])
+    return names
+
+
+def constant(name: str) -> ast.expr:
+    """The value that the job's script gives a module-level name."""
+    for node in ast.parse(SCRIPT.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == name:
+            return node.value
+    raise AssertionError(f"{SCRIPT.name} has no {name}")
+
+
+def test_two_builds_are_the_same_bytes() -> None:
+    first = job_zip()
+    job_zip.cache_clear()
+    assert job_zip() == first
+
+
+def test_the_zip_does_not_depend_on_when_or_by_whom_its_files_were_written() -> None:
+    with zipfile.ZipFile(io.BytesIO(job_zip())) as archive:
+        members = archive.infolist()
+    assert {member.date_time for member in members} == {(1980, 1, 1, 0, 0, 0)}
+    assert {member.external_attr >> 16 for member in members} == {0o644}
+    assert [member.filename for member in members] == sorted(member.filename for member in members)
+
+
+@pytest.mark.parametrize("path", [SCRIPT, *modules_of(SCRIPT)], ids=lambda path: path.stem)
+def test_the_job_needs_nothing_that_glue_does_not_have(path: Path) -> None:
+    assert imported(path) - ON_GLUE - PROJECT - sys.stdlib_module_names == set()
+
+
+def test_neither_provisioning_nor_the_landing_function_is_shipped() -> None:
+    shipped = {path.relative_to(ROOT).as_posix() for path in modules_of(SCRIPT)}
+    assert "infrastructure/settings.py" in shipped
+    assert not any(name.startswith(("infrastructure/local", "scripts", "security", "monitoring")) for name in shipped)
+    assert not {"infrastructure/provisioning.py", "data_ingestion/process_transaction_lambda.py"} & shipped
+
+
+def test_the_modules_work_from_the_zip_alone(tmp_path: Path) -> None:
+    archive = tmp_path / "modules.zip"
+    archive.write_bytes(job_zip())
+    names = [
+        path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__")
+        for path in modules_of(SCRIPT)
+    ]
+    code = f"""
+import importlib, sys
+sys.path.insert(0, {str(archive)!r})
+for name in {names!r}:
+    assert {str(archive)!r} in importlib.import_module(name).__file__, name
+"""
+    ended = subprocess.run(
+        [sys.executable, "-I", "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120
+    )
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_a_module_that_is_imported_inside_a_function_is_shipped_too() -> None:
+    assert ROOT / "data_storage" / "warehouse_loader.py" in modules_of(SCRIPT)
+
+
+def test_the_jobs_default_arguments_are_those_that_its_script_takes() -> None:
+    required = set(ast.literal_eval(constant("_REQUIRED"))) - {"JOB_NAME"}  # Glue gives that one
+    optional = set(ast.literal_eval(constant("_OPTIONAL"))) - {"staging_directory"}  # a laptop's
+    given = default_arguments(Settings(), ServiceSettings(), "s3://modules.zip")
+    own = {name.removeprefix("--") for name in given if "_" in name}
+    assert own == required | optional
+
+
+def test_without_a_warehouse_the_job_is_not_asked_to_load() -> None:
+    given = default_arguments(Settings(), ServiceSettings(redshift_enabled=False), "s3://modules.zip")
+    assert not any(name.startswith("--redshift") for name in given)
+
+
+def test_an_existing_workgroup_is_loaded_by_its_name() -> None:
+    given = default_arguments(Settings(), ServiceSettings(redshift_workgroup="analytics"), "s3://modules.zip")
+    assert given["--redshift_workgroup"] == "analytics"
+
+
+@pytest.mark.parametrize(
+    ("minutes", "expression"),
+    [(5, "cron(0/5 * * * ? *)"), (30, "cron(0/30 * * * ? *)"), (60, "cron(0 * * * ? *)")],
+)
+def test_a_schedule_of_minutes(minutes: int, expression: str) -> None:
+    assert schedule(minutes) == expression

@@ -1,0 +1,88 @@
+"""The reconciliation names the first hop that is off, and by how much."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from data_governance.control_totals import ControlKey, ControlTotals
+from data_governance.reconciliation import HOPS, Measured, control_total_rows, imbalances
+
+EUR = ControlKey("EUR", "DBIT")
+
+
+def totals(records, amount="0"):
+    found = ControlTotals()
+    if records:
+        found.add(EUR, Decimal(amount), records)
+    return found
+
+
+@pytest.fixture
+def balanced():
+    """100 records: 90 curated, 4 duplicates, 1 quarantined by the ETL, 3 by the Lambda, 2 of those sent again."""
+    return Measured(
+        produced=totals(100, "1000.00"),
+        streamed=totals(100, "1000.00"),
+        landed=totals(95, "950.00"),
+        quarantined_landing=totals(3, "30.00"),
+        repeated_landing=totals(2, "20.00"),
+        quarantined_etl=totals(1, "10.00"),
+        duplicate_etl=totals(4, "40.00"),
+        curated=totals(90, "900.00"),
+        loaded=totals(90, "900.00"),
+    )
+
+
+def test_a_balanced_run_has_no_findings(balanced):
+    assert imbalances(balanced) == []
+
+
+def test_hops_are_listed_in_order_and_repeats_count_as_duplicates(balanced):
+    rows = control_total_rows(balanced)
+    assert [row["hop"] for row in rows] == list(HOPS)
+    assert {row["hop"]: row["records"] for row in rows}["duplicate"] == 6
+    assert {row["hop"]: row["records"] for row in rows}["quarantined"] == 4
+
+
+@pytest.mark.parametrize(
+    ("place", "hop"),
+    [
+        ("streamed", "streamed"),
+        ("landed", "landed"),
+        ("curated", "curated"),
+        ("loaded", "loaded"),
+    ],
+)
+def test_a_lost_record_is_named_at_the_hop_that_lost_it(balanced, place, hop):
+    lost = replace(balanced, **{place: getattr(balanced, place) - totals(1, "10.00")})
+    first = imbalances(lost)[0]
+    assert (first.hop, first.key, first.records, first.amount) == (hop, EUR, -1, Decimal("-10.00"))
+
+
+def test_a_cent_is_enough(balanced):
+    off = replace(balanced, loaded=totals(90, "900.01"))
+    (finding,) = imbalances(off)
+    assert str(finding) == "loaded is off by +0 records and +0.01 for EUR DBIT (loaded = curated)"
+
+
+def test_what_cannot_be_measured_is_not_compared(balanced):
+    without = replace(balanced, produced=None, loaded=None)
+    assert imbalances(without) == []
+    assert {"produced", "loaded"}.isdisjoint(without.hops())
+
+
+def test_copies_of_what_was_put_again_after_a_lost_answer_are_no_finding(balanced):
+    copy = totals(1, "10.00")
+    balanced.streamed += copy
+    balanced.landed += copy
+    balanced.duplicate_etl += copy
+    assert imbalances(balanced)[0].hop == "streamed"
+    assert imbalances(replace(balanced, put_again=copy + copy)) == []
+    assert imbalances(replace(balanced, put_again=totals(1, "9.99")))[0].hop == "streamed"
+
+
+def test_a_record_that_was_put_and_never_came_is_a_finding_whatever_was_put_again(balanced):
+    lost = totals(1, "10.00")
+    off = replace(balanced, streamed=balanced.streamed - lost, put_again=totals(5, "50.00"))
+    assert imbalances(off)[0].hop == "streamed"

@@ -1,0 +1,37 @@
+"""Settings of the services: their bounds, and how they are read."""
+
+from __future__ import annotations
+
+import pytest
+
+from infrastructure.errors import PlatformError
+from infrastructure.service_settings import service_settings
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "message"),
+    [
+        ("GLUE_EVERY_MINUTES", "7", "GLUE_EVERY_MINUTES is 7"),
+        ("GLUE_EVERY_MINUTES", "4", "GLUE_EVERY_MINUTES is 4"),
+        ("GLUE_WORKERS", "one", "GLUE_WORKERS is 'one'"),
+        ("ALARM_EMAILS", "oncall@bank.example,nobody", "ALARM_EMAILS is 'nobody'"),
+        ("REDSHIFT_SUBNET_IDS", "vpc-1", "REDSHIFT_SUBNET_IDS is 'vpc-1'"),
+        ("PERMISSIONS_BOUNDARY_ARN", "boundary", "PERMISSIONS_BOUNDARY_ARN is 'boundary'"),
+        ("ATHENA_SCAN_LIMIT_GIB", "0", "ATHENA_SCAN_LIMIT_GIB is 0"),
+    ],
+)
+def test_a_setting_out_of_bounds_is_refused_by_name(variable: str, value: str, message: str) -> None:
+    with pytest.raises(PlatformError, match=message):
+        service_settings({variable: value})
+
+
+def test_an_existing_warehouse_is_a_workgroup_or_a_cluster() -> None:
+    with pytest.raises(PlatformError, match="both set"):
+        service_settings({"REDSHIFT_WORKGROUP": "a", "REDSHIFT_CLUSTER": "b"})
+    assert not service_settings({"REDSHIFT_CLUSTER": "b"}).creates_warehouse
+    assert service_settings({"REDSHIFT_CLUSTER": ""}).creates_warehouse
+
+
+def test_lists_are_read_from_one_variable() -> None:
+    read = service_settings({"ALARM_EMAILS": "a@bank.example, b@bank.example"})
+    assert read.alarm_emails == ("a@bank.example", "b@bank.example")

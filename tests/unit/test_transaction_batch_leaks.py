@@ -1,0 +1,301 @@
+"""The leak hunt: 10,000 card numbers planted everywhere, and none of them in anything that the function lets out.
+
+Looked for in clear (with any separators), in base64 at any alignment and in hex, in what is written to S3, logs,
+metrics, standard output and error, exceptions and returned values.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import random
+import re
+import traceback
+import unicodedata
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from data_catalog.transaction_contract import TRANSACTION_FIELDS
+from data_ingestion import process_transaction_lambda
+from infrastructure import aws
+from infrastructure.errors import PlatformError
+from tests.unit.kinesis_events import (
+    BRANDS,
+    EVERY_FIELD,
+    TRANSACTION,
+    aggregated,
+    card_number,
+    encoded,
+    event_records,
+    gunzipped,
+    luhn_digit,
+)
+
+CARDS = 10_000
+_RUN = re.compile(r"\d{13,}")
+_DIGITS = re.compile(rb"[0-9]{13,}")
+_BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{12,}")
+_HEX = re.compile(rb"(?:3[0-9]){13,}")
+_BETWEEN = re.compile(r"[\s\-\u00ad\u200b-\u200f\u2010-\u2015\u2060\ufeff\x00-\x1f]+")
+
+Plant = Callable[[str, random.Random], bytes]
+
+
+def dressed(number: str, random_: random.Random) -> str:
+    """As people and systems write it: in one piece, in groups, with spaces of all kinds and dashes."""
+    separator = random_.choice(("", "", " ", "-", "\u00a0", "\u2009", "\u2011", "  ", " - ", "\u200b"))
+    sizes = (4, 6, 5, 4) if len(number) == 15 else (4, 4, 4, 4, 4)
+    places = [sum(sizes[:count]) for count in range(len(sizes))]
+    return separator.join(number[place : place + size] for place, size in zip(places, sizes, strict=True)).rstrip(
+        separator or " "
+    )
+
+
+def _in_field(number: str, random_: random.Random) -> bytes:
+    name = random_.choice([field.name for field in TRANSACTION_FIELDS])
+    around = random_.choice(("{}", "{}", "x{}", "{}y", "card {} ok", "#{}#", "{} 12/27 123"))
+    return encoded(EVERY_FIELD | {name: around.format(dressed(number, random_))})
+
+
+def _as_card_number(number: str, random_: random.Random) -> bytes:
+    return encoded(TRANSACTION | {"card_number": number})
+
+
+def _as_bad_card_number(number: str, random_: random.Random) -> bytes:
+    return encoded(TRANSACTION | {"card_number": random_.choice((f"{number}\n", f"{number}x", f" {number}", [number]))})
+
+
+def _with_another_fault(number: str, random_: random.Random) -> bytes:
+    return encoded(EVERY_FIELD | {"card_number": dressed(number, random_), "status": "LOST"})
+
+
+def _as_json_number(number: str, random_: random.Random) -> bytes:
+    name = random_.choice([field.name for field in TRANSACTION_FIELDS])
+    return encoded(EVERY_FIELD | {name: int(number)})
+
+
+def _in_a_key(number: str, random_: random.Random) -> bytes:
+    return encoded(EVERY_FIELD | {dressed(number, random_): 1, "status": random_.choice(("BOOKED", "LOST"))})
+
+
+def _in_an_unknown_field(number: str, random_: random.Random) -> bytes:
+    return encoded(EVERY_FIELD | {"pan": number, "deep": {"er": [dressed(number, random_)]}, "channel": "LOST"})
+
+
+def _in_free_text(number: str, random_: random.Random) -> bytes:
+    text = (
+        f"{random_.choice(('paid', 'Zahlung Übertrag', '支払'))} {dressed(number, random_)} {random_.randrange(10**6)}"
+    )
+    return encoded(EVERY_FIELD | {random_.choice(("description", "merchant_name")): text})
+
+
+def _in_broken_json(number: str, random_: random.Random) -> bytes:
+    data = encoded(EVERY_FIELD | {"card_number": number, "description": dressed(number, random_)})
+    return data[: random_.randrange(len(data) // 2, len(data))]
+
+
+def _twice(number: str, random_: random.Random) -> bytes:
+    return encoded(TRANSACTION)[:-1] + f',"amount":"{number}","card_number":"{number}"}}'.encode()
+
+
+def _two_objects(number: str, random_: random.Random) -> bytes:
+    return encoded(TRANSACTION) + encoded(TRANSACTION | {"card_number": number})
+
+
+def _escaped(number: str, random_: random.Random) -> bytes:
+    text = "".join(f"\\u{ord(digit):04x}" if random_.random() < 0.5 else digit for digit in number)
+    name = random_.choice(("description", "card_number", "account_id", "card_n\\u0075mber"))
+    return encoded(TRANSACTION)[:-2] + f'","{name}":"{text}"}}'.encode()
+
+
+def _other_digits(number: str, random_: random.Random) -> bytes:
+    zero = random_.choice((0xFF10, 0x0660, 0x0966, 0x1D7CE))
+    text = "".join(chr(zero + int(digit)) for digit in number)
+    return encoded(EVERY_FIELD | {random_.choice(("description", "account_id", "card_number")): text})
+
+
+def _no_json(number: str, random_: random.Random) -> bytes:
+    around = random_.choice(("{}", "card_number={};", "<pan>{}</pan>", "{{'card_number': '{}'}}", "a,b,{},c"))
+    return around.format(dressed(number, random_)).encode()
+
+
+def _other_encoding(number: str, random_: random.Random) -> bytes:
+    return f"pan {number} ".encode(random_.choice(("utf-16", "utf-16-be", "utf-32-le", "cp037", "utf-8-sig")))
+
+
+def _invalid_utf8(number: str, random_: random.Random) -> bytes:
+    return encoded(EVERY_FIELD | {"description": dressed(number, random_)}).replace(b"Caf", b"\xff\xfe")
+
+
+def _aggregated(number: str, random_: random.Random) -> bytes:
+    datas = [encoded(EVERY_FIELD | {"card_number": number}), _in_free_text(number, random_)]
+    return aggregated(datas, index=random_.choice((0, 5)))
+
+
+PLANTS: tuple[Plant, ...] = (
+    _in_field, _in_field, _in_field, _in_field, _as_card_number, _as_bad_card_number, _with_another_fault,
+    _as_json_number, _in_a_key, _in_an_unknown_field, _in_free_text, _in_broken_json, _twice, _two_objects, _escaped,
+    _other_digits, _no_json, _other_encoding, _invalid_utf8, _aggregated,
+)  # fmt: skip
+
+
+def planted(count: int, seed: int) -> Iterator[tuple[str, bytes]]:
+    """(card number, record that holds it), every brand and every place in turn."""
+    random_ = random.Random(seed)
+    brands = list(BRANDS)
+    for index in range(count):
+        number = card_number(random_, brands[index % len(brands)])
+        yield number, PLANTS[index // len(brands) % len(PLANTS)](number, random_)
+
+
+def leaks(text: str, numbers: set[str]) -> set[str]:
+    """Which of the numbers can be read in the text: in clear, in base64, in hex."""
+    found = set(_in_clear(text, numbers))
+    raw = text.encode("utf-8", "replace")
+    for match in _HEX.finditer(raw):
+        found.update(_in_clear(bytes.fromhex(match[0].decode()).decode("ascii"), numbers))
+    for match in _BASE64.finditer(raw):
+        for offset in range(4):
+            chunk = match[0][offset:].translate(bytes.maketrans(b"-_", b"+/"))
+            decoded = base64.b64decode(chunk + b"A" * (-len(chunk) % 4))
+            for run in _DIGITS.findall(decoded):
+                found.update(_windows(run.decode("ascii"), numbers))
+    return found
+
+
+def _in_clear(text: str, numbers: set[str]) -> Iterator[str]:
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text)
+        text = "".join(str(unicodedata.decimal(each)) if each.isdecimal() else each for each in text)
+    if "\\u00" in text:
+        text = re.sub(r"\\u00(3\d)", lambda match: chr(int(match[1], 16)), text)
+    for run in _RUN.findall(_BETWEEN.sub("", text)):
+        yield from _windows(run, numbers)
+
+
+def _windows(run: str, numbers: set[str]) -> Iterator[str]:
+    for length in range(13, 20):
+        for place in range(len(run) - length + 1):
+            if run[place : place + length] in numbers:
+                yield run[place : place + length]
+
+
+class MemoryS3:
+    """Keeps what is put."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+
+    def put_object(self, Bucket: str, Key: str, Body: bytes) -> None:
+        self.objects[f"{Bucket}/{Key}"] = Body
+
+    def everything(self) -> str:
+        texts = [
+            (gunzipped(body) if key.endswith(".gz") else body).decode("utf-8") for key, body in self.objects.items()
+        ]
+        return "\n".join([*self.objects, *texts])
+
+
+class MemorySecrets:
+    def get_secret_value(self, SecretId: str) -> dict[str, str]:
+        key = base64.b64encode(bytes(range(32))).decode()
+        return {"SecretString": json.dumps({"current": 1, "keys": {"1": key}})}
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[MemoryS3]:
+    memory = MemoryS3()
+    for name, value in {
+        "RAW_BUCKET": "raw",
+        "QUARANTINE_BUCKET": "quarantine",
+        "TOKENIZATION_SECRET_ID": "secret",
+        "STREAM_INCARNATION": "20261123T125500Z",
+        "METRICS_NAMESPACE": "Test",
+        "POWERTOOLS_SERVICE_NAME": "process-transaction",
+        "LOG_LEVEL": "DEBUG",
+    }.items():
+        monkeypatch.setenv(name, value)
+    clients: dict[str, Any] = {"s3": memory, "secretsmanager": MemorySecrets()}
+    monkeypatch.setattr(aws, "client", lambda service: clients[service])
+    process_transaction_lambda.reset()
+    yield memory
+    process_transaction_lambda.reset()
+
+
+def test_the_hunt_finds_what_is_there() -> None:
+    number = "4111111111111111"
+    for text in (
+        number,
+        "x4111 1111-1111\u00a01111y",
+        "99" + number + "99",
+        base64.b64encode(b"a" + number.encode()).decode(),
+        base64.urlsafe_b64encode(b"\xfb\xefab" + number.encode()).decode(),
+        number.encode().hex(),
+        "\uff14" + "\uff11" * 15,
+        "\\u0034111111111111111",
+        "4\x001" + "\x001" * 14,
+    ):
+        assert leaks(text, {number}) == {number}, text
+    assert leaks("4111111111111112 4111.1111", {number}) == set()
+
+
+def test_none_of_10000_card_numbers_gets_out(
+    s3: MemoryS3, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    plants = list(planted(CARDS, seed=20_261_123))
+    numbers = {number for number, _ in plants}
+    assert len(numbers) > CARDS * 0.999
+    returned = []
+    for start in range(0, CARDS, 500):
+        datas = [data for _, data in plants[start : start + 500]]
+        event = {"Records": event_records(datas, first=10**55 + start * 1000)}
+        returned.append(process_transaction_lambda.handler(event, None))
+    captured = capfd.readouterr()
+    everything = "\n".join([s3.everything(), captured.out, captured.err, caplog.text, repr(returned)])
+    assert len(s3.objects) == 3 * CARDS // 500
+    assert '"message":"batch landed"' in captured.out
+    found = leaks(everything, numbers)
+    assert not found, f"{len(found)} card numbers got out"  # how many, not which
+
+
+def test_what_stood_in_card_number_is_gone_whether_valid_or_not(s3: MemoryS3) -> None:
+    random_ = random.Random(7)
+    wrong = []
+    for index in range(1_000):
+        number = card_number(random_)
+        bad = number[:-1] + str((int(luhn_digit(number[:-1])) + 1 + index % 9) % 10)
+        wrong.append(bad)
+    datas = [_spoiled(number, random_) for number in wrong]
+    process_transaction_lambda.handler({"Records": event_records(datas)}, None)
+    assert not leaks(s3.everything(), set(wrong))
+
+
+def _spoiled(number: str, random_: random.Random) -> bytes:
+    plant = random_.choice((_as_card_number, _as_bad_card_number, _with_another_fault, _two_objects))
+    data = plant(number, random_)
+    return data if random_.random() < 0.8 else data[: data.index(b'"card_number"') + 16 + random_.randrange(20)]
+
+
+@pytest.mark.parametrize("step", ["process_batch", "_write", "_report"])
+def test_an_unexpected_error_carries_no_record(
+    s3: MemoryS3, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """As Lambda would print it: with the traceback and every error that it came from."""
+    number = "4111111111111111"
+    event = {"Records": event_records([encoded(TRANSACTION | {"card_number": number})])}
+
+    def fails(*arguments: Any, **named: Any) -> Any:
+        raise ValueError(f"could not handle {number} of {event!r}")
+
+    monkeypatch.setattr(process_transaction_lambda, step, fails)
+    with pytest.raises(PlatformError) as caught:
+        process_transaction_lambda.handler(event, None)
+    printed = "".join(traceback.format_exception(caught.value))
+    captured = capfd.readouterr()
+    assert not leaks(printed + captured.out + captured.err, {number})
+    assert caught.value.__context__ is None and caught.value.__cause__ is None
+    assert "ValueError" in str(caught.value)

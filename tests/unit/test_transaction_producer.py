@@ -1,0 +1,170 @@
+"""The producer loses nothing and keeps the order of a key, whatever Kinesis answers."""
+
+import gzip
+import json
+import random
+from collections import defaultdict
+
+import pytest
+from botocore.exceptions import ClientError, ReadTimeoutError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data_ingestion.transaction_producer import (
+    MAX_RECORDS_PER_CALL,
+    check_readable,
+    outgoing,
+    produce,
+    read_ndjson,
+)
+from infrastructure.errors import PlatformError
+
+
+def record(account, number):
+    body = {"account_id": account, "n": number, "amount": "1.50", "currency": "EUR", "credit_debit_indicator": "DBIT"}
+    return json.dumps(body).encode()
+
+
+class Stream:
+    """A stream that takes records as Kinesis does: all, some or none of a call, and may lose its answer."""
+
+    def __init__(self, seed=0, fail_each=0.0, throttle_call=0.0, lose_answer=0.0):
+        self.taken = []
+        self.calls = []
+        self._random = random.Random(seed)
+        self._fail_each, self._throttle_call, self._lose_answer = fail_each, throttle_call, lose_answer
+
+    def put_records(self, StreamName, Records):
+        assert 1 <= len(Records) <= MAX_RECORDS_PER_CALL
+        self.calls.append(Records)
+        if self._random.random() < self._throttle_call:
+            error = {"Error": {"Code": "ThrottlingException", "Message": ""}}
+            raise ClientError(error, "PutRecords")
+        results = []
+        for entry in Records:
+            if self._random.random() < self._fail_each:
+                results.append({"ErrorCode": "ProvisionedThroughputExceededException", "ErrorMessage": "slow down"})
+            else:
+                self.taken.append(entry["Data"])
+                results.append({"SequenceNumber": str(len(self.taken)), "ShardId": "shardId-000000000000"})
+        if self._random.random() < self._lose_answer:
+            raise ReadTimeoutError(endpoint_url="https://kinesis")
+        return {"FailedRecordCount": sum("ErrorCode" in r for r in results), "Records": results}
+
+
+def no_pause(seconds):
+    assert seconds >= 0
+
+
+def first_arrivals(taken):
+    """n of each account in the order in which each first arrived."""
+    order = defaultdict(list)
+    for data in taken:
+        body = json.loads(data)
+        if body["n"] not in order[body["account_id"]]:
+            order[body["account_id"]].append(body["n"])
+    return order
+
+
+@given(
+    st.lists(st.integers(0, 5), max_size=300),
+    st.integers(0, 2**32),
+    st.sampled_from([(0, 0, 0), (0.3, 0, 0), (0.1, 0.3, 0), (0.1, 0.1, 0.2)]),
+)
+def test_every_record_arrives_and_the_first_puts_of_a_key_keep_their_order(accounts, seed, faults):
+    records = [record(f"account-{account}", number) for number, account in enumerate(accounts)]
+    stream = Stream(seed, *faults)
+    report = produce(records, stream, "s", pause=no_pause)
+    assert set(stream.taken) == set(records)
+    assert report.records == len(records) == report.totals.records
+    for numbers in first_arrivals(stream.taken).values():
+        assert numbers == sorted(numbers)
+
+
+def test_a_call_holds_at_most_one_record_of_a_key():
+    stream = Stream()
+    produce([record("same", n) for n in range(5)] + [record("other", 9)], stream, "s", pause=no_pause)
+    for call in stream.calls:
+        keys = [entry["PartitionKey"] for entry in call]
+        assert len(keys) == len(set(keys))
+
+
+def test_totals_count_each_record_once_however_often_it_was_put():
+    stream = Stream(seed=3, fail_each=0.5)
+    report = produce([record(str(n), n) for n in range(200)], stream, "s", pause=no_pause)
+    assert report.retried > 0
+    assert report.totals.rows() == [
+        {"currency": "EUR", "credit_debit_indicator": "DBIT", "records": 200, "amount": "300.00"}
+    ]
+
+
+def test_what_was_put_again_without_an_answer_is_told_apart_from_throttling():
+    lost = produce([record(str(n), n) for n in range(600)], Stream(seed=1, lose_answer=0.5), "s", pause=no_pause)
+    assert lost.uncertain.records == lost.retried > 0
+    throttled = produce([record(str(n), n) for n in range(600)], Stream(seed=1, fail_each=0.3), "s", pause=no_pause)
+    assert throttled.uncertain.records == 0 < throttled.retried
+
+
+def test_a_stream_that_takes_nothing_ends_with_an_error_that_says_what_to_do():
+    with pytest.raises(PlatformError, match="run the same command again"):
+        produce([record("a", 1)], Stream(fail_each=1.0), "s", pause=no_pause)
+
+
+def test_a_missing_stream_is_no_matter_for_retries():
+    class Missing:
+        def put_records(self, **_):
+            raise ClientError({"Error": {"Code": "ResourceNotFoundException", "Message": ""}}, "PutRecords")
+
+    with pytest.raises(PlatformError, match="apply --only data_ingestion"):
+        produce([record("a", 1)], Missing(), "s", pause=no_pause)
+
+
+def test_a_record_too_large_for_kinesis_is_named_by_size_not_by_content():
+    large = record("4111111111111111", 1) + b" " * 1024 * 1024
+    with pytest.raises(PlatformError, match="larger than Kinesis takes") as raised:
+        produce([large], Stream(), "s", pause=no_pause)
+    assert "4111111111111111" not in str(raised.value)
+
+
+def test_a_record_without_readable_account_still_goes():
+    assert outgoing(b'{"account_id":').partition_key.startswith("unreadable-")
+    assert outgoing(b'{"account_id":17}').partition_key.startswith("unreadable-")
+    assert outgoing(b'{"account_id":"DE1"}').partition_key == "DE1"
+
+
+def test_calls_stay_within_kinesis_bytes():
+    stream = Stream()
+    produce([record(str(n), n) + b" " * 900_000 for n in range(12)], stream, "s", pause=no_pause)
+    assert max(sum(len(entry["Data"]) for entry in call) for call in stream.calls) <= 5 * 1024 * 1024
+    assert len(stream.taken) == 12
+
+
+def test_ndjson_is_read_plain_and_compressed(tmp_path):
+    plain, packed = tmp_path / "t.ndjson", tmp_path / "t.ndjson.gz"
+    plain.write_bytes(b'{"a":1}\r\n\n{"b":2}')
+    packed.write_bytes(gzip.compress(b'{"a":1}\n{"b":2}\n'))
+    assert list(read_ndjson(str(plain))) == list(read_ndjson(str(packed))) == [b'{"a":1}', b'{"b":2}']
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("empty.ndjson", b"\n", "holds no records"),
+        ("list.json", b'[{"a":1}]', "not NDJSON"),
+        ("table.csv", b"id,amount\n1,2\n", "not NDJSON"),
+        ("cut.ndjson.gz", gzip.compress(b'{"a":1}\n' * 10_000)[:-20], "damaged or cut off"),
+        ("fake.ndjson.gz", b'{"a":1}\n', "damaged or cut off"),
+    ],
+)
+def test_what_is_no_ndjson_is_refused_before_anything_is_produced(tmp_path, name, content, says):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(PlatformError, match=says):
+        check_readable(str(path))
+
+
+def test_a_missing_file_and_a_directory_say_so(tmp_path):
+    with pytest.raises(PlatformError, match="No such file"):
+        check_readable(str(tmp_path / "absent.ndjson"))
+    with pytest.raises(PlatformError, match="is a directory"):
+        check_readable(str(tmp_path))

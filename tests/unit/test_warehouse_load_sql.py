@@ -1,0 +1,92 @@
+"""The load's statements keep within the Data API's bounds and Redshift's language, whatever the run."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime
+
+import pytest
+
+from data_catalog.transaction_contract import CURATED_FIELDS, QUARANTINE_REASONS
+from data_storage.sql_statements import split_statements
+from data_storage.warehouse_load_sql import CopySource, CuratedFile, Run, copy_manifest, literal, load_statements
+from infrastructure.errors import PlatformError
+from infrastructure.local.redshift_dialect import Kind, translate
+
+FILES = tuple(CuratedFile(f"curated/{n}.parquet", 100 + n, 10, date(2026, 3, n)) for n in (3, 1, 2))
+FULL = Run("0123456789abcdef", datetime(2026, 3, 5, 12, tzinfo=UTC), FILES, FILES, dict.fromkeys(QUARANTINE_REASONS, 7))
+EMPTY = Run("0123456789abcdef", datetime(2026, 3, 5, tzinfo=UTC), (), (), {})
+SOURCE = CopySource("arn:aws:iam::123456789012:role/copy", "s3://bucket/transactions", "s3://bucket/alerts")
+
+
+@pytest.mark.parametrize(("run", "source"), [(FULL, SOURCE), (EMPTY, CopySource(SOURCE.role_arn, None, None))])
+def test_a_load_fits_one_batch_of_known_statements(run: Run, source: CopySource) -> None:
+    statements = load_statements(run, "banking", source)
+
+    assert len(statements) <= 40
+    for statement in statements:
+        assert split_statements(statement) == [statement]
+        assert len(statement.encode()) < 100 * 1024
+        assert translate(statement).kind in (Kind.PLAIN, Kind.COPY), "nothing that commits or runs by itself"
+
+
+def test_the_lock_comes_first_and_the_ledger_row_last() -> None:
+    statements = load_statements(FULL, "banking", SOURCE)
+    assert statements[0] == "LOCK banking.load_lock"
+    assert statements[-1].startswith("INSERT INTO banking.load_ledger")
+    assert not [s for s in statements[:-1] if s.startswith(("INSERT INTO banking.load_ledger", "UPDATE", "TRUNCATE"))]
+
+
+def test_the_same_run_makes_the_same_statements() -> None:
+    assert load_statements(FULL, "banking", SOURCE) == load_statements(FULL, "banking", SOURCE)
+
+
+def test_another_schema_is_used_throughout() -> None:
+    assert not [statement for statement in load_statements(FULL, "finance", SOURCE) if "banking." in statement]
+
+
+def test_the_runs_dates_bound_every_scan_of_the_facts() -> None:
+    scans = [s for s in load_statements(FULL, "banking", SOURCE) if "banking.fact_transactions" in s]
+    assert len(scans) == 5
+    assert all("'2026-03-01'" in scan for scan in scans)
+
+
+def test_the_stage_has_the_contracts_columns_in_its_order() -> None:
+    (stage,) = [s for s in load_statements(FULL, "banking", SOURCE) if s.startswith("CREATE TEMP TABLE stage_trans")]
+    columns = stage[stage.index("(") + 1 :].split(", ")
+    assert [column.split()[0] for column in columns if column[0].islower()] == [field.name for field in CURATED_FIELDS]
+
+
+def test_the_manifest_lists_each_file_as_mandatory_with_its_length() -> None:
+    assert json.loads(copy_manifest("bucket", FILES[:1])) == {
+        "entries": [
+            {"url": "s3://bucket/curated/3.parquet", "mandatory": True, "meta": {"content_length": 103}},
+        ]
+    }
+
+
+@pytest.mark.parametrize("value", ["a'b", "a\\b", 'a"b', "a;b", "a\nb", "ä"])
+def test_a_value_that_would_need_escaping_is_refused(value: str) -> None:
+    with pytest.raises(ValueError, match="not a plain value"):
+        literal(value)
+
+
+@pytest.mark.parametrize(
+    "change", [{"run_id": "x'; DROP TABLE t; --"}, {"quarantined_by_reason": {"a'b": 1}}, {"curated": {"files": [{}]}}]
+)
+def test_a_result_with_other_content_is_refused(change: dict[str, object]) -> None:
+    result = {
+        "run_id": "abc",
+        "created_at": "2026-03-05T00:00:00+00:00",
+        "curated": {"files": []},
+        "fraud_alerts": {"files": []},
+        "quarantined_by_reason": {},
+    }
+    assert Run.from_result(json.dumps(result).encode(), "here").run_id == "abc"
+    with pytest.raises(PlatformError, match="here: is no result of a run"):
+        Run.from_result(json.dumps(result | change).encode(), "here")
+
+
+def test_a_schema_with_an_odd_name_is_refused() -> None:
+    with pytest.raises(PlatformError, match="no plain lower-case name"):
+        load_statements(FULL, "Banking; --", SOURCE)
