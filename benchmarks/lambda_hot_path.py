@@ -1,0 +1,304 @@
+"""What a record costs in the Lambda function, beside the floor and other ways to write it.
+
+    python benchmarks/lambda_hot_path.py                  # the table; docs/lambda_hot_path.svg with --plot
+    python benchmarks/lambda_hot_path.py --profile        # where the time goes
+
+Thread CPU time, handlers interleaved, medians, ratios of neighbours in time: trust the ratios. The event is parsed and
+S3 is stubbed at put_object, but for the tutorial's puts, which go through boto3 up to the HTTP request (one a record).
+Peers that are not installed are named and left out (benchmarks/requirements.txt).
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import contextlib
+import cProfile
+import io
+import json
+import os
+import pstats
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks import lambda_peers
+from benchmarks.lambda_peers import Event, Handler
+from data_ingestion import process_transaction_lambda, transaction_generator
+from infrastructure import aws
+from infrastructure.errors import PlatformError
+from infrastructure.settings import Settings
+from scripts.package_lambda import build_zip
+
+BATCHES = (100, 1_000, 6_000)
+GOAL_BATCH = 1_000
+OURS = "this platform's function"
+FLOOR = "floor: base64 + join + isal-1"
+POWERTOOLS = "Powertools + pydantic, the same duties"
+VALIDATING = "Powertools + pydantic, validation only"
+TUTORIAL = "tutorial: print, one put a record"
+PLOT = ROOT / "docs" / "lambda_hot_path.svg"
+
+_FIRST_SEQUENCE = 49590338271490256608559692538361571095921575989136588898
+_ARRIVAL = 1_780_000_000.0
+
+
+def event(records: Iterable[bytes]) -> Event:
+    """A Lambda event of these records, a millisecond apart."""
+    return {
+        "Records": [
+            {
+                "kinesis": {
+                    "kinesisSchemaVersion": "1.0",
+                    "partitionKey": f"{index}",
+                    "sequenceNumber": str(_FIRST_SEQUENCE + index * 126_704),
+                    "data": base64.b64encode(data).decode("ascii"),
+                    "approximateArrivalTimestamp": _ARRIVAL + index / 1000,
+                },
+                "eventSource": "aws:kinesis",
+                "eventVersion": "1.0",
+                "eventID": f"shardId-000000000006:{_FIRST_SEQUENCE + index * 126_704}",
+                "eventName": "aws:kinesis:record",
+                "invokeIdentityArn": "arn:aws:iam::123456789012:role/lambda",
+                "awsRegion": "us-east-1",
+                "eventSourceARN": "arn:aws:kinesis:us-east-1:123456789012:stream/transactions",
+            }
+            for index, data in enumerate(records)
+        ]
+    }
+
+
+def feed(count: int, faults: bool) -> list[bytes]:
+    """The generator's transactions, half of them with a card; with the faults of its feed (2% of records) or not."""
+    rates = transaction_generator._FAULT_RATES
+    kept = dict(rates)
+    if not faults:
+        rates.clear()
+    try:
+        return list(transaction_generator.generate(count, seed=1))
+    finally:
+        rates.update(kept)
+
+
+class StubbedAws:
+    """S3 that forgets what it is given, and a secret."""
+
+    def __call__(self, service: str) -> StubbedAws:
+        return self
+
+    def put_object(self, Bucket: str, Key: str, Body: bytes) -> None:
+        pass
+
+    def get_secret_value(self, SecretId: str) -> dict[str, str]:
+        key = base64.b64encode(bytes(range(32))).decode()
+        return {"SecretString": json.dumps({"current": 1, "keys": {"1": key}})}
+
+
+def our_handler() -> Handler:
+    """The function itself, logs and metrics included."""
+    os.environ |= {
+        "RAW_BUCKET": "raw",
+        "QUARANTINE_BUCKET": "quarantine",
+        "TOKENIZATION_SECRET_ID": "secret",
+        "STREAM_INCARNATION": "20261123T125500Z",
+        "METRICS_NAMESPACE": "Benchmark",
+        "POWERTOOLS_SERVICE_NAME": "process-transaction",
+    }
+    aws.client = StubbedAws()  # type: ignore[assignment]
+    process_transaction_lambda.reset()
+    return lambda event: process_transaction_lambda.handler(event, None)
+
+
+class _NoContent(io.BytesIO):
+    def stream(self) -> Iterable[bytes]:
+        return ()
+
+
+def boto3_put() -> lambda_peers.Put:
+    """put_object through boto3 up to the HTTP request, which is answered at once."""
+    import boto3
+    from botocore.awsrequest import AWSResponse
+
+    client = boto3.client("s3", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
+    client.meta.events.register("before-send.s3.PutObject", lambda **_: AWSResponse("", 200, {}, _NoContent()))
+    return lambda key, body: client.put_object(Bucket="raw", Key=key, Body=body)
+
+
+def handlers() -> dict[str, Handler]:
+    def no_put(key: str, body: bytes) -> None:
+        pass
+
+    made: dict[str, Callable[[], Handler]] = {
+        FLOOR: lambda: lambda_peers.floor(no_put),
+        OURS: our_handler,
+        "careful standard library": lambda: lambda_peers.careful_stdlib(no_put),
+        VALIDATING: lambda: lambda_peers.powertools_pydantic(no_put, same_duties=False),
+        POWERTOOLS: lambda: lambda_peers.powertools_pydantic(no_put, same_duties=True),
+        TUTORIAL: lambda: lambda_peers.tutorial(boto3_put()),
+    }
+    found = {}
+    for name, make in made.items():
+        try:
+            found[name] = make()
+        except ImportError as error:
+            print(f"left out: {name} ({error}; pip install -r benchmarks/requirements.txt)", file=sys.stderr)
+    return found
+
+
+def microseconds(handler: Handler, event: Event) -> float:
+    """CPU time of one call, a record."""
+    start = time.thread_time()
+    with contextlib.redirect_stdout(io.StringIO()):
+        handler(event)
+    return (time.thread_time() - start) / len(event["Records"]) * 1e6
+
+
+def measured(found: dict[str, Handler], faults: bool, seconds: float) -> dict[str, dict[int, tuple[float, float]]]:
+    """Name -> batch -> (median microseconds a record, median of the ratios to the floor beside it)."""
+    results: dict[str, dict[int, tuple[float, float]]] = {name: {} for name in found}
+    for batch in BATCHES:
+        one = event(feed(batch, faults))
+        costs: dict[str, list[float]] = {name: [] for name in found}
+        end = time.monotonic() + seconds
+        rounds = 0
+        while rounds < 5 or time.monotonic() < end:
+            for name, handler in found.items():
+                if name != TUTORIAL or rounds < 3 * GOAL_BATCH / batch:  # two orders away: a few times will do
+                    costs[name].append(microseconds(handler, one))
+            rounds += 1
+        for name, each in costs.items():
+            ratios = [cost / base for cost, base in zip(each, costs[FLOOR], strict=False)]
+            results[name][batch] = statistics.median(each), statistics.median(ratios)
+    return results
+
+
+def table(results: dict[str, dict[int, tuple[float, float]]], title: str) -> str:
+    lines = [
+        f"| {title} | " + " | ".join(f"batch {batch:,}" for batch in BATCHES) + " |",
+        "|---|" + "---|" * len(BATCHES),
+    ]
+    for name, by_batch in results.items():
+        cells = " | ".join(f"{cost:,.1f} us ({ratio:,.1f}x)" for cost, ratio in by_batch.values())
+        lines.append(f"| {name} | {cells} |")
+    return "\n".join(lines)
+
+
+IMPORT = """
+import sys, time
+sys.path.insert(0, sys.argv[1])
+import boto3
+start = time.process_time()
+import data_ingestion.process_transaction_lambda
+print((time.process_time() - start) * 1000)
+"""
+MEMORY = """
+import pathlib, re, sys
+sys.path.insert(0, sys.argv[1])
+from benchmarks.lambda_hot_path import event, feed, microseconds, our_handler
+def high_water():
+    return int(re.search(r"VmHWM:\\s+(\\d+)", pathlib.Path("/proc/self/status").read_text())[1]) / 1024
+handler = our_handler()
+microseconds(handler, event(feed(10, True)))
+one = event(feed(6000, True))
+pathlib.Path("/proc/self/clear_refs").write_text("5")
+before = high_water()
+microseconds(handler, one)
+print(high_water() - before)
+"""
+
+
+def in_fresh_process(program: str, times: int) -> float:
+    """The median of what the program prints."""
+    command = [sys.executable, "-c", program, str(ROOT)]
+    printed = [float(subprocess.run(command, capture_output=True, text=True, check=True).stdout) for _ in range(times)]
+    return statistics.median(printed)
+
+
+def goals(results: dict[str, dict[int, tuple[float, float]]]) -> str:
+    """Each goal beside what was measured."""
+    ours = results[OURS][GOAL_BATCH]
+    lines = ["| goal | measured | |", "|---|---|---|"]
+
+    def line(goal: str, text: str, met: bool) -> None:
+        lines.append(f"| {goal} | {text} | {'met' if met else 'missed'} |")
+
+    for name in (POWERTOOLS, VALIDATING):
+        if name in results:
+            times = results[name][GOAL_BATCH][1] / ours[1]
+            line(f"at least 6 times {name}", f"{times:.1f} times", times >= 6)
+    line("at most 3 times the floor", f"{ours[1]:.1f} times", ours[1] <= 3)
+    cpu = in_fresh_process(IMPORT, 7)
+    line("import at most 110 ms CPU beyond boto3", f"{cpu:.0f} ms", cpu <= 110)
+    memory = in_fresh_process(MEMORY, 3)
+    line("peak memory within 25 MB of the event (6,000 records)", f"{memory:.1f} MB", memory <= 25)
+    settings = Settings()
+    try:
+        size = len(build_zip(settings.lambda_runtime, settings.lambda_architecture)) / 1e6
+        line("zip at most 3 MB", f"{size:.2f} MB", size <= 3)
+    except PlatformError as error:
+        lines.append(f"| zip at most 3 MB | not built: {error.what} | |")
+    return "\n".join(lines)
+
+
+def plot(results: dict[str, dict[int, tuple[float, float]]], path: Path) -> None:
+    """Microseconds a record at the goal's batch, logarithmic."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    matplotlib.rcParams["svg.hashsalt"] = "lambda"
+    import matplotlib.pyplot as pyplot
+
+    names = list(results)[::-1]
+    ratios = [results[name][GOAL_BATCH][1] for name in names]
+    figure, axes = pyplot.subplots(figsize=(8, 2.8))
+    bars = axes.barh(names, ratios, color=["#1f6f54" if name == OURS else "#9aa5b1" for name in names])
+    axes.bar_label(bars, [f"{ratio:,.1f}x" for ratio in ratios], padding=3)
+    axes.set_xscale("log")
+    axes.set_xlim(0.8, max(ratios) * 3)
+    axes.set_xlabel(f"CPU time a record, times the floor (batch of {GOAL_BATCH:,}, logarithmic)")
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.tight_layout()
+    figure.savefig(path, metadata={"Date": None})
+
+
+def profile(faults: bool) -> None:
+    """The functions that take longest at the goal's batch."""
+    handler, one = our_handler(), event(feed(GOAL_BATCH, faults))
+    profiler = cProfile.Profile()
+    with contextlib.redirect_stdout(io.StringIO()):
+        handler(one)
+        profiler.enable()
+        for _ in range(50):
+            handler(one)
+        profiler.disable()
+    pstats.Stats(profiler).strip_dirs().sort_stats("tottime").print_stats(25)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="What a record costs in the Lambda function.")
+    parser.add_argument("--seconds", type=float, default=20, help="time for each batch size and feed (default 20)")
+    parser.add_argument("--plot", action="store_true", help=f"write {PLOT.relative_to(ROOT)}")
+    parser.add_argument("--profile", action="store_true", help="show where the time goes, and nothing else")
+    arguments = parser.parse_args()
+    if arguments.profile:
+        profile(faults=False)
+        return 0
+    found = handlers()
+    clean = measured(found, faults=False, seconds=arguments.seconds)
+    print(table(clean, "valid records"), end="\n\n")
+    faulty = measured(found, faults=True, seconds=arguments.seconds)
+    print(table(faulty, "with the faults of a real feed (2%)"), end="\n\n")
+    print(goals(clean))
+    if arguments.plot:
+        plot(clean, PLOT)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
