@@ -39,7 +39,6 @@ _REASONS = {
     "event_time": "invalid_event_time",
 }
 SEQUENCE_NUMBER = whole(value_form(_FIELDS["sequence_number"]))
-_EVENT_TIME = "invalid_event_time:event_time"
 _MORE_DECIMALS = whole(rf"[0-9]{{1,{AMOUNT_PRECISION - AMOUNT_SCALE}}}\.[0-9]{{{AMOUNT_SCALE + 1},}}")
 
 
@@ -123,9 +122,9 @@ def _meaning_fault() -> Column:
         F.when(units.isNull(), "invalid_currency:currency")
         .when((point > 0) & (F.length(amount) - point > units), "amount_scale:amount")
         .when(F.col("amount") <= 0, "invalid_amount:amount")
-        .when(F.col("event_time").isNull() | (F.col("event_time") < earliest.cast("timestamp")), _EVENT_TIME)
-        .when(F.col("arrival_time").isNull(), "invalid_value:arrival_time")
-        .when(F.col("landed_at").isNull(), "invalid_value:landed_at")
+        .when(_is_no_time("event_time", earliest), "invalid_event_time:event_time")
+        .when(_is_no_time("arrival_time", earliest), "invalid_value:arrival_time")
+        .when(_is_no_time("landed_at", earliest), "invalid_value:landed_at")
         .when(F.col("event_time") > F.col("arrival_time") + ahead, "event_time_in_future:event_time")
         .when(text("value_date").isNotNull() & F.col("value_date").isNull(), "invalid_value:value_date")
         .when(F.col("value_date") < earliest.cast("date"), "invalid_value:value_date")
@@ -134,6 +133,10 @@ def _meaning_fault() -> Column:
     return found.when(no_original, "missing_original_transaction:original_transaction_id").when(
         ~_is_one_of("merchant_country", COUNTRIES), "invalid_value:merchant_country"
     )
+
+
+def _is_no_time(name: str, earliest: Column) -> Column:
+    return F.col(name).isNull() | (F.col(name) < earliest.cast("timestamp"))
 
 
 def _minor_units() -> Column:

@@ -12,6 +12,9 @@ SETTINGS = {
     "spark.sql.parquet.compression.codec": "zstd",
     # The Parquet timestamp that every reader knows; Spark's default is the deprecated INT96.
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+    # Dates as they are, however old: by default Spark refuses those that an older calendar counts otherwise.
+    "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",
+    "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",
     "spark.sql.sources.partitionColumnTypeInference.enabled": "false",
     # The job computes nothing twice; looking for it in so many checks takes longer than the job's small runs.
     "spark.sql.subexpressionElimination.enabled": "false",

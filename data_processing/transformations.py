@@ -33,6 +33,8 @@ DISPOSITIONS = (CURATED, DUPLICATE, RELANDED, QUARANTINE)
 # Partition columns of the staged table: what became of the row; its event date, or the reason of its quarantine.
 STAGED_PARTITIONS = ("disposition", "slice")
 STAGE = "etl"
+# Quarantine partitions that readers look for: the catalog projects from this day to two days ahead.
+EARLIEST_ARRIVAL, _DAYS_AHEAD = "2024-01-01", 2
 
 POSITION = tuple(field.name for field in POSITION_FIELDS if field.name != "arrival_time")
 _LANDED = tuple(field.name for field in LANDED_FIELDS)
@@ -96,6 +98,7 @@ def _instead() -> dict[str, Column]:
         "credit_debit_indicator": F.when(counts, F.col("credit_debit_indicator")),
         "amount": F.when(counts, F.col("amount")).otherwise(F.lit(0).cast(_TYPES["amount"])),
         "description": _fault_verdict(),
+        **{name: F.lit(None).cast(_TYPES[name]) for name in ("event_time", "value_date", "landed_at")},
     } | _known_position()
 
 
@@ -251,12 +254,13 @@ def staged_counts(staged_rows: DataFrame) -> DataFrame:
 def quarantine_rows(staged_rows: DataFrame, arrival_date: str) -> DataFrame:
     """The staged quarantine as lines: value (JSON of QUARANTINE_FIELDS) and arrival_date, in stream order.
 
-    arrival_date: ISO date that stands for the arrival of a row whose own can't be read.
+    arrival_date: the run's ISO date; it stands for the arrival of a row whose own can't be read or can't be.
     """
     verdict = F.from_json("description", _VERDICT_SCHEMA)
-    rows = staged_rows.withColumn("verdict", verdict).withColumn(
-        "arrival_time", F.coalesce("arrival_time", F.lit(arrival_date).cast("timestamp"))
-    )
+    run_date = F.lit(arrival_date).cast("date")
+    can_be = F.col("arrival_time").between(F.lit(EARLIEST_ARRIVAL).cast("date"), F.date_add(run_date, _DAYS_AHEAD))
+    arrived = F.when(can_be, F.col("arrival_time")).otherwise(run_date.cast("timestamp"))
+    rows = staged_rows.withColumn("verdict", verdict).withColumn("arrival_time", arrived)
     columns: dict[str, Column] = {
         "stage": F.lit(STAGE),
         "fingerprint": F.col("content_hash"),
