@@ -167,15 +167,24 @@ class Settings:
 
     @property
     def trail_name(self) -> str:
-        return f"{self.prefix}-audit"
+        """The audit trail; it is seen in every region, and so named after its own."""
+        return f"{self.prefix}-audit-{self.region}"
 
     @property
     def function_log_group(self) -> str:
         return f"/aws/lambda/{self.function_name}"
 
     def role_name(self, purpose: str) -> str:
-        """The IAM role of a purpose, e.g. lambda, glue, redshift."""
-        return f"{self.prefix}-{purpose}"
+        """The IAM role of a purpose, e.g. lambda, glue, redshift. Roles have no region, so their names tell it.
+
+        IAM takes 64 characters: a name that is short enough for the buckets is for the roles.
+        """
+        return f"{self.prefix}-{purpose}-{self.region}"
+
+    @property
+    def dashboard_name(self) -> str:
+        """The CloudWatch dashboard; like roles, dashboards have no region."""
+        return f"{self.prefix}-pipeline-{self.region}"
 
 
 # What AWS allows, and what the platform asks for beyond it.

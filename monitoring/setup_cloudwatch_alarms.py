@@ -60,7 +60,7 @@ def resources(settings: Settings, clients: Clients, services: ServiceSettings | 
         *(_alarm(settings, clients, topic, spec) for spec in specs),
         Dashboard(
             part=_PART,
-            name=f"{settings.prefix}-pipeline",
+            name=settings.dashboard_name,
             clients=clients,
             properties={
                 "DashboardBody": dashboard_body(

@@ -22,7 +22,7 @@ locals {
   partition  = data.aws_partition.current.partition
 
   prefix    = "${var.project}-${var.environment}"
-  trail_arn = "arn:${local.partition}:cloudtrail:${local.region}:${local.account_id}:trail/${local.prefix}-audit"
+  trail_arn = "arn:${local.partition}:cloudtrail:${local.region}:${local.account_id}:trail/${local.prefix}-audit-${local.region}"
 
   # ManagedBy names the platform's own command on both sides: either may manage what bears it.
   tags = merge(var.tags, {

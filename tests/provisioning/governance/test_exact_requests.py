@@ -25,6 +25,7 @@ from monitoring import setup_cloudwatch_alarms
 
 SETTINGS = Settings(region="eu-central-1")
 SERVICES = ServiceSettings(glue_every_minutes=30)
+TRAIL_NAME = "banking-data-dev-audit-eu-central-1"
 KEY = "arn:aws:kms:eu-central-1:123456789012:key/data"
 
 
@@ -171,14 +172,14 @@ def test_a_changed_workgroup_is_updated_as_a_whole(stub: Stub) -> None:
 
 
 TRAIL = {
-    "Name": "banking-data-dev-audit",
+    "Name": TRAIL_NAME,
     "S3BucketName": SETTINGS.bucket("audit"),
     "IncludeGlobalServiceEvents": True,
     "IsMultiRegionTrail": True,
     "EnableLogFileValidation": True,
     "KmsKeyId": KEY,
-    "CloudWatchLogsLogGroupArn": SETTINGS.arn("logs", "log-group:/aws/cloudtrail/banking-data-dev-audit:*"),
-    "CloudWatchLogsRoleArn": "arn:aws:iam::123456789012:role/banking-data-dev-cloudtrail",
+    "CloudWatchLogsLogGroupArn": SETTINGS.arn("logs", f"log-group:/aws/cloudtrail/{TRAIL_NAME}:*"),
+    "CloudWatchLogsRoleArn": "arn:aws:iam::123456789012:role/banking-data-dev-cloudtrail-eu-central-1",
 }
 
 
@@ -243,7 +244,7 @@ def test_the_trail_records_the_lakes_objects_and_who_starts_to_read_the_stream(s
         ),
     ]
     clients.stubber.add_response(
-        "put_event_selectors", {}, {"TrailName": "banking-data-dev-audit", "AdvancedEventSelectors": selectors}
+        "put_event_selectors", {}, {"TrailName": TRAIL_NAME, "AdvancedEventSelectors": selectors}
     )
     trail.update(frozenset({"AdvancedEventSelectors"}), properties)
 
@@ -251,7 +252,7 @@ def test_the_trail_records_the_lakes_objects_and_who_starts_to_read_the_stream(s
 def test_a_stopped_trail_is_started_and_nothing_else(stub: Stub) -> None:
     clients = stub("cloudtrail")
     trail, properties = the_trail(clients)
-    clients.stubber.add_response("start_logging", {}, {"Name": "banking-data-dev-audit"})
+    clients.stubber.add_response("start_logging", {}, {"Name": TRAIL_NAME})
     trail.update(frozenset({"IsLogging"}), properties)
 
 

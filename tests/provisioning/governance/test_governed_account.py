@@ -288,7 +288,7 @@ DRIFTS: dict[str, tuple[Drift, str, str, Any, Any]] = {
     ),
     "the dashboard emptied": (
         lambda a: a.client("cloudwatch").put_dashboard(
-            DashboardName=f"{a.settings.prefix}-pipeline", DashboardBody='{"widgets": []}'
+            DashboardName=a.settings.dashboard_name, DashboardBody='{"widgets": []}'
         ),
         "AWS::CloudWatch::Dashboard",
         "DashboardBody.widgets",

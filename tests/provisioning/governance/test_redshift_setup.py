@@ -89,12 +89,12 @@ def test_the_scripts_run_as_the_administrator_and_end_with_grants(
     run = [sql for sql, _ in service.statements]
     tables = next(place for place, sql in enumerate(run) if sql.startswith("CREATE TABLE"))
     roles = run.index("CREATE ROLE loader")
-    user = run.index('CREATE USER "IAMR:banking-data-dev-glue" PASSWORD DISABLE')
-    grant = run.index('GRANT ROLE loader TO "IAMR:banking-data-dev-glue"')
+    user = run.index('CREATE USER "IAMR:banking-data-dev-glue-eu-central-1" PASSWORD DISABLE')
+    grant = run.index('GRANT ROLE loader TO "IAMR:banking-data-dev-glue-eu-central-1"')
     assert tables < roles < user < grant
     assert (
         "CREATE EXTERNAL SCHEMA IF NOT EXISTS banking_lake FROM DATA CATALOG DATABASE 'banking_data_dev_spectrum' "
-        "IAM_ROLE 'arn:aws:iam::123456789012:role/banking-data-dev-redshift'"
+        "IAM_ROLE 'arn:aws:iam::123456789012:role/banking-data-dev-redshift-eu-central-1'"
     ) in run
 
 
@@ -133,7 +133,7 @@ DRIFTS: dict[str, tuple[Drift, str, Any, Any]] = {
         _set("namespaces", iamRoles=["IamRole(applyStatus=in-sync, iamRoleArn=arn:aws:iam::1:role/other)"]),
         "iamRoles",
         ["arn:aws:iam::1:role/other"],
-        ["arn:aws:iam::123456789012:role/banking-data-dev-redshift"],
+        ["arn:aws:iam::123456789012:role/banking-data-dev-redshift-eu-central-1"],
     ),
     "another key": (_set("namespaces", kmsKeyId="AWS_OWNED_KMS_KEY"), "kmsKeyId", "AWS_OWNED_KMS_KEY", ...),
     "the admin's password taken over by hand": (
@@ -196,7 +196,7 @@ def test_destroy_keeps_the_warehouse_its_key_and_its_role(applied: EmulatedAccou
     report.raise_for_errors()
     kept = {result.resource.id for result in report.of(Outcome.KEPT)}
     assert f"AWS::RedshiftServerless::Namespace/{NAME}" in kept
-    assert "AWS::IAM::Role/banking-data-dev-redshift" in kept
+    assert "AWS::IAM::Role/banking-data-dev-redshift-eu-central-1" in kept
     assert "AWS::KMS::Key/banking-data-dev-data" in kept
     assert NAME in service.namespaces and NAME in service.workgroups
     applied.apply().raise_for_errors()
