@@ -19,7 +19,7 @@ from infrastructure.errors import PlatformError
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _SAFE_TEXT = re.compile(r"[A-Za-z0-9_.:/@+=, -]*")
-_UNKNOWN_COUNTRY = "'ZZ'"
+_UNKNOWN_COUNTRY = "CAST('ZZ' AS VARCHAR(2))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +116,11 @@ def literal(value: str | date | datetime) -> str:
     return f"'{text}'"
 
 
+def _text(value: str, length: int = 64) -> str:
+    """Text as an output column: Redshift gives a bare literal no type there, and refuses to convert it later."""
+    return f"CAST({literal(value)} AS VARCHAR({length}))"
+
+
 def _name(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise PlatformError(f"schema {name!r}", "is no plain lower-case name", "Use letters, digits and underscores")
@@ -201,14 +206,14 @@ WHEN NOT MATCHED THEN INSERT ({", ".join(names)}) VALUES ({_columns(CURATED_FIEL
     def accounts(self) -> list[str]:
         """First and last activity; right in whatever order runs are loaded."""
         return [
-            """CREATE TEMP TABLE active_accounts DISTKEY (account_id) AS
+            f"""CREATE TEMP TABLE active_accounts DISTKEY (account_id) AS
 SELECT account_id, identification_scheme,
     CASE WHEN identification_scheme = 'IBAN' THEN SUBSTRING(account_id, 1, 2) END AS country,
     first_event_time, last_event_time
 FROM (
     SELECT account_id, MIN(event_time) AS first_event_time, MAX(event_time) AS last_event_time,
         CASE WHEN LENGTH(account_id) >= 15 AND account_id ~ '^[A-Z][A-Z][0-9][0-9][A-Z0-9]+$'
-            THEN 'IBAN' ELSE 'BBAN' END AS identification_scheme
+            THEN {_text("IBAN", 4)} ELSE {_text("BBAN", 4)} END AS identification_scheme
     FROM new_transactions GROUP BY account_id) AS active""",
             f"""MERGE INTO {self._schema}.dim_account USING active_accounts
 ON dim_account.account_id = active_accounts.account_id
@@ -254,7 +259,8 @@ WHERE {same.format("dim_merchant", "seen_merchants")}
     AND (dim_merchant.valid_to IS NULL OR dim_merchant.valid_to >= seen_merchants.seen_from)""",
             f"""INSERT INTO {self._schema}.dim_merchant
     (merchant_name, merchant_country, merchant_category_code, valid_from, valid_to, is_current, run_id)
-SELECT merchant_name, merchant_country, merchant_category_code, seen_at, next_from, next_from IS NULL, {self._run_id}
+SELECT merchant_name, merchant_country, merchant_category_code, seen_at, next_from, next_from IS NULL,
+    {_text(self._run.run_id)}
 FROM (
     SELECT merchant_name, merchant_country, merchant_category_code, seen_at,
         LEAD(seen_at) OVER (PARTITION BY merchant_name, merchant_country ORDER BY seen_at) AS next_from
@@ -315,11 +321,11 @@ WHEN NOT MATCHED THEN INSERT ({_columns(FRAUD_ALERT_FIELDS)}) VALUES ({_columns(
         run, schema = self._run, self._schema
         of_run = f"run_id = {self._run_id} AND {self._within_dates('event_date', run.curated)}"
         reasons = " UNION ALL ".join(
-            f"SELECT {literal(reason)} AS reason, {int(records)} AS records"
+            f"SELECT {_text(reason)} AS reason, {int(records)} AS records"
             for reason, records in sorted(run.quarantined.items())
         )
         summary = f"""INSERT INTO {schema}.quarantine_summary (run_id, reason, records)
-SELECT {self._run_id}, reason, records FROM ({reasons}) AS quarantined WHERE {self._not_loaded}"""
+SELECT {_text(run.run_id)}, reason, records FROM ({reasons}) AS quarantined WHERE {self._not_loaded}"""
         return [
             *([summary] if reasons else []),
             f"""INSERT INTO {schema}.load_control_totals (run_id, currency, credit_debit_indicator, records, amount)
@@ -328,7 +334,7 @@ WHERE {of_run} AND {self._not_loaded} GROUP BY run_id, currency, credit_debit_in
             # rows_staged is null, and the transaction fails, where the files hold other rows than the run counted.
             f"""INSERT INTO {schema}.load_ledger
     (run_id, manifest_created_at, loaded_at, files, rows_staged, rows_loaded, fraud_alerts, quarantined)
-SELECT {self._run_id}, CAST({literal(run.created_at)} AS TIMESTAMP), GETDATE(), {len(run.curated)},
+SELECT {_text(run.run_id)}, CAST({literal(run.created_at)} AS TIMESTAMP), GETDATE(), {len(run.curated)},
     CASE WHEN staged.n = {run.rows} THEN staged.n END, loaded.n, alerts.n, {sum(run.quarantined.values())}
 FROM (SELECT COUNT(*) AS n FROM stage_transactions) AS staged,
     (SELECT COUNT(*) AS n FROM {schema}.fact_transactions WHERE {of_run}) AS loaded,

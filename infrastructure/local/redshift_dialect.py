@@ -15,6 +15,7 @@ from enum import Enum
 from typing import Self
 
 from data_storage.sql_statements import Token, split_statements, tokens
+from infrastructure.local.redshift_literals import untyped_output
 from infrastructure.local.redshift_vocabulary import (
     FRAMED_FUNCTIONS,
     NOT_IN_REDSHIFT,
@@ -102,8 +103,11 @@ def translate(sql: str) -> Translation:
         if token.text in ("'", '"', "$"):
             raise UnknownSqlError("unterminated literal", token.start + 1)
     handler = _handler(words)
-    statement = _Statement(sql, words)
-    return handler(statement)
+    if (bare := untyped_output(words)) is not None:
+        raise UnknownSqlError(
+            "a literal that another query reads has no type in Redshift: CAST it", words[bare].start + 1
+        )
+    return handler(_Statement(sql, words))
 
 
 class _Statement:

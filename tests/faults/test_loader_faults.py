@@ -71,7 +71,9 @@ def assert_loaded_once(bench: Bench) -> None:
 
 
 def assert_nothing_loaded(bench: Bench) -> None:
-    counts = " UNION ALL ".join(f"SELECT '{table}', COUNT(*) FROM banking.{table}" for table in LOADED_TABLES)
+    counts = " UNION ALL ".join(
+        f"SELECT CAST('{table}' AS VARCHAR(32)), COUNT(*) FROM banking.{table}" for table in LOADED_TABLES
+    )
     assert sorted(bench.query(counts)) == sorted((table, 0) for table in LOADED_TABLES)
 
 

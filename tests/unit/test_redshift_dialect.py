@@ -122,6 +122,41 @@ def test_what_redshift_does_not_have_is_refused(sql: str, what: str) -> None:
         translate(sql)
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "INSERT INTO t SELECT a, b FROM (SELECT 'x' AS a, 1 AS b) AS u",
+        "SELECT a FROM (SELECT 1 AS b, 'x' a) AS u",
+        "SELECT a FROM (SELECT DISTINCT NULL AS a FROM u) AS v",
+        "WITH u AS (SELECT 'x' AS a) SELECT a FROM u",
+        "SELECT a FROM t WHERE a IN (SELECT 'x')",
+        "CREATE TEMP TABLE t DISTKEY (a) AS SELECT u.a, 'x' AS b FROM u",
+        "CREATE VIEW v AS SELECT 'x' AS \"a\"",
+        "SELECT a, b FROM t UNION ALL SELECT 'x', b FROM u",
+        "SELECT 'x' AS a, COUNT(*) FROM t UNION SELECT a, b FROM u",
+    ],
+)
+def test_a_literal_that_another_query_reads_needs_a_type(sql: str) -> None:
+    with pytest.raises(UnknownSqlError, match="no type in Redshift") as refused:
+        translate(sql)
+    assert sql[refused.value.position - 1 :].startswith(("'x'", "NULL"))
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT 'x' AS a, NULL AS b",
+        "INSERT INTO t VALUES ('x', NULL)",
+        "INSERT INTO t SELECT 'x', a FROM t",
+        "SELECT a FROM (SELECT CAST('x' AS VARCHAR(8)) AS a, 'x'::VARCHAR(8) AS b, 'x' || c AS d FROM t) AS u",
+        "CREATE TEMP TABLE t AS SELECT COALESCE(a, 'x') AS a FROM u WHERE b IN ('x', 'y')",
+        "SELECT a FROM t WHERE EXISTS (SELECT 1 FROM u WHERE b = 'x')",
+    ],
+)
+def test_a_literal_that_is_given_a_type_is_taken(sql: str) -> None:
+    translate(sql)
+
+
 def test_words_in_literals_names_and_comments_mean_nothing() -> None:
     sql = "SELECT 'RETURNING; ON CONFLICT', \"jsonb\" -- LATERAL\n/* FILTER ( ; */ FROM t"
     assert translate(sql).sql == sql

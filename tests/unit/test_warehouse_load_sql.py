@@ -15,11 +15,14 @@ from infrastructure.local.redshift_dialect import Kind, translate
 
 FILES = tuple(CuratedFile(f"curated/{n}.parquet", 100 + n, 10, date(2026, 3, n)) for n in (3, 1, 2))
 FULL = Run("0123456789abcdef", datetime(2026, 3, 5, 12, tzinfo=UTC), FILES, FILES, dict.fromkeys(QUARANTINE_REASONS, 7))
+ONE_REASON = Run("0123456789abcdef", datetime(2026, 3, 5, tzinfo=UTC), FILES, (), {"missing_field": 1})
 EMPTY = Run("0123456789abcdef", datetime(2026, 3, 5, tzinfo=UTC), (), (), {})
 SOURCE = CopySource("arn:aws:iam::123456789012:role/copy", "s3://bucket/transactions", "s3://bucket/alerts")
 
 
-@pytest.mark.parametrize(("run", "source"), [(FULL, SOURCE), (EMPTY, CopySource(SOURCE.role_arn, None, None))])
+@pytest.mark.parametrize(
+    ("run", "source"), [(FULL, SOURCE), (ONE_REASON, SOURCE), (EMPTY, CopySource(SOURCE.role_arn, None, None))]
+)
 def test_a_load_fits_one_batch_of_known_statements(run: Run, source: CopySource) -> None:
     statements = load_statements(run, "banking", source)
 
