@@ -7,7 +7,8 @@
 
 Killed before publish.json: nothing counts, the run is computed again. Killed after it: what it lists is copied again,
 under the same names. Where the staged files are lost by then, the run is computed again and what the old list had
-published is removed first.
+published is removed first. Each attempt has a scratch of its own, and none is removed before the result is there:
+should two jobs be at the same run, the first write-ahead list counts, and the other job fails (run_state.py).
 """
 
 from __future__ import annotations
@@ -100,15 +101,18 @@ class EtlRun:
 
     def finish(self) -> dict[str, Any]:
         """Do what is left of the run; its result."""
-        publication = self._state.publication(self._manifest.run_id)
+        run_id = self._manifest.run_id
+        publication = self._state.publication(run_id)
         if publication is None or not self._is_still_staged(publication):
             if publication is not None:
+                finished = self._state.result(run_id)
+                if finished is not None:  # by another job, which removed its scratch
+                    return finished
                 delete_objects(self._s3, [(row["bucket"], row["key"]) for row in publication["files"]])
-            self._staging.remove()
             publication = self._computed()
-            self._state.write_publication(self._manifest.run_id, publication)
+            self._state.write_publication(run_id, publication)
         result = self._published(publication)
-        self._state.write_result(self._manifest.run_id, result)
+        self._state.write_result(run_id, result)
         self._staging.remove()
         self._emit("result", control_totals=result["control_totals"], reasons=result["quarantined_by_reason"])
         return result

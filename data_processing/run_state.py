@@ -3,22 +3,30 @@
 runs/{run_id}/manifest.json   what the run processes; written first
 runs/{run_id}/publish.json    the write-ahead list: staged file -> final key
 runs/{run_id}/result.json     what came of it; written last: the run's commit
+
+The Glue job runs once at a time. Should two run all the same, nothing may come of it but an error in one of them: the
+manifest and the write-ahead list are put on condition that nobody else put one.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
+from data_processing.conditional_put import put_first
 from data_processing.manifest import Manifest, list_from
 from infrastructure.errors import PlatformError
 from infrastructure.settings import RUNS_PREFIX
 
 _READ_SLACK = timedelta(days=2)
+# Between two that plan at the same time: from the one's listing to the other's manifest.
+_LONGEST_PLANNING = timedelta(days=1)
+_THREADS = 16
 
 
 class Listed(NamedTuple):
@@ -35,6 +43,8 @@ class RunState:
         self._s3 = s3
         self._bucket = curated_bucket
         self._read: dict[str, Manifest] = {}
+        self._seen: frozenset[str] = frozenset()
+        self._etags: dict[str, str] = {}
 
     def runs(self) -> dict[str, Listed]:
         """Every run by id. One listing call per some 300 runs."""
@@ -45,12 +55,37 @@ class RunState:
                 found[run_id] = found.get(run_id, Listed())._replace(manifest_at=entry["LastModified"])
             elif name == "result.json":
                 found[run_id] = found.get(run_id, Listed())._replace(finished=True)
-        return {run_id: listed for run_id, listed in found.items() if listed.manifest_at}
+        runs = {run_id: listed for run_id, listed in found.items() if listed.manifest_at}
+        self._seen = frozenset(runs)
+        return runs
 
     def open_manifests(self, runs: dict[str, Listed]) -> list[Manifest]:
-        """Manifests of runs that did not finish, oldest first."""
-        manifests = [self.manifest(run_id) for run_id, listed in runs.items() if not listed.finished]
-        return sorted(manifests, key=lambda manifest: (manifest.created_at, manifest.run_id))
+        """Manifests of runs that did not finish, oldest first.
+
+        An object belongs to one run. A manifest that should have been withdrawn, but its writer was killed before it
+        could (write_manifest), is withdrawn here.
+        """
+        times = [listed.manifest_at for listed in runs.values() if not listed.finished and listed.manifest_at]
+        if not times:
+            return []
+        manifests = self._manifests_since(runs, min(times) - _LONGEST_PLANNING)
+        taken: set[str] = set()
+        found = []
+        for manifest in sorted(manifests, key=lambda each: self._precedence(each.run_id, runs[each.run_id])):
+            keys = {raw.key for raw in manifest.objects}
+            if runs[manifest.run_id].finished:
+                taken |= keys
+            elif keys & taken:
+                self._withdraw(manifest.run_id)
+            else:
+                taken |= keys
+                found.append(manifest)
+        return sorted(found, key=lambda manifest: (manifest.created_at, manifest.run_id))
+
+    def _precedence(self, run_id: str, listed: Listed) -> tuple[Any, ...]:
+        """Sorts runs by whose an object is that two manifests hold: whoever goes on saw no other, so was put first."""
+        is_open = not listed.finished
+        return is_open, is_open and self.publication(run_id) is None, listed.manifest_at, run_id
 
     def recent_manifests(self, runs: dict[str, Listed], retention: timedelta) -> list[Manifest]:
         """At least the manifests that hold objects which a listing of what may be pending will show."""
@@ -67,11 +102,9 @@ class RunState:
         return manifests if begun >= since else self._manifests_since(runs, begun)
 
     def _manifests_since(self, runs: dict[str, Listed], since: datetime) -> list[Manifest]:
-        return [
-            self.manifest(run_id)
-            for run_id, listed in runs.items()
-            if listed.manifest_at and listed.manifest_at >= since
-        ]
+        wanted = [run_id for run_id, listed in runs.items() if listed.manifest_at and listed.manifest_at >= since]
+        with ThreadPoolExecutor(_THREADS) as pool:
+            return list(pool.map(self.manifest, wanted))
 
     def manifest(self, run_id: str) -> Manifest:
         """A run's manifest."""
@@ -82,25 +115,35 @@ class RunState:
     def write_manifest(self, manifest: Manifest) -> None:
         """Fix a run's input. PlatformError where another process fixed one at the same time; nothing is fixed then.
 
-        S3 lists what was put before: of two that write at once, one at least sees the other and withdraws.
+        Two that planned the same objects write the same key, and one of them is refused. Of two that planned others,
+        one at least sees a run that it did not plan with, because S3 lists what was put before, and withdraws.
         """
-        self._put(manifest.run_id, "manifest.json", manifest.to_json())
-        others = [run for run, listed in self.runs().items() if not listed.finished and run != manifest.run_id]
+        planned_with = self._seen
+        if not put_first(self._s3, self._bucket, _key(manifest.run_id, "manifest.json"), manifest.to_json()):
+            raise _two_jobs(manifest.run_id, "was begun at the same time by another job")
+        others = [
+            run
+            for run, listed in self.runs().items()
+            if run != manifest.run_id and not (listed.finished and run in planned_with)
+        ]
         if others:
-            self._s3.delete_object(Bucket=self._bucket, Key=_key(manifest.run_id, "manifest.json"))
-            raise PlatformError(
-                f"run {manifest.run_id}",
-                f"run {others[0]} was begun at the same time",
-                "Run one job at a time (the Glue job's MaxConcurrentRuns is 1), then run it again",
-            )
+            self._withdraw(manifest.run_id)
+            raise _two_jobs(manifest.run_id, f"run {others[0]} was begun at the same time")
+
+    def _withdraw(self, run_id: str) -> None:
+        self._s3.delete_object(Bucket=self._bucket, Key=_key(run_id, "manifest.json"))
 
     def publication(self, run_id: str) -> dict[str, Any] | None:
         """The run's write-ahead list; None where it has none yet."""
         return self._document(run_id, "publish.json")
 
     def write_publication(self, run_id: str, publication: dict[str, Any]) -> None:
-        """Fix what the run publishes."""
-        self._put(run_id, "publish.json", json.dumps(publication, indent=0).encode())
+        """Fix what the run publishes, instead of the list that publication() read. PlatformError where another process
+        fixed one since."""
+        body = json.dumps(publication, indent=0).encode()
+        etag = self._etags.get(_key(run_id, "publish.json"))
+        if not put_first(self._s3, self._bucket, _key(run_id, "publish.json"), body, etag):
+            raise _two_jobs(run_id, "was computed at the same time by another job")
 
     def result(self, run_id: str) -> dict[str, Any] | None:
         """The run's result; None while it is open."""
@@ -108,7 +151,9 @@ class RunState:
 
     def write_result(self, run_id: str, result: dict[str, Any]) -> None:
         """Commit the run."""
-        self._put(run_id, "result.json", json.dumps(result, indent=1).encode())
+        body = json.dumps(result, indent=1).encode()
+        key = _key(run_id, "result.json")
+        self._s3.put_object(Bucket=self._bucket, Key=key, Body=body, ContentType="application/json")
 
     def _listed(self) -> Iterator[dict[str, Any]]:
         pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=RUNS_PREFIX)
@@ -125,11 +170,18 @@ class RunState:
         return document
 
     def _get(self, run_id: str, name: str) -> bytes:
-        body: bytes = self._s3.get_object(Bucket=self._bucket, Key=_key(run_id, name))["Body"].read()
+        found = self._s3.get_object(Bucket=self._bucket, Key=_key(run_id, name))
+        self._etags[_key(run_id, name)] = found["ETag"]
+        body: bytes = found["Body"].read()
         return body
 
-    def _put(self, run_id: str, name: str, body: bytes) -> None:
-        self._s3.put_object(Bucket=self._bucket, Key=_key(run_id, name), Body=body, ContentType="application/json")
+
+def _two_jobs(run_id: str, what: str) -> PlatformError:
+    return PlatformError(
+        f"run {run_id}",
+        what,
+        "Run one job at a time (the Glue job's MaxConcurrentRuns is 1), then run it again",
+    )
 
 
 def _key(run_id: str, name: str) -> str:

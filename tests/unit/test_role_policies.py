@@ -140,9 +140,12 @@ def test_keys_are_used_through_named_services_only(purpose: str) -> None:
         ("s3:PutObject", in_bucket("curated", f"{RUNS_PREFIX}r/result.json"), {"glue"}),
         ("s3:GetObject", in_bucket("curated", f"{RUNS_PREFIX}r/copy_transactions.manifest"), {"glue", "redshift"}),
         ("s3:GetObject", in_bucket("curated", f"{CURATED_TRANSACTIONS_PREFIX}a"), {"glue", "redshift"}),
-        # The job takes back what a run published that it has to compute again; the record of runs is never deleted.
+        # The job takes back what a run published that it has to compute again, and a manifest that comes too late;
+        # the record of runs is never deleted.
         ("s3:DeleteObject", in_bucket("curated", f"{STAGING_PREFIX}a"), {"glue"}),
         ("s3:DeleteObject", in_bucket("curated", f"{CURATED_TRANSACTIONS_PREFIX}a"), {"glue"}),
+        ("s3:DeleteObject", in_bucket("curated", f"{RUNS_PREFIX}r/manifest.json"), {"glue"}),
+        ("s3:DeleteObject", in_bucket("curated", f"{RUNS_PREFIX}r/publish.json"), set()),
         ("s3:DeleteObject", in_bucket("curated", f"{RUNS_PREFIX}r/result.json"), set()),
         ("s3:DeleteObject", in_bucket("quarantine", f"{QUARANTINE_PREFIX}stage=etl/a"), {"glue"}),
         ("s3:DeleteObject", in_bucket("quarantine", f"{QUARANTINE_PREFIX}stage=landing/a"), set()),
