@@ -23,6 +23,7 @@ from data_storage.data_api import WarehouseTarget
 from data_storage.redshift_serverless import Namespace, Workgroup
 from data_storage.s3_gateway_endpoint import S3GatewayEndpoint
 from data_storage.warehouse_schema import ExistingWorkgroup, Inside, WarehouseSchema
+from data_storage.warehouse_subnets import Subnets, enough, warehouse_subnets
 from infrastructure.policy_template import policy_from
 from infrastructure.resource import Clients, Properties, Ref, Resource
 from infrastructure.service_settings import ServiceSettings, service_settings
@@ -124,52 +125,50 @@ def _own_warehouse(settings: Settings, clients: Clients, services: ServiceSettin
             "Tags": settings.all_tags,
         },
     )
-    endpoints = _endpoint(settings, clients, services)
+    subnets = warehouse_subnets(clients, services.redshift_subnet_ids)
+    endpoint = _endpoint(settings, clients, subnets)
     workgroup = Workgroup(
         part=_PART,
         name=name,
         clients=clients,
-        depends_on=(namespace.id, *(endpoint.id for endpoint in endpoints)),
+        depends_on=(namespace.id, endpoint.id),
         keep=_KEEP,
-        properties=_workgroup_properties(settings, services, namespace.name),
+        properties=_workgroup_properties(settings, services, subnets, namespace.name),
     )
-    return [*groups, namespace, *endpoints, workgroup]
+    return [*groups, namespace, endpoint, workgroup]
 
 
-def _workgroup_properties(settings: Settings, services: ServiceSettings, namespace: str) -> Properties:
+def _workgroup_properties(
+    settings: Settings, services: ServiceSettings, subnets: Subnets, namespace: str
+) -> Properties:
     properties: Properties = {
         "namespaceName": namespace,
         "baseCapacity": services.redshift_base_capacity,
         "maxCapacity": services.redshift_max_capacity,
         "publiclyAccessible": False,
         "enhancedVpcRouting": True,
+        "subnetIds": lambda: enough(subnets),
         "port": PORT,
         "ConfigParameters": CONFIG_PARAMETERS,
         "Tags": settings.all_tags,
     }
-    if services.redshift_subnet_ids:
-        properties["subnetIds"] = list(services.redshift_subnet_ids)
     if services.redshift_security_group_ids:
         properties["securityGroupIds"] = list(services.redshift_security_group_ids)
     return properties
 
 
-def _endpoint(settings: Settings, clients: Clients, services: ServiceSettings) -> list[S3GatewayEndpoint]:
-    """COPY's way to S3, where the subnets are given; a default VPC's own ways are left as they are."""
-    if not services.redshift_subnet_ids:
-        return []
-    return [
-        S3GatewayEndpoint(
-            part=_PART,
-            name=f"{settings.prefix}-s3",
-            clients=clients,
-            region=settings.region,
-            subnet_ids=services.redshift_subnet_ids,
-            tags=settings.all_tags,
-            keep="the warehouse's way to S3",
-            properties={"ServedSubnets": list(services.redshift_subnet_ids)},
-        )
-    ]
+def _endpoint(settings: Settings, clients: Clients, subnets: Subnets) -> S3GatewayEndpoint:
+    """COPY's way to S3: the warehouse has no public address, so that an internet gateway is none for it."""
+    return S3GatewayEndpoint(
+        part=_PART,
+        name=f"{settings.prefix}-s3",
+        clients=clients,
+        region=settings.region,
+        subnet_ids=subnets,
+        tags=settings.all_tags,
+        keep="the warehouse's way to S3",
+        properties={"ServedSubnets": lambda: enough(subnets)},
+    )
 
 
 def _load_policy(settings: Settings, clients: Clients, workgroup_arn: Ref | None, cluster: str) -> RolePolicy:

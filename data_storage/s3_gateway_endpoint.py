@@ -6,6 +6,7 @@ route tables it waits for S3 until it fails.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -18,7 +19,7 @@ _LIVING = ("pendingacceptance", "pending", "available")
 
 @dataclass(kw_only=True, eq=False)
 class S3GatewayEndpoint(Resource):
-    """Gateway endpoints to S3 in the route tables of some subnets of one VPC.
+    """Gateway endpoints to S3 in the route tables of some subnets of one VPC (subnet_ids gives them).
 
     A bank's network often has one already: a subnet whose route table is in any of them is served. Where one is
     missing, an endpoint of the platform's own is made, known by its tags; only that one is ever changed or removed.
@@ -28,11 +29,11 @@ class S3GatewayEndpoint(Resource):
     unordered: ClassVar[frozenset[str]] = frozenset({"ServedSubnets"})
 
     region: str
-    subnet_ids: tuple[str, ...]
+    subnet_ids: Callable[[], tuple[str, ...]]
     tags: dict[str, str]
 
     def read(self) -> Properties | None:
-        endpoints = self._endpoints()
+        endpoints = self._endpoints() if self.subnet_ids() else []
         if not endpoints:
             return None
         routed = {table for endpoint in endpoints for table in endpoint["RouteTableIds"]}
@@ -55,7 +56,7 @@ class S3GatewayEndpoint(Resource):
             self._ec2.modify_vpc_endpoint(VpcEndpointId=own["VpcEndpointId"], AddRouteTableIds=self._missing())
 
     def delete(self) -> Remains | None:
-        own = self._own()
+        own = self._own() if self.subnet_ids() else None
         if own is not None:
             self._ec2.delete_vpc_endpoints(VpcEndpointIds=[own["VpcEndpointId"]])
         return None
@@ -74,7 +75,7 @@ class S3GatewayEndpoint(Resource):
 
     def _vpc(self) -> str:
         try:
-            subnets = self._ec2.describe_subnets(SubnetIds=list(self.subnet_ids))["Subnets"]
+            subnets = self._ec2.describe_subnets(SubnetIds=list(self.subnet_ids()))["Subnets"]
         except self._ec2.exceptions.ClientError as error:
             raise PlatformError(
                 "REDSHIFT_SUBNET_IDS",
@@ -113,7 +114,7 @@ class S3GatewayEndpoint(Resource):
                     main = table["RouteTableId"]
                 elif "SubnetId" in association:
                     by_subnet[association["SubnetId"]] = table["RouteTableId"]
-        return {subnet: by_subnet.get(subnet, main) for subnet in self.subnet_ids}
+        return {subnet: by_subnet.get(subnet, main) for subnet in self.subnet_ids()}
 
     def _missing(self) -> list[str]:
         routed = {table for endpoint in self._endpoints() for table in endpoint["RouteTableIds"]}

@@ -61,6 +61,12 @@ class ServiceSettings:
         self._check_together()
 
     def _check_together(self) -> None:
+        if 0 < len(set(self.redshift_subnet_ids)) < NEEDED_SUBNETS:
+            raise PlatformError(
+                "settings",
+                f"REDSHIFT_SUBNET_IDS names {len(set(self.redshift_subnet_ids))} subnets",
+                f"Name {NEEDED_SUBNETS} or more, in as many zones: Redshift Serverless takes no fewer.",
+            )
         if 0 < self.glue_every_minutes < _GLUE_SHORTEST_MINUTES or 60 % max(self.glue_every_minutes, 1):
             raise PlatformError(
                 "settings",
@@ -97,6 +103,7 @@ def service_settings(environ: Mapping[str, str] | None = None) -> ServiceSetting
 
 
 _GLUE_SHORTEST_MINUTES = 5
+NEEDED_SUBNETS = 3  # what Redshift Serverless asks for, in as many zones
 _RANGES: dict[str, tuple[int, int, str]] = {
     "alarm_iterator_age_seconds": (10, 86_400, "seconds"),
     "alarm_quarantine_percent": (0, 100, "percent"),

@@ -11,6 +11,7 @@ from moto import mock_aws
 from data_storage import redshift_setup
 from infrastructure import service_settings, waiting
 from infrastructure.canonical import ABSENT
+from infrastructure.errors import PlatformError
 from infrastructure.executor import Outcome
 from infrastructure.settings import Settings
 from tests.provisioning.account import EmulatedAccount
@@ -350,3 +351,36 @@ def test_only_what_the_banks_endpoint_leaves_out_gets_one_of_the_platforms_own(
     assert len(own) == 1 and len(endpoints(account)) == 2
     account.destroy(delete_data=True).raise_for_errors()
     assert [endpoint["RouteTableIds"] for endpoint in endpoints(account)] == [[network["main"]]]
+
+
+def default_subnets(account: EmulatedAccount) -> dict[str, str]:
+    """The default VPC's subnets: id -> VPC."""
+    found = account.client("ec2").describe_subnets(Filters=[{"Name": "default-for-az", "Values": ["true"]}])["Subnets"]
+    return {subnet["SubnetId"]: subnet["VpcId"] for subnet in found}
+
+
+def test_without_subnets_in_the_settings_the_default_vpcs_are_named_and_reach_s3(
+    applied: EmulatedAccount, service: RedshiftService
+) -> None:
+    subnets = default_subnets(applied)
+    assert service.workgroups[NAME]["subnetIds"] == sorted(subnets)
+    (endpoint,) = endpoints(applied)
+    (vpc,) = set(subnets.values())
+    filters = [{"Name": "vpc-id", "Values": [vpc]}, {"Name": "association.main", "Values": ["true"]}]
+    (main,) = applied.client("ec2").describe_route_tables(Filters=filters)["RouteTables"]
+    assert (endpoint["VpcId"], endpoint["RouteTableIds"]) == (vpc, [main["RouteTableId"]])
+    applied.destroy(delete_data=True).raise_for_errors()
+    assert endpoints(applied) == []
+
+
+@pytest.mark.parametrize(("left", "told"), [(0, "the default VPC: is not there"), (2, "has 2 default subnets")])
+def test_without_a_default_vpc_that_is_enough_plan_says_what_to_set_and_destroy_still_works(
+    left: int, told: str, account: EmulatedAccount
+) -> None:
+    for subnet in sorted(default_subnets(account))[left:]:
+        account.client("ec2").delete_subnet(SubnetId=subnet)
+    with pytest.raises(PlatformError, match=told) as refused:
+        account.plan()
+    assert "REDSHIFT_SUBNET_IDS" in refused.value.todo
+    account.apply(only=["security"]).raise_for_errors()
+    account.destroy(delete_data=True).raise_for_errors()
