@@ -90,19 +90,23 @@ def default_arguments(settings: Settings, services: ServiceSettings, modules_url
         "--curated_bucket": settings.bucket("curated"),
         "--quarantine_bucket": settings.bucket("quarantine"),
         "--stream_retention_hours": str(settings.stream_retention_hours),
+        "--region": settings.region,
         **_load_arguments(settings, services),
     }
 
 
 def _load_arguments(settings: Settings, services: ServiceSettings) -> dict[str, str]:
-    target = data_api_target(settings, services)
-    if not (services.redshift_enabled and target.workgroup):
+    if not services.redshift_enabled:
         return {}
-    return {
+    target = data_api_target(settings, services)
+    given = {
         "--redshift_workgroup": target.workgroup,
+        "--redshift_cluster": target.cluster,
         "--redshift_database": target.database,
+        "--redshift_schema": target.schema,
         "--redshift_copy_role_arn": target.copy_role_arn,
     }
+    return {name: value for name, value in given.items() if value}
 
 
 def log_groups(settings: Settings) -> list[str]:

@@ -4,7 +4,9 @@ Arguments (Glue's; all names of the job's defaults):
     --JOB_NAME --raw_bucket --curated_bucket --quarantine_bucket
     --stream_retention_hours   optional: how long after its arrival a record may still land (168)
     --staging_directory        optional: a local directory for the run's scratch; without it, curated/staging/ in S3
-    --redshift_workgroup --redshift_database --redshift_copy_role_arn   optional: load the results at the end
+    --region                   optional: the AWS region of all that is named here; boto3's own chain otherwise
+    --redshift_workgroup or --redshift_cluster, --redshift_database --redshift_schema --redshift_copy_role_arn
+                               optional: load the results at the end, as the database user of the job's IAM role
 
 First it finishes a run that was left open, then it makes one run of what is pending. Each stage prints a JSON line.
 Started again after whatever killed it, it completes the work (docs/etl.md).
@@ -13,11 +15,11 @@ Started again after whatever killed it, it completes the work (docs/etl.md).
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 with suppress(IndexError):  # a Glue worker has the project's packages from --extra-py-files
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -30,14 +32,19 @@ from data_processing.raw_zone import list_raw
 from data_processing.run_state import RunState
 from data_processing.spark_session import configure
 from infrastructure.aws import client
-from infrastructure.settings import Settings
+
+if TYPE_CHECKING:
+    from data_storage.data_api import WarehouseTarget
 
 _REQUIRED = ("JOB_NAME", "raw_bucket", "curated_bucket", "quarantine_bucket")
 _OPTIONAL = {
     "stream_retention_hours": "168",
     "staging_directory": "",
+    "region": "",
     "redshift_workgroup": "",
+    "redshift_cluster": "",
     "redshift_database": "",
+    "redshift_schema": "",
     "redshift_copy_role_arn": "",
 }
 
@@ -55,9 +62,11 @@ def main(argv: Sequence[str]) -> None:
     options = arguments(argv)
     spark, commit = _session(options)
     buckets = Buckets(options["raw_bucket"], options["curated_bucket"], options["quarantine_bucket"])
-    process(spark, client("s3"), buckets, options["staging_directory"], int(options["stream_retention_hours"]))
-    if options["redshift_workgroup"]:
-        _load(options)
+    region = options["region"] or None
+    s3 = client("s3", region)
+    process(spark, s3, buckets, options["staging_directory"], int(options["stream_retention_hours"]))
+    if options["redshift_workgroup"] or options["redshift_cluster"]:
+        _load(client("redshift-data", region), s3, warehouse(options), buckets.curated)
     commit()
 
 
@@ -107,16 +116,23 @@ def _session(options: dict[str, str]) -> tuple[SparkSession, Any]:
     return configure(context.spark_session), job.commit
 
 
-def _load(options: dict[str, str]) -> None:
-    from data_storage.warehouse_loader import WarehouseTarget, load_pending
+def warehouse(options: Mapping[str, str]) -> WarehouseTarget:
+    """The warehouse that the arguments name."""
+    from data_storage.data_api import WarehouseTarget
 
-    target = WarehouseTarget(
+    return WarehouseTarget(
         database=options["redshift_database"],
-        schema=Settings().warehouse_schema,
+        schema=options["redshift_schema"],
         copy_role_arn=options["redshift_copy_role_arn"],
-        workgroup=options["redshift_workgroup"],
+        workgroup=options["redshift_workgroup"] or None,
+        cluster=options["redshift_cluster"] or None,
     )
-    for loaded in load_pending(client("redshift-data"), client("s3"), target, options["curated_bucket"]):
+
+
+def _load(data_api: Any, s3: Any, target: WarehouseTarget, curated_bucket: str) -> None:
+    from data_storage.warehouse_loader import load_pending
+
+    for loaded in load_pending(data_api, s3, target, curated_bucket):
         emit("load", run_id=loaded.run_id, records=loaded.rows_loaded, fraud_alerts=loaded.fraud_alerts)
 
 

@@ -10,15 +10,23 @@ from pathlib import Path
 import pytest
 
 from data_catalog.transaction_contract import CURATED_FIELDS, Field
+from data_processing.create_glue_job import default_arguments
+from data_processing.etl_transaction_processing import arguments
+from data_processing.etl_transaction_processing import warehouse as warehouse_of
 from data_storage import warehouse_load_sql, warehouse_loader, warehouse_tables
+from data_storage.data_api import execute
 from data_storage.sql_statements import split_statements
 from data_storage.warehouse_security import apply_security
 from infrastructure.errors import PlatformError
+from infrastructure.service_settings import ServiceSettings
+from infrastructure.settings import Settings
 from tests.pipeline import curated_runs
 from tests.pipeline.curated_runs import BUCKET, alert, put_run, totals, transaction
 from tests.pipeline.warehouse_fixtures import Bench, bench, warehouse
 
 __all__ = ["bench", "warehouse"]
+
+GLUE_RUNTIME = Path(__file__).parents[2] / "infrastructure" / "local" / "glue_runtime"
 
 
 def load(bench: Bench) -> list[warehouse_loader.LoadReport]:
@@ -50,6 +58,36 @@ def test_a_loaded_run_is_not_loaded_again(bench: Bench) -> None:
 
     assert load(bench) == []
     assert warehouse_loader.loaded_totals(bench.data_api, bench.target) == totals(rows)
+
+
+@pytest.mark.parametrize(
+    ("services", "address"),
+    [
+        (ServiceSettings(), {"WorkgroupName": "banking-data-dev"}),
+        (ServiceSettings(redshift_workgroup="analytics"), {"WorkgroupName": "analytics"}),
+        (ServiceSettings(redshift_cluster="analytics"), {"ClusterIdentifier": "analytics"}),
+    ],
+    ids=["own workgroup", "existing workgroup", "existing cluster"],
+)
+def test_the_job_loads_the_warehouse_and_schema_that_its_arguments_name(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, services: ServiceSettings, address: dict[str, str]
+) -> None:
+    """As the user of its IAM identity: with a DbUser or a secret the Data API would ask for other rights."""
+    monkeypatch.syspath_prepend(str(GLUE_RUNTIME))
+    given = {"--JOB_NAME": "etl"} | default_arguments(Settings(warehouse_schema="finance"), services, "s3://modules")
+    target = warehouse_of(arguments(["job", *(part for pair in given.items() for part in pair)]))
+    warehouse_tables.create_tables(bench.data_api, target)
+    put_run(bench.s3, "one", [transaction(1)])
+
+    (report,) = warehouse_loader.load_pending(bench.data_api, bench.s3, target, BUCKET)
+
+    assert report.rows_loaded == 1
+    assert bench.query("SELECT COUNT(*) FROM finance.fact_transactions") == [(1,)]
+    (batch,) = bench.data_api.list_statements(StatementName="load-")["Statements"]
+    described = bench.data_api.describe_statement(Id=batch["Id"])
+    named = {"WorkgroupName", "ClusterIdentifier", "Database", "DbUser", "SecretArn"}
+    assert {name: described[name] for name in named & described.keys()} == {"Database": "banking"} | address
+    execute(bench.data_api, bench.target, "DROP SCHEMA finance CASCADE")
 
 
 def test_runs_are_loaded_in_the_order_of_their_manifests(bench: Bench) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -88,22 +89,35 @@ def test_a_module_that_is_imported_inside_a_function_is_shipped_too() -> None:
     assert ROOT / "data_storage" / "warehouse_loader.py" in modules_of(SCRIPT)
 
 
-def test_the_jobs_default_arguments_are_those_that_its_script_takes() -> None:
+def given(settings: Settings | None = None, **services: Any) -> dict[str, str]:
+    """The job's default arguments, without the leading hyphens."""
+    arguments = default_arguments(settings or Settings(), ServiceSettings(**services), "s3://modules.zip")
+    return {name.removeprefix("--"): value for name, value in arguments.items()}
+
+
+@pytest.mark.parametrize(
+    ("services", "other_kind"),
+    [({}, "redshift_cluster"), ({"redshift_cluster": "analytics"}, "redshift_workgroup")],
+    ids=["workgroup", "cluster"],
+)
+def test_the_jobs_default_arguments_are_those_that_its_script_takes(services: dict[str, Any], other_kind: str) -> None:
     required = set(ast.literal_eval(constant("_REQUIRED"))) - {"JOB_NAME"}  # Glue gives that one
     optional = set(ast.literal_eval(constant("_OPTIONAL"))) - {"staging_directory"}  # a laptop's
-    given = default_arguments(Settings(), ServiceSettings(), "s3://modules.zip")
-    own = {name.removeprefix("--") for name in given if "_" in name}
-    assert own == required | optional
+    own = {name for name in given(**services) if "-" not in name} - {"TempDir"}  # Glue's
+    assert own == (required | optional) - {other_kind}
 
 
 def test_without_a_warehouse_the_job_is_not_asked_to_load() -> None:
-    given = default_arguments(Settings(), ServiceSettings(redshift_enabled=False), "s3://modules.zip")
-    assert not any(name.startswith("--redshift") for name in given)
+    assert not any(name.startswith("redshift") for name in given(redshift_enabled=False))
 
 
 def test_an_existing_workgroup_is_loaded_by_its_name() -> None:
-    given = default_arguments(Settings(), ServiceSettings(redshift_workgroup="analytics"), "s3://modules.zip")
-    assert given["--redshift_workgroup"] == "analytics"
+    assert given(redshift_workgroup="analytics")["redshift_workgroup"] == "analytics"
+
+
+def test_the_job_loads_the_schema_that_is_provisioned_and_works_in_its_region() -> None:
+    arguments = given(Settings(warehouse_schema="finance", region="eu-central-1"))
+    assert (arguments["redshift_schema"], arguments["region"]) == ("finance", "eu-central-1")
 
 
 @pytest.mark.parametrize(
