@@ -35,7 +35,7 @@ rows = st.builds(
     shard_id=st.sampled_from(["shardId-000000000000", "shardId-000000000001"]),
     # Sequence numbers whose order as text is not their order as numbers.
     sequence_number=st.sampled_from(["9", "10", "100"]),
-    sub_sequence_number=st.integers(0, 2),
+    sub_sequence_number=st.integers(0, 5),
 )
 
 
@@ -83,7 +83,13 @@ def expected_accounts(happened: Sequence[Row]) -> list[tuple[Any, ...]]:
     return found
 
 
-happenings = st.lists(rows, min_size=1, max_size=25)
+# Two records never share a position.
+happenings = st.lists(
+    rows,
+    min_size=1,
+    max_size=25,
+    unique_by=lambda row: (row["shard_id"], row["sequence_number"], row["sub_sequence_number"]),
+)
 few = settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 many = settings(few, max_examples=300)
 
