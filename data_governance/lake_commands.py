@@ -1,17 +1,17 @@
-"""The commands that look at the lake's data: reconcile, and replay.
+"""The commands that look at the lake's data and move it on: reconcile, replay, load.
 
-Both work on the account, or with --workdir on what an embedded stack kept there.
+All work on the account, or with --workdir on what an embedded stack kept there.
 """
 
 from __future__ import annotations
 
 import argparse
-import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from datetime import date
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from rich.console import Console
 
@@ -20,7 +20,12 @@ from data_governance.lake_measures import Lake
 from data_governance.reconciliation import HOPS, Measured, imbalances
 from data_governance.replay import Replay
 from data_governance.totals_table import totals_table
+from infrastructure.errors import PlatformError
 from infrastructure.settings import ENVIRONMENTS, Settings
+
+if TYPE_CHECKING:
+    from data_storage.data_api import WarehouseTarget
+    from data_storage.warehouse_loader import LoadReport
 
 
 class _Scope(NamedTuple):
@@ -48,18 +53,19 @@ class ProducersBooks(Protocol):
 class Place:
     """Where a command works, and what is known there besides the lake.
 
-    books: the producer's; None in an account, whose producers keep their own. loaded: totals of a run, of an event
-    date, or of all (None, None); None where there is no warehouse.
+    books: the producer's; None in an account, whose producers keep their own. data_api and warehouse: how to reach the
+    warehouse; data_api is None where there is none.
     """
 
     settings: Settings
     s3: Any
     books: ProducersBooks | None
-    loaded: Callable[[str | None, str | None], ControlTotals] | None
+    data_api: Any
+    warehouse: WarehouseTarget
 
 
 def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add reconcile and replay; each sets run(arguments) -> exit status."""
+    """Add reconcile, replay and load; each sets run(arguments) -> exit status."""
     reconciling = subparsers.add_parser(
         "reconcile",
         help="compare control totals at every hop, from what each place holds",
@@ -81,7 +87,14 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
         "--from", dest="prefix", required=True, metavar="PREFIX", help="where they lie in the quarantine bucket"
     )
     replaying.set_defaults(run=run_replay)
-    for parser in (reconciling, replaying):
+    loading = subparsers.add_parser(
+        "load",
+        help="load the results of ETL runs that the warehouse does not hold yet",
+        description="The Glue job does this at its end. What is loaded already, or by somebody else meanwhile, is "
+        "loaded once.",
+    )
+    loading.set_defaults(run=run_load)
+    for parser in (reconciling, replaying, loading):
         parser.add_argument("--workdir", metavar="DIR", help="work on what `local --workdir DIR` kept")
         parser.add_argument("--environment", choices=ENVIRONMENTS, help="default: ENVIRONMENT of .env, else dev")
         parser.add_argument("--region", help="default: AWS_REGION, else the profile's")
@@ -89,18 +102,21 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
 
 
 def _date(text: str) -> str:
-    if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text) is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no date of the form YYYY-MM-DD")
-    return text
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date of the form YYYY-MM-DD") from None
 
 
 def run_reconcile(arguments: argparse.Namespace) -> int:
     """Measure, compare, print; 1 where a hop is off."""
     console = Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH)
+    from data_storage.warehouse_loader import loaded_totals
+
     with _place(arguments) as place:
         measured, scope = _measure(Lake(place.s3, place.settings), place, arguments)
-        if place.loaded:
-            measured.loaded = place.loaded(arguments.run_id, arguments.date)
+        if place.data_api is not None:
+            measured.loaded = loaded_totals(place.data_api, place.warehouse, arguments.run_id, arguments.date)
     findings = imbalances(measured, scope.compared)
     console.print(totals_table({hop: totals for hop, totals in measured.hops().items() if hop in scope.shown}))
     for finding in findings:
@@ -126,7 +142,7 @@ def _measure(lake: Lake, place: Place, arguments: argparse.Namespace) -> tuple[M
 
 def run_replay(arguments: argparse.Namespace) -> int:
     """Replay, and tell what went in."""
-    with _place(arguments) as place:
+    with _place(arguments, changing=True) as place:
         settings = place.settings
         report = Replay(place.s3, settings.bucket("raw"), settings.bucket("quarantine")).run(arguments.prefix)
     print(f"{report.read:,} corrected records read, {report.replayed:,} put into raw")
@@ -137,34 +153,51 @@ def run_replay(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _place(arguments: argparse.Namespace) -> AbstractContextManager[Place]:
-    return _kept(arguments.workdir) if arguments.workdir else _account(arguments)
+def run_load(arguments: argparse.Namespace) -> int:
+    """Load what is pending, and tell of each run."""
+    from data_storage.warehouse_loader import load_pending
+
+    def tell(load: LoadReport, left: int) -> None:
+        print(
+            f"run {load.run_id}: {load.rows_loaded:,} of {load.rows_staged:,} rows were new, "
+            f"{load.fraud_alerts:,} fraud alerts" + (f"; {left:,} more to load" if left else "")
+        )
+
+    with _place(arguments, changing=True) as place:
+        if place.data_api is None:
+            raise PlatformError("warehouse", "is switched off", "Set REDSHIFT_ENABLED=true and apply")
+        loads = load_pending(place.data_api, place.s3, place.warehouse, place.settings.bucket("curated"), tell)
+    if not loads:
+        print("Nothing to load: the warehouse holds every run that has a result")
+    return 0
+
+
+def _place(arguments: argparse.Namespace, *, changing: bool = False) -> AbstractContextManager[Place]:
+    return _kept(arguments.workdir) if arguments.workdir else _account(arguments, changing)
 
 
 @contextmanager
-def _account(arguments: argparse.Namespace) -> Iterator[Place]:
+def _account(arguments: argparse.Namespace, changing: bool) -> Iterator[Place]:
+    from botocore.exceptions import BotoCoreError, ClientError
+
     from data_storage.redshift_setup import data_api_target
-    from data_storage.warehouse_loader import loaded_totals
     from infrastructure.provisioning import find_target
+    from infrastructure.remedies import explain
+    from infrastructure.service_settings import service_settings
 
-    found = find_target(arguments)
-    target = data_api_target(found.settings)
-
-    def loaded(run_id: str | None, date: str | None) -> ControlTotals:
-        return loaded_totals(found.clients("redshift-data"), target, run_id, date)
-
-    yield Place(found.settings, found.clients("s3"), None, loaded)
+    found = find_target(arguments, changing=changing)
+    services = service_settings()
+    data_api = found.clients("redshift-data") if services.redshift_enabled else None
+    try:
+        yield Place(found.settings, found.clients("s3"), None, data_api, data_api_target(found.settings, services))
+    except (BotoCoreError, ClientError) as error:
+        raise explain(error, "AWS") from error
 
 
 @contextmanager
 def _kept(directory: str) -> Iterator[Place]:
     """An embedded stack over the state that a run kept."""
-    from data_storage.warehouse_loader import loaded_totals
     from infrastructure.local.kept_state import open_kept_state
 
     with open_kept_state(directory) as kept:
-
-        def loaded(run_id: str | None, date: str | None) -> ControlTotals:
-            return loaded_totals(kept.data_api, kept.target, run_id, date)
-
-        yield Place(kept.settings, kept.s3, kept.workdir, loaded)
+        yield Place(kept.settings, kept.s3, kept.workdir, kept.data_api, kept.target)

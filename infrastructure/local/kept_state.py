@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from data_storage.data_api import WarehouseTarget
+from data_storage.warehouse_tables import create_tables
 from infrastructure.errors import PlatformError
 from infrastructure.local.postgresql import Warehouse
 from infrastructure.local.redshift_data import LocalRedshiftData
@@ -43,6 +44,8 @@ def open_kept_state(directory: str) -> Iterator[KeptState]:
             stack.open_for_data()
             s3 = stack.client("s3")
             with Warehouse(workdir.warehouse) as warehouse:
-                yield KeptState(settings, workdir, s3, LocalRedshiftData(warehouse, s3), warehouse_target(settings))
+                data_api, target = LocalRedshiftData(warehouse, s3), warehouse_target(settings)
+                create_tables(data_api, target)  # a run that was killed before its load made none
+                yield KeptState(settings, workdir, s3, data_api, target)
     finally:
         workdir.close()
