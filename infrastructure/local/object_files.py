@@ -1,7 +1,8 @@
 """The emulated buckets as ordinary files: DIR/<bucket>/<key>.
 
 Every object that is put becomes a file before the caller gets its answer, so a killed run leaves all that it was
-told is stored. The next run reads the files back.
+told is stored. The next run takes the files up again. The emulator reads an object from its file, so that memory does
+not grow with the lake; an older version of an object is not kept.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ class ObjectFiles:
             root = self._directory / bucket
             for path in sorted(root.rglob("*")):
                 if path.is_file():
-                    backend.put_object(bucket, path.relative_to(root).as_posix(), path.read_bytes())
+                    stored = backend.put_object(bucket, path.relative_to(root).as_posix(), path.read_bytes())
+                    _read_from(path, stored)
                     count += 1
         return count
 
@@ -45,10 +47,13 @@ class ObjectFiles:
         put_object, delete_object = S3Backend.put_object, S3Backend.delete_object
 
         def put_and_keep(backend: Any, bucket_name: str, key_name: str, value: bytes, **options: Any) -> Any:
+            if bucket_name not in self._buckets:
+                return put_object(backend, bucket_name, key_name, value, **options)
             # File first: once the emulated put has happened, other requests see the object.
-            if bucket_name in self._buckets:
-                self._write(bucket_name, key_name, value)
-            return put_object(backend, bucket_name, key_name, value, **options)
+            path = self._write(bucket_name, key_name, value)
+            stored = put_object(backend, bucket_name, key_name, value, **options)
+            _read_from(path, stored)
+            return stored
 
         def delete_and_forget(backend: Any, bucket_name: str, key_name: str, *args: Any, **options: Any) -> Any:
             answer = delete_object(backend, bucket_name, key_name, *args, **options)
@@ -65,7 +70,7 @@ class ObjectFiles:
         ):
             yield
 
-    def _write(self, bucket: str, key: str, value: bytes) -> None:
+    def _write(self, bucket: str, key: str, value: bytes) -> Path:
         """Whole or not at all: written beside, then renamed."""
         path = self._directory / bucket / key
         beside = self._half_written / uuid.uuid4().hex
@@ -77,6 +82,34 @@ class ObjectFiles:
             raise PlatformError(
                 str(path), f"cannot be written ({error.strerror})", "Free space or choose another --workdir"
             ) from error
+        return path
+
+
+class _FileBuffer:
+    """The part of a file that moto uses of an object's buffer, open only while it is read."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._position = 0
+
+    def seek(self, position: int) -> None:
+        self._position = position
+
+    def read(self, size: int = -1) -> bytes:
+        with self._path.open("rb") as file:
+            file.seek(self._position)
+            data = file.read(size)
+        self._position += len(data)
+        return data
+
+    def close(self) -> None:
+        pass
+
+
+def _read_from(path: Path, stored: Any) -> None:
+    """Let an emulated object that was just put give up its copy of the bytes for the file that holds them."""
+    stored._value_buffer.close()
+    stored._value_buffer = _FileBuffer(path)
 
 
 def _exists(backend: Any, bucket: str, key: str) -> bool:

@@ -1,11 +1,13 @@
 """The embedded event source mapping does what Lambda's does: order, retries, checkpoints, giving up, resharding."""
 
 import base64
+import gc
 import json
 
 import boto3
 import pytest
 from moto import mock_aws
+from moto.kinesis.models import Record
 
 from infrastructure.local.event_source_mapping import EventSourceMapping, MappingConfiguration
 from infrastructure.local.stream_records import drop_consumed, fit_for_long_runs
@@ -156,3 +158,12 @@ def test_sequence_numbers_go_on_after_records_were_dropped(aws):
     delivered(aws, Recorder())
     answer = kinesis.put_record(StreamName=STREAM, PartitionKey="key", Data=b"c")
     assert answer["SequenceNumber"] == "3"
+
+
+def test_nothing_of_a_delivered_record_stays_in_memory(aws):
+    put(aws[0], [(f"k{n}", "a card number stood here") for n in range(300)])
+    running = mapping(aws, lambda event, context: None)
+    running.start()
+    assert running.finish().records == 300
+    gc.collect()
+    assert not [each for each in gc.get_objects() if isinstance(each, Record)]

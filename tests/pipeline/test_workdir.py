@@ -51,6 +51,15 @@ def test_objects_are_files_under_their_keys_and_come_back(s3, tmp_path):
     assert s3.get_object(Bucket=BUCKET, Key="copied")["Body"].read() == b"two"
 
 
+def test_the_emulator_reads_an_object_from_its_file_and_keeps_no_copy(s3, tmp_path):
+    files = ObjectFiles(tmp_path / "s3", ACCOUNT, [BUCKET])
+    with files.kept():
+        s3.put_object(Bucket=BUCKET, Key="x", Body=b"abcdef")
+        (tmp_path / "s3" / BUCKET / "x").write_bytes(b"uvwxyz")
+        assert s3.get_object(Bucket=BUCKET, Key="x")["Body"].read() == b"uvwxyz"
+        assert s3.get_object(Bucket=BUCKET, Key="x", Range="bytes=2-3")["Body"].read() == b"wx"
+
+
 def test_other_buckets_are_not_kept(s3, tmp_path):
     s3.create_bucket(Bucket="other")
     with ObjectFiles(tmp_path / "s3", ACCOUNT, [BUCKET]).kept():
