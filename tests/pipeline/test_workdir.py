@@ -56,7 +56,7 @@ def test_the_emulator_reads_an_object_from_its_file_and_keeps_no_copy(s3, tmp_pa
     with files.kept():
         s3.put_object(Bucket=BUCKET, Key="x", Body=b"abcdef")
         (tmp_path / "s3" / BUCKET / "x").write_bytes(b"uvwxyz")
-        assert s3.get_object(Bucket=BUCKET, Key="x")["Body"].read() == b"uvwxyz"
+        # A part of it, because the whole is held to its checksum.
         assert s3.get_object(Bucket=BUCKET, Key="x", Range="bytes=2-3")["Body"].read() == b"wx"
 
 
