@@ -95,8 +95,12 @@ class LocalStaging:
         return None
 
     def files(self, path: str) -> list[StagedFile]:
-        found = [file for file in (self._directory / path).rglob("*") if file.is_file() and _is_data(file.name)]
-        return sorted(StagedFile(file.relative_to(self._directory).as_posix(), file.stat().st_size) for file in found)
+        found = [
+            StagedFile(file.relative_to(self._directory).as_posix(), file.stat().st_size)
+            for file in (self._directory / path).rglob("*")
+            if file.is_file()
+        ]
+        return sorted(file for file in found if _is_data(file.path))
 
     def publish(self, path: str, bucket: str, key: str) -> None:
         self._s3.upload_file(str(self._directory / path), bucket, key)
@@ -128,11 +132,10 @@ class S3Staging:
         return f"s3://{bucket}/{raw.key}"
 
     def files(self, path: str) -> list[StagedFile]:
-        return sorted(
-            StagedFile(entry["Key"].removeprefix(self._prefix), entry["Size"])
-            for entry in self._listed(path)
-            if _is_data(entry["Key"].rsplit("/", 1)[1]) and not entry["Key"].endswith("/")
-        )
+        found = [
+            StagedFile(entry["Key"].removeprefix(self._prefix), entry["Size"]) for entry in self._listed(f"{path}/")
+        ]
+        return sorted(file for file in found if _is_data(file.path))
 
     def publish(self, path: str, bucket: str, key: str) -> None:
         self._s3.copy({"Bucket": self._bucket, "Key": self._prefix + path}, bucket, key)
@@ -151,9 +154,10 @@ def _listed(s3: Any, bucket: str, prefix: str) -> Iterator[dict[str, Any]]:
         yield from page.get("Contents", [])
 
 
-def _is_data(name: str) -> bool:
-    """Not Spark's markers or checksums."""
-    return not name.startswith(("_", "."))
+def _is_data(path: str) -> bool:
+    """Not Spark's markers, checksums or unfinished files, nor what S3's file systems put for a folder."""
+    hidden = any(part.startswith(("_", ".")) for part in path.split("/"))
+    return not hidden and not path.endswith(("/", "_$folder$"))
 
 
 def open_staging(s3: Any, curated_bucket: str, run_id: str, directory: str | None) -> Staging:

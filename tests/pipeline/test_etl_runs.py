@@ -152,3 +152,38 @@ def test_a_manifest_that_another_process_fixed_meanwhile_is_not_run_over(lake, m
     with pytest.raises(PlatformError, match="begun at the same time"):
         lake.run()
     assert lake.keys(BUCKETS.curated) == ["runs/rival/manifest.json"]
+
+
+_AS_GLUE = {
+    "spark.sql.adaptive.enabled": "true",
+    "spark.sql.codegen.wholeStage": "true",
+    "spark.sql.codegen.factoryMode": "FALLBACK",
+    "spark.sql.shuffle.partitions": "4",
+}
+
+
+@pytest.fixture
+def as_glue(spark):
+    """The session with adaptive execution and code generation on, as on Glue; the other tests do without, for speed."""
+    before = {name: spark.conf.get(name) for name in _AS_GLUE}
+    for name, value in _AS_GLUE.items():
+        spark.conf.set(name, value)
+    yield
+    for name, value in before.items():
+        spark.conf.set(name, value)
+
+
+def test_adaptive_execution_and_code_generation_change_nothing(as_glue, lake):
+    big = [row(n, amount="20000.00", event_time=f"2026-02-2{n % 8}T00:00:00Z") for n in range(4, 12)]
+    lake.land([*rows(1, 2), row(3, currency="XXX"), *big], BASE + 1, BASE + 11)
+    lake.run()
+    again = [row(1, sequence_number=str(BASE + 12)), row(2, sequence_number=str(BASE + 13), amount="1.00"), row(14)]
+    lake.land([*again, *rows(3)], BASE + 3, BASE + 14)
+    (result,) = lake.run()
+    counts = {hop: sum(each["records"] for each in totals) for hop, totals in result["control_totals"].items()}
+    assert counts == {"landed": 3, "relanded": 1, "duplicate": 1, "quarantined": 1, "curated": 1}
+    assert result["quarantined_by_reason"] == {"conflicting_duplicate": 1}
+    assert {each["reason"] for each in lake.quarantine()} == {"conflicting_duplicate", "invalid_currency"}
+    assert [each["transaction_id"] for each in lake.curated()] == [f"tx-{n:06}" for n in (1, 2, *range(4, 12), 14)]
+    alerts = lake.keys(BUCKETS.curated, "curated/fraud_alerts/")
+    assert len(alerts) == len({row["event_time"] for row in big})
