@@ -31,7 +31,7 @@ from infrastructure.settings import ENVIRONMENTS, Settings
 from infrastructure.settings_source import ENV_FILE, settings_from
 from infrastructure.status import collect, collect_kept, show_status
 
-# What --only and --except take: the folders, and the parts that cost money or rights of their own.
+# What --only and --except take: the folders, and what costs money or rights of its own within them.
 PARTS = (
     "security",
     "data_storage",
@@ -44,6 +44,7 @@ PARTS = (
     "cloudtrail",
     "athena",
 )
+FOLDER_OF = {"redshift": "data_storage", "cloudtrail": "data_governance", "athena": "data_catalog"}
 
 # The files that declare resources, each with resources(settings, clients) -> list[Resource].
 MODULES = (
@@ -86,13 +87,26 @@ def gather(settings: Settings, clients: Clients, embedded: Embedded | None = Non
 
 
 def select(resources: Sequence[Resource], only: Collection[str] = (), except_: Collection[str] = ()) -> frozenset[str]:
-    """The ids of the parts that are asked for. Raises PlatformError on a part that does not exist."""
+    """The ids of the parts that are asked for; a folder's name covers the parts within it.
+
+    Raises PlatformError on a part that does not exist, and where nothing is left.
+    """
     for part in (*only, *except_):
         if part not in PARTS:
             raise PlatformError("parts", f"there is no part {part!r}", f"Name one of {', '.join(PARTS)}.")
-    return frozenset(
-        resource.id for resource in resources if (not only or resource.part in only) and resource.part not in except_
+    chosen = frozenset(
+        resource.id
+        for resource in resources
+        if (not only or _is_named(resource.part, only)) and not _is_named(resource.part, except_)
     )
+    if not chosen:
+        there = sorted({resource.part for resource in resources}, key=PARTS.index)
+        raise PlatformError("parts", "nothing is left of this selection", f"There are {', '.join(there)}.")
+    return chosen
+
+
+def _is_named(part: str, names: Collection[str]) -> bool:
+    return part in names or FOLDER_OF.get(part) in names
 
 
 def plan(

@@ -107,7 +107,11 @@ class EmulatedAccount:
         return [resource for resource in found if not self.parts or resource.part in self.parts]
 
     def _of(self, options: dict[str, Any]) -> dict[str, Any]:
-        return {"only": self.parts} | options
+        """The options with this account's parts, and without what lies in their folders and is none of them."""
+        only = options.get("only", self.parts)
+        within = [part for part, folder in provisioning.FOLDER_OF.items() if folder in self.parts]
+        left_out = [part for part in within if part not in (*self.parts, *only)]
+        return options | {"only": only, "except_": [*left_out, *options.get("except_", ())]}
 
     def step(self, type_: str, name: str = "") -> Step:
         """The planned step of the one resource of this type (whose name ends so)."""

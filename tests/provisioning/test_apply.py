@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from moto import mock_aws
 
+from infrastructure import provisioning
 from infrastructure.errors import PlatformError
 from infrastructure.executor import Outcome
 from infrastructure.plan import Action
@@ -109,3 +110,26 @@ def test_a_part_alone_names_the_part_that_it_needs_first(account: EmulatedAccoun
 def test_a_part_that_does_not_exist_is_refused(account: EmulatedAccount) -> None:
     with pytest.raises(PlatformError, match="there is no part 'kinesis'"):
         account.plan(only=["kinesis"])
+
+
+@pytest.mark.parametrize(("part", "folder"), provisioning.FOLDER_OF.items())
+def test_a_folder_covers_the_parts_within_it(folder: str, part: str, settings: Settings) -> None:
+    with mock_aws():
+        resources = EmulatedAccount(settings).resources()
+
+    def parts(**options: list[str]) -> set[str]:
+        selected = provisioning.select(resources, **options)
+        return {resource.part for resource in resources if resource.id in selected}
+
+    everything = parts()
+    assert part in everything
+    assert parts(only=[folder]) == {folder, part} & everything
+    assert parts(only=[part]) == {part}
+    assert parts(except_=[folder]) == everything - {folder, part}
+    assert parts(except_=[part]) == everything - {part}
+
+
+def test_a_selection_that_selects_nothing_is_an_error_that_names_the_parts(account: EmulatedAccount) -> None:
+    with pytest.raises(PlatformError, match="nothing is left") as refused:
+        provisioning.select(account.resources(), only=["athena"], except_=["data_catalog"])
+    assert refused.value.todo == "There are security, data_storage, data_ingestion."
