@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import threading
+import time
 
 import boto3
 import pytest
@@ -115,27 +116,33 @@ class SeenProcess(subprocess.Popen):
         type(self).last = self
 
 
-def run_job(environment, staging, kill_at=None, wait=0.0):
-    """Run the job as a process, killed (SIGKILL, its JVM too) so long after its n-th event; whether it ended."""
+def run_job(environment, staging, kill_at=None, wait=0.0, seen=None):
+    """Run the job as a process, killed (SIGKILL, its JVM too) so long after its n-th event; whether it ended.
+
+    seen: gets the events, each with the time at which it came.
+    """
     arguments = {"raw_bucket": BUCKETS.raw, "curated_bucket": BUCKETS.curated, "quarantine_bucket": BUCKETS.quarantine}
-    events = []
+    seen = [] if seen is None else seen
+    timers = []
 
     def on_progress(event):
-        events.append(event)
-        if len(events) == kill_at:
-            kill = threading.Timer(wait, os.killpg, (SeenProcess.last.pid, signal.SIGKILL))
-            kill.start()
-            kills.append(kill)
+        seen.append((event, time.monotonic()))
+        if len(seen) != kill_at:
+            return
+        if wait:
+            timers.append(threading.Timer(wait, os.killpg, (SeenProcess.last.pid, signal.SIGKILL)))
+            timers[-1].start()
+        else:
+            os.killpg(SeenProcess.last.pid, signal.SIGKILL)
 
-    kills = []
     try:
         glue_job.run_glue_job(arguments, environment, find_java(), staging, on_progress)
         return True
     except PlatformError:
         return False
     finally:
-        for kill in kills:
-            kill.cancel()
+        for timer in timers:
+            timer.cancel()
 
 
 def land_generated(lake):
@@ -182,22 +189,29 @@ def test_the_process_killed_while_spark_writes_and_while_it_publishes(
 
 
 @pytest.mark.soak
-def test_the_process_killed_at_twenty_random_points(
-    undisturbed,
-    server,
-    spark,
-    tmp_path,
-    monkeypatch,
-):
+def test_the_process_killed_at_twenty_points(undisturbed, server, spark, tmp_path, monkeypatch):
+    """At each of its events, which always kills, and at random moments while Spark writes, which mostly does."""
     monkeypatch.setattr(glue_job.subprocess, "Popen", SeenProcess)
+    lake, seen = EmulatedLake(spark, tmp_path), []
+    land_generated(lake)
+    assert run_job(server, tmp_path / "measured", seen=seen)
+    at_events = [(number, 0.0) for number in range(1, len(seen))]  # after the last one it may have ended
+    writing = next(number for number, (event, _) in enumerate(seen, 1) if event["stage"] == "transform")
+    lasts = seen[writing][1] - seen[writing - 1][1]
     seeded = random.Random(20261123)
-    for number in range(20):
+    at_random = [(writing, seeded.uniform(0.05, 0.9) * lasts) for _ in range(20 - len(at_events))]
+    assert at_random, "some moments are between events"
+
+    killed = 0
+    for number, point in enumerate(at_events + at_random):
         for bucket in (BUCKETS.raw, BUCKETS.curated, BUCKETS.quarantine):
             _empty(bucket)
         lake = EmulatedLake(spark, tmp_path)
-        point = (seeded.randint(1, 14), seeded.uniform(0, 3))
-        _, state = killed_and_completed(server, lake, tmp_path / f"staging-{number}", [point])
+        ended, state = killed_and_completed(server, lake, tmp_path / f"staging-{number}", [point])
         assert state == undisturbed, point
+        assert not (ended[0] and point in at_events), f"event {point[0]} did not kill"
+        killed += ended.count(False)
+    assert killed > len(at_events), "nothing was killed while Spark wrote"
 
 
 def _empty(bucket):
