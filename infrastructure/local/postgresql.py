@@ -73,10 +73,8 @@ class Warehouse:
         self.close()
 
     def connect(self, user: str = SUPERUSER) -> psycopg.Connection[Any]:
-        """A session of its own, in autocommit mode."""
-        return psycopg.connect(
-            host=str(self._server.socket_directory), user=user, dbname=DATABASE, autocommit=True, connect_timeout=10
-        )
+        """A session of its own, in autocommit mode. Raises PlatformError where the server refuses the superuser."""
+        return _connect(self._server.socket_directory, user, DATABASE)
 
     def close(self) -> None:
         """Stop the server. Sessions that still work are aborted and roll back."""
@@ -111,8 +109,24 @@ def query(directory: Path, sql: str) -> list[tuple[Any, ...]]:
         return connection.execute(sql.encode()).fetchall()
 
 
+def _connect(socket_directory: Path, user: str, database: str) -> psycopg.Connection[Any]:
+    try:
+        return psycopg.connect(
+            host=str(socket_directory), user=user, dbname=database, autocommit=True, connect_timeout=10
+        )
+    except psycopg.OperationalError as error:
+        if user != SUPERUSER:
+            raise
+        said = " ".join(str(error).split()).rpartition("failed: ")[2]
+        raise PlatformError(
+            str(socket_directory),
+            f"PostgreSQL starts, but takes no connection: {said}",
+            "The data directory is damaged: remove it and run again; every run is then loaded anew from the lake",
+        ) from None
+
+
 def _ensure_database(socket_directory: Path) -> None:
-    with psycopg.connect(host=str(socket_directory), user=SUPERUSER, dbname="postgres", autocommit=True) as connection:
+    with _connect(socket_directory, SUPERUSER, "postgres") as connection:
         known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone()
         if not known:
             connection.execute(f"CREATE DATABASE {DATABASE}")

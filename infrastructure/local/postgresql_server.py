@@ -43,9 +43,11 @@ wal_level = minimal
 max_wal_senders = 0
 """
 # Waits until our end of its pipe closes, then runs its arguments, which stop the server: the one whose number we wrote,
-# not a later one's.
+# not a later one's. A damaged server may not stop in order: then it is made to.
 _WATCHDOG = """read -r pid; cat >/dev/null
-if [ -z "$pid" ] || [ "$(head -n 1 postmaster.pid 2>/dev/null)" = "$pid" ]; then "$@" >/dev/null 2>&1; fi"""
+if [ -z "$pid" ] || [ "$(head -n 1 postmaster.pid 2>/dev/null)" = "$pid" ]; then
+    "$@" >/dev/null 2>&1 || "$@" -m immediate >/dev/null 2>&1
+fi"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +277,10 @@ class Server:
         if result.returncode not in (0, *allowed):
             said = _last_fault(log.read_text(errors="replace") if log and log.exists() else result.stderr or "")
             raise PlatformError(
-                str(self.directory), f"{fault}: {said}", "Remove the cause, or choose another directory"
+                str(self.directory),
+                f"{fault}: {said}",
+                "Remove the cause; where the data is damaged, remove the directory and run again: every run is then "
+                "loaded anew from the curated files",
             )
 
 
