@@ -35,6 +35,8 @@ MAX_RECORDS_PER_CALL = 500
 MAX_BYTES_PER_CALL = 5 * 1024 * 1024
 MAX_RECORD_BYTES = 1024 * 1024
 
+_GZIP_MAGIC = b"\x1f\x8b"
+
 # Records held back because an earlier one of their key is under way; more than this and reading the input waits.
 _MAX_HELD_BACK = 2_000
 _MAX_ATTEMPTS = 12
@@ -200,9 +202,9 @@ def _backoff(attempt: int) -> float:
 def check_readable(path: str) -> None:
     """Read a file through once before anything is produced, so that a damaged one changes nothing.
 
-    Standard input can't be read twice and is not checked. Raises as read_ndjson does.
+    Standard input and pipes can't be read twice and are not checked. Raises as read_ndjson does.
     """
-    if path == "-":
+    if path == "-" or Path(path).is_fifo() or Path(path).is_char_device():
         return
     records = read_ndjson(path)
     next(records)
@@ -225,23 +227,29 @@ def read_ndjson(path: str) -> Iterator[bytes]:
                 if not data.strip():
                     continue
                 if count == 0 and not data.lstrip(b"\xef\xbb\xbf \t").startswith(b"{"):
-                    raise PlatformError(
-                        where,
-                        "not NDJSON: the first line is no JSON object",
-                        "Give one JSON object of the contract per line (docs/architecture_overview.md)",
-                    )
+                    raise _not_ndjson(where, data)
                 count += 1
                 yield data
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise PlatformError(
             where,
             f"the gzip data is damaged or cut off after {count:,} records ({type(error).__name__})",
-            "Get the file again; the records read so far may be loaded and are dropped as duplicates then",
+            "Get the file again; what was loaded of it before is dropped as duplicates then",
         ) from None
     except OSError as error:
         raise PlatformError(where, f"cannot be read ({error.strerror})", "Check the path and its permissions") from None
     if count == 0:
         raise PlatformError(where, "holds no records", "Give one JSON object of the contract per line")
+
+
+def _not_ndjson(where: str, first_line: bytes) -> PlatformError:
+    if first_line.startswith(_GZIP_MAGIC):
+        return PlatformError(where, "is gzip under another name", "Name it .gz, or pipe it through gunzip")
+    return PlatformError(
+        where,
+        "not NDJSON: the first line is no JSON object",
+        "Give one JSON object of the contract per line (data_catalog/transaction_contract.py)",
+    )
 
 
 def _open(path: str) -> BinaryIO:

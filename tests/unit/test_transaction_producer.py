@@ -2,7 +2,9 @@
 
 import gzip
 import json
+import os
 import random
+import threading
 from collections import defaultdict
 
 import pytest
@@ -168,3 +170,20 @@ def test_a_missing_file_and_a_directory_say_so(tmp_path):
         check_readable(str(tmp_path / "absent.ndjson"))
     with pytest.raises(PlatformError, match="is a directory"):
         check_readable(str(tmp_path))
+
+
+def test_a_pipe_is_read_once_only(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=[b'{"a":1}\n{"b":2}\n'], daemon=True)
+    check_readable(str(pipe))  # nobody writes yet: reading would wait for ever
+    writer.start()
+    assert list(read_ndjson(str(pipe))) == [b'{"a":1}', b'{"b":2}']
+    writer.join()
+
+
+def test_gzip_under_another_name_is_said(tmp_path):
+    path = tmp_path / "input.ndjson"
+    path.write_bytes(gzip.compress(b'{"a":1}\n'))
+    with pytest.raises(PlatformError, match="is gzip under another name"):
+        check_readable(str(path))
