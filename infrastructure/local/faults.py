@@ -1,7 +1,9 @@
 """Seeded faults for a run of the embedded stack: what AWS, networks and operators do to a pipeline.
 
 `orchestrate_pipeline.py local --faults SEED` runs with them; tests/faults compares the outcome with a run without.
-Each fault acts where it would: on the producer's client, on S3's answers, on the function's life, on the shards.
+Each fault acts where it would: on the producer's client, on S3's answers, on the function's life, on the shards, on the
+processes of the job and of the loader. Every kind of KINDS happens, in a small run too; the seed says where, and how
+often beyond that.
 """
 
 from __future__ import annotations
@@ -12,38 +14,89 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 from unittest.mock import patch
 
 from botocore.exceptions import ClientError, ReadTimeoutError
 from moto.kinesis.models import Record
 
+from data_storage.data_api import StatementFailedError
+from infrastructure.local import redshift_data
+from infrastructure.local.glue_job import JobKilled
+from infrastructure.local.postgresql import Warehouse
+
 Handler = Callable[[dict[str, Any], Any], Any]
+Progress = Callable[[dict[str, Any]], None]
+Result = TypeVar("Result")
 
 _THROTTLED = {"ErrorCode": "ProvisionedThroughputExceededException", "ErrorMessage": "Rate exceeded"}
-_RESHARD_EVERY_CALLS = 15
 _MOST_SHARDS = 6
+_JOB_STAGES = ("manifest", "stage", "transform", "publish")
+_FIRST_LOAD_STATEMENTS = 16  # every load has more
 
 
-class FunctionKilled(Exception):
-    """The function's process ended between two of its statements."""
+class Kind(NamedTuple):
+    """How often a fault happens where it can, and by which of its opportunities it has happened at least once."""
+
+    probability: float
+    at_latest: int
+
+
+KINDS: dict[str, Kind] = {
+    "PutRecords throttled": Kind(0.05, 2),
+    "PutRecords taken in part": Kind(0.10, 2),
+    "PutRecords answer lost after success": Kind(0.03, 2),
+    "shard split": Kind(0.03, 1),
+    "shards merged": Kind(0.03, 2),
+    "batch cut at another boundary": Kind(1.0, 1),
+    "function killed between its puts": Kind(0.05, 2),
+    "function's answer lost after success": Kind(0.08, 2),
+    "S3 answers 503 to a quarantine put": Kind(0.05, 2),
+    "S3 answers 503 to a raw put": Kind(0.05, 3),
+    "arrival clock ahead": Kind(0.01, 100),
+    "arrival clock behind": Kind(0.01, 100),
+    "Glue job killed": Kind(0.0, 1),
+    "warehouse session aborted": Kind(0.0, 1),
+    "loader killed while its batch runs on": Kind(0.0, 1),
+}
+
+
+class _FunctionKilled(BaseException):
+    """The function's process ended between two of its puts: nothing in it can catch this."""
+
+
+class FunctionDied(Exception):
+    """What the Lambda service knows of it."""
+
+
+class LoaderKilled(Exception):
+    """The loader's process ended."""
 
 
 class Faults:
-    """One run's faults, drawn from a seed. happened counts them by name."""
+    """One run's faults, drawn from a seed. happened counts them by name, all of KINDS."""
 
     def __init__(self, seed: int) -> None:
         self.happened: Counter[str] = Counter()
-        self._random = random.Random(seed)
+        self._opportunities: Counter[str] = Counter()
+        # Each kind its own, so that threads don't take each other's turns.
+        self._random = {name: random.Random(f"{seed} {name}") for name in KINDS}
         self._lock = threading.Lock()
-        self._die_before_put = 0
+        self._puts = 0  # of the invocation under way
 
-    def _draw(self, name: str, probability: float) -> bool:
+    def happens(self, name: str) -> bool:
+        """Whether the fault happens at this opportunity."""
+        kind = KINDS[name]
         with self._lock:
-            if self._random.random() >= probability:
-                return False
-            self.happened[name] += 1
-            return True
+            self._opportunities[name] += 1
+            is_due = not self.happened[name] and self._opportunities[name] >= kind.at_latest
+            by_chance = self._random[name].random() < kind.probability
+            self.happened[name] += is_due or by_chance
+            return is_due or by_chance
+
+    def of(self, name: str) -> random.Random:
+        """What decides on a fault's details."""
+        return self._random[name]
 
     def kinesis(self, client: Any) -> Any:
         """The producer's client: throttled calls, partly taken calls, lost answers, shards split and merged."""
@@ -53,38 +106,40 @@ class Faults:
         """The function: killed between its puts, or done but reported as failed, so that its batch comes again."""
 
         def faulty(event: dict[str, Any], context: Any) -> Any:
-            if self._draw("function killed between its puts", 0.08):
-                self._die_before_put = self._random.randint(1, 3)
-            answer = handler(event, context)
-            self._die_before_put = 0
-            if self._draw("function's answer lost after success", 0.08):
-                raise FunctionKilled
+            self._puts = 0
+            try:
+                answer = handler(event, context)
+            except _FunctionKilled:
+                raise FunctionDied from None
+            if self.happens("function's answer lost after success"):
+                raise FunctionDied
             return answer
 
         return faulty
 
     def batch_size(self, configured: int) -> int:
         """Another batch boundary at each invocation, retries included."""
-        return self._random.randint(max(1, configured // 8), configured)
+        self.happens("batch cut at another boundary")
+        return self.of("batch cut at another boundary").randint(max(1, configured // 8), configured)
 
     @contextmanager
     def on_s3(self, s3: Any) -> Iterator[None]:
-        """S3 answers 503 Slow Down beyond botocore's own retries; the function dies before one of its puts."""
+        """S3 answers 503 Slow Down beyond botocore's own retries; the function dies after one of its puts."""
 
-        def before_put(**_: Any) -> None:
-            if self._die_before_put == 1:
-                self._die_before_put = 0
-                raise FunctionKilled
-            self._die_before_put = max(0, self._die_before_put - 1)
-            if self._draw("S3 answers 503", 0.05):
+        def before_put(params: dict[str, Any], **_: Any) -> None:
+            if self._puts and self.happens("function killed between its puts"):
+                raise _FunctionKilled
+            zone = "quarantine" if params["Key"].startswith("quarantine/") else "raw"
+            if self.happens(f"S3 answers 503 to a {zone} put"):
                 answer = {"Error": {"Code": "SlowDown", "Message": ""}, "ResponseMetadata": {"HTTPStatusCode": 503}}
                 raise ClientError(answer, "PutObject")
+            self._puts += 1
 
-        s3.meta.events.register("before-call.s3.PutObject", before_put)
+        s3.meta.events.register("before-parameter-build.s3.PutObject", before_put)
         try:
             yield
         finally:
-            s3.meta.events.unregister("before-call.s3.PutObject", before_put)
+            s3.meta.events.unregister("before-parameter-build.s3.PutObject", before_put)
 
     @contextmanager
     def on_clocks(self) -> Iterator[None]:
@@ -93,54 +148,125 @@ class Faults:
 
         def skewed(record: Any, *arguments: Any) -> None:
             made(record, *arguments)
-            if self._draw("arrival clock skewed", 0.02):
-                skew = timedelta(seconds=self._random.randint(-1800, 1800))
-                record.created_at_datetime += skew
-                record.created_at += skew.total_seconds()
+            for name, direction in (("arrival clock ahead", 1), ("arrival clock behind", -1)):
+                if self.happens(name):
+                    skew = timedelta(seconds=direction * self.of(name).randint(1, 1800))
+                    record.created_at_datetime += skew
+                    record.created_at += skew.total_seconds()
 
         with patch.object(Record, "__init__", skewed):
             yield
+
+    def job_progress(self, on_progress: Progress) -> Progress:
+        """The Glue job: killed with its JVM once, when it tells of a stage."""
+        fatal = self.of("Glue job killed").choice(_JOB_STAGES)
+
+        def faulty(event: dict[str, Any]) -> None:
+            on_progress(event)
+            if event["stage"] == fatal and not self.happened["Glue job killed"]:
+                self.happens("Glue job killed")
+                raise JobKilled
+
+        return faulty
+
+    @contextmanager
+    def on_loads(self, data_api: Any, warehouse: Warehouse) -> Iterator[Any]:
+        """The loader's client. Once its session is aborted between two statements, once it dies after submitting."""
+        left = self.of("warehouse session aborted").randrange(_FIRST_LOAD_STATEMENTS)
+        run = redshift_data._Session.run
+
+        def run_or_die(session: Any, statement: Any) -> str:
+            nonlocal left
+            if session._in_transaction:
+                if left == 0 and self.happens("warehouse session aborted"):
+                    with warehouse.connect() as other:
+                        other.execute("SELECT pg_terminate_backend(%s, 10000)", [session.connection.info.backend_pid])
+                left -= 1
+            return run(session, statement)
+
+        with patch.object(redshift_data._Session, "run", run_or_die):
+            yield _DyingLoader(data_api, self)
+
+    def survive(self, action: Callable[[], Result]) -> Result:
+        """Start it again, as people and schedules do, as long as it is a fault that ended it."""
+        while True:
+            before = self.happened.total()
+            try:
+                return action()
+            except (JobKilled, LoaderKilled, StatementFailedError):
+                if self.happened.total() == before:
+                    raise
+
+
+class _DyingLoader:
+    """The Data API's client of a loader that is killed after it has submitted a batch."""
+
+    def __init__(self, client: Any, faults: Faults) -> None:
+        self._client = client
+        self._faults = faults
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def batch_execute_statement(self, **parameters: Any) -> Any:
+        answer = self._client.batch_execute_statement(**parameters)
+        happened = self._faults.happened
+        if happened["warehouse session aborted"] and not happened["loader killed while its batch runs on"]:
+            self._faults.happens("loader killed while its batch runs on")
+            raise LoaderKilled
+        return answer
 
 
 class _FaultyKinesis:
     def __init__(self, client: Any, faults: Faults) -> None:
         self._client = client
         self._faults = faults
-        self._calls = 0
+        self._ranges: list[tuple[int, int, str]] = []  # of the open shards; empty where they have to be asked for
 
     def put_records(self, StreamName: str, Records: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        self._calls += 1
-        if self._calls % _RESHARD_EVERY_CALLS == 0:
-            self._reshard(StreamName)
-        draw = self._faults._draw
-        if draw("PutRecords throttled", 0.05):
+        happens = self._faults.happens
+        self._reshard(StreamName)
+        if happens("PutRecords throttled"):
             raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "Rate exceeded"}}, "PutRecords")
-        if draw("PutRecords taken in part", 0.10):
+        if happens("PutRecords taken in part"):
             return self._put_some(StreamName, Records)
         answer: dict[str, Any] = self._client.put_records(StreamName=StreamName, Records=Records)
-        if draw("PutRecords answer lost after success", 0.03):
+        if happens("PutRecords answer lost after success"):
             raise ReadTimeoutError(endpoint_url="https://kinesis")
         return answer
 
     def _put_some(self, stream: str, records: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        taken = [self._faults._random.random() < 0.7 for _ in records]
+        chance = self._faults.of("PutRecords taken in part")
+        taken = [chance.random() < 0.7 for _ in records]
         chosen = [record for record, is_taken in zip(records, taken, strict=True) if is_taken]
         put = iter(self._client.put_records(StreamName=stream, Records=chosen)["Records"] if chosen else ())
         results = [next(put) if is_taken else _THROTTLED for is_taken in taken]
         return {"FailedRecordCount": taken.count(False), "Records": results}
 
     def _reshard(self, stream: str) -> None:
-        """Split the widest open shard, or merge the first two neighbours where there are many."""
+        """Split a shard, or merge two neighbours; there are neither too few nor too many."""
+        ranges = self._ranges = self._ranges or self._open_ranges(stream)
+        if len(ranges) < _MOST_SHARDS and self._faults.happens("shard split"):
+            low, high, shard = self._faults.of("shard split").choice(ranges)
+            middle = str((low + high) // 2)
+            self._client.split_shard(StreamName=stream, ShardToSplit=shard, NewStartingHashKey=middle)
+            self._ranges = []
+        elif len(ranges) > 1 and self._faults.happened["shard split"] and self._faults.happens("shards merged"):
+            left = self._faults.of("shards merged").randrange(len(ranges) - 1)
+            (_, _, one), (_, _, other) = ranges[left : left + 2]
+            self._client.merge_shards(StreamName=stream, ShardToMerge=one, AdjacentShardToMerge=other)
+            self._ranges = []
+
+    def _open_ranges(self, stream: str) -> list[tuple[int, int, str]]:
+        """First hash key, last hash key and id of each open shard, in the order of their keys."""
         pages = self._client.get_paginator("list_shards").paginate(StreamName=stream)
-        shards = [shard for page in pages for shard in page["Shards"]]
-        is_open = [s for s in shards if "EndingSequenceNumber" not in s["SequenceNumberRange"]]
-        ranges = sorted(
-            (int(s["HashKeyRange"]["StartingHashKey"]), int(s["HashKeyRange"]["EndingHashKey"]), s["ShardId"])
-            for s in is_open
+        return sorted(
+            (
+                int(shard["HashKeyRange"]["StartingHashKey"]),
+                int(shard["HashKeyRange"]["EndingHashKey"]),
+                shard["ShardId"],
+            )
+            for page in pages
+            for shard in page["Shards"]
+            if "EndingSequenceNumber" not in shard["SequenceNumberRange"]
         )
-        if len(ranges) < _MOST_SHARDS and self._faults._draw("shard split", 1.0):
-            low, high, shard = max(ranges, key=lambda one: one[1] - one[0])
-            self._client.split_shard(StreamName=stream, ShardToSplit=shard, NewStartingHashKey=str((low + high) // 2))
-        elif self._faults._draw("shards merged", 1.0):
-            (_, _, left), (_, _, right) = ranges[:2]
-            self._client.merge_shards(StreamName=stream, ShardToMerge=left, AdjacentShardToMerge=right)

@@ -41,6 +41,10 @@ _SECONDS_TO_STOP = 10
 Progress = Callable[[dict[str, Any]], None]
 
 
+class JobKilled(Exception):
+    """Raised by on_progress to have the job killed there and then, as nothing in it can prevent."""
+
+
 def run_glue_job(
     arguments: Mapping[str, str],
     environment: Mapping[str, str],
@@ -65,7 +69,11 @@ def run_glue_job(
             if event["stage"] == "error":
                 failure = event
                 continue
-            on_progress(event)
+            try:
+                on_progress(event)
+            except JobKilled:
+                os.killpg(process.pid, signal.SIGKILL)
+                raise
         status = process.wait()
     if failure:
         raise PlatformError(failure["where"], failure["what"], failure["todo"])

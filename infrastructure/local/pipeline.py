@@ -33,6 +33,7 @@ from data_ingestion.transaction_generator import generate
 from data_ingestion.transaction_producer import check_readable, produce, read_ndjson
 from data_storage import warehouse_loader
 from data_storage.warehouse_tables import create_tables
+from infrastructure import aws
 from infrastructure.executor import Outcome
 from infrastructure.local import glue_job
 from infrastructure.local.faults import Faults
@@ -149,9 +150,9 @@ def run(options: RunOptions, console: Console) -> tuple[RunReport, dict[str, str
             report.restored_objects = stack.open_for_data()
         faults = None if options.faults is None else Faults(options.faults)
         _produce_and_land(options, stack, stages, report, faults)
-        _curate(stack, java, stages)
+        _curate(stack, java, stages, faults)
         warehouse = exits.enter_context(Warehouse(workdir.warehouse))
-        data_api = _load(stack, warehouse, stages, report)
+        data_api = _load(stack, warehouse, stages, report, faults)
         with stages.stage("reconcile") as bar:
             lake = Lake(stack.client("s3"), settings).measure()
             report.measured = lake.measured
@@ -185,7 +186,7 @@ def _produce_and_land(
         if faults is None:
             mapping = stack.event_source_mapping(handler, landing.at)
         else:
-            exits.enter_context(faults.on_s3(stack.client("s3")))
+            exits.enter_context(faults.on_s3(aws.client("s3")))  # the function's own client
             exits.enter_context(faults.on_clocks())
             kinesis = faults.kinesis(kinesis)
             mapping = stack.event_source_mapping(faults.handler(handler), landing.at, faults.batch_size)
@@ -204,7 +205,7 @@ def _produce_and_land(
     stack.workdir.complete_incarnation(produced.totals, produced.uncertain)
 
 
-def _curate(stack: EmbeddedStack, java: Java, stages: Stages) -> None:
+def _curate(stack: EmbeddedStack, java: Java, stages: Stages, faults: Faults | None) -> None:
     """Run the Glue job: it finishes an open run, then takes up all that waits."""
     settings = stack.settings
     arguments = {
@@ -214,32 +215,42 @@ def _curate(stack: EmbeddedStack, java: Java, stages: Stages) -> None:
         "quarantine_bucket": settings.bucket("quarantine"),
     }
     with stages.stage("curate") as bar:
+        records: dict[str, int] = {}  # of each ETL run: a killed one may be transformed again
 
         def on_progress(event: dict[str, Any]) -> None:
             bar.note(event["stage"])
             if event["stage"] == "transform" and event["records"] is not None:
-                bar.at(bar.records + event["records"])
+                records[event["run_id"]] = event["records"]
+                bar.at(sum(records.values()))
 
-        staging = stack.workdir.path / "staging"
-        glue_job.run_glue_job(arguments, stack.job_environment, java, staging, on_progress)
+        def run_job(on_progress: glue_job.Progress) -> None:
+            staging = stack.workdir.path / "staging"
+            glue_job.run_glue_job(arguments, stack.job_environment, java, staging, on_progress)
+
+        if faults is None:
+            run_job(on_progress)
+        else:
+            dying = faults.job_progress(on_progress)
+            faults.survive(lambda: run_job(dying))
 
 
-def _load(stack: EmbeddedStack, warehouse: Warehouse, stages: Stages, report: RunReport) -> LocalRedshiftData:
+def _load(
+    stack: EmbeddedStack, warehouse: Warehouse, stages: Stages, report: RunReport, faults: Faults | None
+) -> LocalRedshiftData:
     """Make the tables and load the runs that the ledger does not know."""
-    target = warehouse_target(stack.settings)
-    s3 = stack.client("s3")
+    target, s3, bucket = warehouse_target(stack.settings), stack.client("s3"), stack.settings.bucket("curated")
     with stages.stage("load") as bar:
         data_api = LocalRedshiftData(warehouse, s3)
         create_tables(data_api, target)
-        loaded = 0
-
-        def on_progress(load: warehouse_loader.LoadReport, left: int) -> None:
-            nonlocal loaded
-            loaded += load.rows_loaded
-            bar.at(loaded)
-
-        reports = warehouse_loader.load_pending(data_api, s3, target, stack.settings.bucket("curated"), on_progress)
-        report.run_ids = [load.run_id for load in reports]
+        before = {row.run_id for row in warehouse_loader.ledger(data_api, target)}
+        if faults is None:
+            warehouse_loader.load_pending(data_api, s3, target, bucket)
+        else:
+            with faults.on_loads(data_api, warehouse) as dying:
+                faults.survive(lambda: warehouse_loader.load_pending(dying, s3, target, bucket))
+        loaded = [row for row in warehouse_loader.ledger(data_api, target) if row.run_id not in before]
+        report.run_ids = [row.run_id for row in loaded]
+        bar.at(sum(row.rows_loaded for row in loaded))
     return data_api
 
 

@@ -102,7 +102,9 @@ def show(report: RunReport, console: Console, whereabouts: dict[str, str]) -> No
         )
     if report.faults:
         console.print()
-        console.print("Injected faults: " + ", ".join(f"{name} {count:,}" for name, count in report.faults.items()))
+        console.print("Injected faults, and how often each happened:")
+        for what, count in sorted(report.faults.items()):
+            console.print(f"  {count:>6,}  {what}", highlight=False)
     if report.left_out:
         console.print()
         console.print("Left out on this machine:")

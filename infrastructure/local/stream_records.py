@@ -7,6 +7,7 @@ numbers, nothing of them is ever written to disk.
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -61,6 +62,15 @@ def _records_stay_in_the_parent(reshard: Callable[..., None]) -> Callable[..., N
     return resharded
 
 
+def _open_shard_for_key(stream: Any, partition_key: str, explicit_hash_key: str | None) -> Any:
+    """moto goes on putting into a closed shard, and has none for a range's last key."""
+    hashed = hashlib.md5(partition_key.encode(), usedforsecurity=False).hexdigest()  # as Kinesis does
+    key = int(explicit_hash_key) if explicit_hash_key else int(hashed, 16)
+    with _lock:
+        shards = [shard for shard in stream.shards.values() if shard.is_open]
+    return next(shard for shard in shards if shard.starting_hash <= key <= shard.ending_hash)
+
+
 class _Untracked(list[Any]):
     """moto lists every instance of a model until it is reset; of records, that would be all there ever were."""
 
@@ -75,6 +85,7 @@ def fit_for_long_runs() -> Iterator[None]:
         patch.object(Record, "instances_tracked", _Untracked()),
         patch.object(Shard, "put_record", _put_record),
         patch.object(Shard, "get_records", _get_records),
+        patch.object(Stream, "get_shard_for_key", _open_shard_for_key),
         patch.object(Stream, "split_shard", _records_stay_in_the_parent(Stream.split_shard)),
         patch.object(Stream, "merge_shards", _records_stay_in_the_parent(Stream.merge_shards)),
     ):

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from infrastructure.local.faults import KINDS, Faults
+
 ROOT = Path(__file__).resolve().parents[2]
 TRANSACTIONS = ("--transactions", "4000", "--seed", "21")
 
@@ -35,11 +37,24 @@ def fault_free(tmp_path_factory):
 @pytest.mark.parametrize("seed", [4, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(10, 20))])
 def test_faults_change_no_total_behind_the_stream(tmp_path, fault_free, seed):
     faulty = local(tmp_path / "w", *TRANSACTIONS, "--faults", str(seed))
-    assert faulty["balanced"] and faulty["faults"]
+    assert faulty["balanced"]
+    assert faulty["faults"].keys() == KINDS.keys(), "every kind of fault happens"
     for name in ("produced", "quarantined", "curated", "loaded"):
         assert hop(faulty, name) == hop(fault_free, name), name
     copies = sum(n for n, _ in hop(faulty, "streamed").values()) - 4000
     assert faulty["records"]["duplicates"] - fault_free["records"]["duplicates"] == copies
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_seed_repeats_its_faults_and_every_kind_is_due(seed):
+    """What the n-th opportunity of a kind brings depends on nothing else."""
+
+    def drawn():
+        faults = Faults(seed)
+        return [name for name, kind in KINDS.items() for _ in range(kind.at_latest) if faults.happens(name)]
+
+    assert drawn() == drawn()
+    assert set(drawn()) == KINDS.keys()
 
 
 @pytest.mark.soak

@@ -140,7 +140,17 @@ def test_records_stay_in_a_split_shard_and_are_delivered_before_its_children(aws
     put(kinesis, [("key", str(n)) for n in range(20, 40)])
     function = Recorder()
     delivered(aws, function)
+    assert len(function.batches) == 2, "what was put after the split came from a child"
     assert [int(text) for batch in function.batches for text in batch] == list(range(40))
+
+
+def test_a_shard_that_is_closed_takes_no_more_records(aws):
+    kinesis = aws[0]
+    shards = [shard["ShardId"] for shard in kinesis.list_shards(StreamName=STREAM)["Shards"]]
+    kinesis.merge_shards(StreamName=STREAM, ShardToMerge=shards[0], AdjacentShardToMerge=shards[1])
+    entries = [{"PartitionKey": str(n), "Data": b"x"} for n in range(20)]
+    answer = kinesis.put_records(StreamName=STREAM, Records=entries)
+    assert {record["ShardId"] for record in answer["Records"]} == {"shardId-000000000002"}
 
 
 def test_consumed_records_are_dropped_so_that_memory_stays_flat(aws):
