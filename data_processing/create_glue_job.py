@@ -22,9 +22,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from data_processing.glue_job import Job, JobFile, SecurityConfiguration, Trigger, content_sha256
 from data_processing.job_package import SCRIPT, job_zip
-from data_storage.redshift_setup import data_api_target
+from data_storage.redshift_setup import data_api_target, load_ids
 from data_storage.s3_bucket_setup import bucket_id
-from infrastructure.resource import Clients, Properties, Resource
+from infrastructure.resource import Clients, Properties, Resource, WhereThere
 from infrastructure.service_settings import ServiceSettings, service_settings
 from infrastructure.settings import STAGING_PREFIX, Settings
 from monitoring.log_group import LOG_KEY_PURPOSE, log_group
@@ -56,11 +56,13 @@ def resources(settings: Settings, clients: Clients, services: ServiceSettings | 
             *(group.id for group in groups),
             *(bucket_id(settings, purpose) for purpose in ("raw", "curated", "quarantine")),
         ),
+        after=load_ids(settings, services),  # the trigger starts the job at once
         properties={
             "Description": "Curates landed transactions and loads the warehouse",
             "Role": settings.role_arn("glue"),
             "Command": {"Name": "glueetl", "ScriptLocation": f"s3://{script.name}", "PythonVersion": "3"},
-            "DefaultArguments": default_arguments(settings, services, f"s3://{modules.name}"),
+            "DefaultArguments": default_arguments(settings, services, f"s3://{modules.name}")
+            | _where_there_is_a_warehouse(settings, services),
             "ExecutionProperty": {"MaxConcurrentRuns": 1},
             "MaxRetries": services.glue_retries,
             "Timeout": services.glue_timeout_minutes,
@@ -107,6 +109,12 @@ def _load_arguments(settings: Settings, services: ServiceSettings) -> dict[str, 
         "--redshift_copy_role_arn": target.copy_role_arn,
     }
     return {name: value for name, value in given.items() if value}
+
+
+def _where_there_is_a_warehouse(settings: Settings, services: ServiceSettings) -> dict[str, WhereThere]:
+    """The load's arguments: without them a run curates and does not load, with them it fails for want of a warehouse."""
+    arguments = _load_arguments(settings, services)
+    return {name: WhereThere(load_ids(settings, services)[0], value) for name, value in arguments.items()}
 
 
 def log_groups(settings: Settings) -> list[str]:

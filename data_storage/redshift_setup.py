@@ -25,7 +25,7 @@ from data_storage.s3_gateway_endpoint import S3GatewayEndpoint
 from data_storage.warehouse_schema import ExistingWorkgroup, Inside, WarehouseSchema
 from data_storage.warehouse_subnets import Subnets, enough, warehouse_subnets
 from infrastructure.policy_template import policy_from
-from infrastructure.resource import Clients, Properties, Ref, Resource
+from infrastructure.resource import Clients, Properties, Ref, Resource, resource_id
 from infrastructure.service_settings import ServiceSettings, service_settings
 from infrastructure.settings import Settings
 from monitoring.log_group import log_group
@@ -74,6 +74,23 @@ def data_api_target(settings: Settings, services: ServiceSettings | None = None)
     )
 
 
+def load_ids(settings: Settings, services: ServiceSettings) -> tuple[str, ...]:
+    """The resource ids of what a load needs: the warehouse's inside, and the job's right to it. None without one."""
+    if not services.redshift_enabled:
+        return ()
+    schema = resource_id(WarehouseSchema.type, _schema_name(settings, services))
+    return schema, resource_id(RolePolicy.type, _load_policy_name(settings))
+
+
+def _schema_name(settings: Settings, services: ServiceSettings) -> str:
+    target = data_api_target(settings, services)
+    return f"{target.workgroup or target.cluster}/{settings.warehouse_schema}"
+
+
+def _load_policy_name(settings: Settings) -> str:
+    return f"{settings.role_name('glue')}/{WAREHOUSE_LOAD_POLICY}"
+
+
 def resources(settings: Settings, clients: Clients, services: ServiceSettings | None = None) -> list[Resource]:
     """The warehouse, its inside, and the job's right to load it."""
     services = services or service_settings()
@@ -87,7 +104,7 @@ def resources(settings: Settings, clients: Clients, services: ServiceSettings | 
     target = data_api_target(settings, services)
     schema = WarehouseSchema(
         part=_PART,
-        name=f"{target.workgroup or target.cluster}/{settings.warehouse_schema}",
+        name=_schema_name(settings, services),
         clients=clients,
         depends_on=(*(resource.id for resource in found), role_id(settings, "redshift")),
         keep=_KEEP,
@@ -175,7 +192,7 @@ def _load_policy(settings: Settings, clients: Clients, workgroup_arn: Ref | None
     """What the job's role may do with the warehouse: log in as itself, run statements, follow its own."""
     return RolePolicy(
         part=_PART,
-        name=f"{settings.role_name('glue')}/{WAREHOUSE_LOAD_POLICY}",
+        name=_load_policy_name(settings),
         clients=clients,
         depends_on=(role_id(settings, "glue"),),
         properties={"PolicyDocument": load_policy(settings, workgroup_arn, cluster)},

@@ -104,7 +104,11 @@ def make_plan(
     read = chosen.union(*(dependencies(resource) for resource in ordered if resource.id in chosen))
     needed = [resource for resource in ordered if resource.id in read]
     readings = read_all(needed)
-    outputs = {id_: reading.actual for id_, reading in readings.items()}
+    outputs = {
+        id_: reading.actual
+        for id_, reading in readings.items()
+        if reading.actual is not None or (id_ in chosen and not reading.unsupported)
+    }
     unavailable = {id_ for id_, reading in readings.items() if reading.unsupported}
     steps: list[Step] = []
     for resource in needed:
@@ -122,7 +126,7 @@ def make_plan(
 
 def _require_for(missing: Resource, chosen: Iterable[Resource]) -> None:
     for resource in chosen:
-        if resource.wanted and missing.wanted and missing.id in dependencies(resource):
+        if resource.wanted and missing.wanted and missing.id in _requirements(resource):
             raise PlatformError(
                 f"{resource.type} {resource.name}",
                 f"needs {missing.type} {missing.name} of {missing.part}, which does not exist",
@@ -131,7 +135,12 @@ def _require_for(missing: Resource, chosen: Iterable[Resource]) -> None:
 
 
 def dependencies(resource: Resource) -> frozenset[str]:
-    """The ids that must be there before this resource."""
+    """The ids that come before this resource."""
+    return _requirements(resource) | frozenset(resource.after)
+
+
+def _requirements(resource: Resource) -> frozenset[str]:
+    """Those of them that it cannot do without."""
     return references(resource.properties) | frozenset(resource.depends_on)
 
 

@@ -68,6 +68,17 @@ class Ref:
     form: str = "{}"
 
 
+@dataclass(frozen=True, slots=True)
+class WhereThere:
+    """A value of a mapping that stands only where another resource exists or is about to; else its key is left out.
+
+    resource: its id, which is one of those that the resource comes `after`.
+    """
+
+    resource: str
+    value: Any
+
+
 class _Marker:
     def __init__(self, text: str) -> None:
         self._text = text
@@ -106,7 +117,7 @@ class Resource(ABC):
 
     part: the folder it belongs to, or redshift, cloudtrail, athena; name: as in the account; properties: desired, may
     hold Refs and callables at any depth; depends_on: ids that must be there first (those of its Refs are added by
-    themselves); keep: why destroy leaves it alone without --delete-data, "" where it is removed.
+    themselves); after: ids that come first where they are planned too, and can be done without; keep: why destroy leaves it alone without --delete-data, "" where it is removed.
     """
 
     type: ClassVar[str]
@@ -120,6 +131,7 @@ class Resource(ABC):
     clients: Clients
     properties: Properties = field(default_factory=dict)
     depends_on: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
     keep: str = ""
     wanted: bool = True
 
@@ -205,16 +217,23 @@ def resolve(value: Any, outputs: Mapping[str, Mapping[str, Any] | None]) -> Any:
     """The value with each Ref replaced by the output it names, or by KNOWN_AFTER_APPLY where that is not there yet.
 
     A callable stands for what it returns (a zip's hash, built only when it is compared). outputs: resource id -> what
-    its read() returned.
+    its read() returned, None for what is about to be made; what is neither there nor planned has no entry.
     """
     if isinstance(value, Ref):
         found = (outputs.get(value.resource) or {}).get(value.output, KNOWN_AFTER_APPLY)
         return found if isinstance(found, _Marker) else value.form.format(found)
     if isinstance(value, Mapping):
-        return {key: resolve(item, outputs) for key, item in value.items()}
+        there = {key: item for key, item in value.items() if _is_there(item, outputs)}
+        return {key: resolve(item, outputs) for key, item in there.items()}
     if isinstance(value, list | tuple):
         return [resolve(item, outputs) for item in value]
+    if isinstance(value, WhereThere):
+        return resolve(value.value, outputs)
     return value() if callable(value) else value
+
+
+def _is_there(value: Any, outputs: Mapping[str, Mapping[str, Any] | None]) -> bool:
+    return not isinstance(value, WhereThere) or value.resource in outputs
 
 
 def has_unknown(value: Any) -> bool:

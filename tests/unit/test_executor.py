@@ -89,6 +89,16 @@ def test_dependants_wait_until_what_they_need_is_done() -> None:
     assert account.calls == ["create a", "create b", "create c"]
 
 
+def test_what_comes_after_another_waits_for_it_and_is_not_made_where_that_failed() -> None:
+    account = Account()
+    a, b = Thing(name="a", account=account), Thing(name="b", account=account, after=(id_of("a"),))
+    apply(b, a)
+    assert account.calls == ["create a", "create b"]
+    broken = Account(faults={"create a": PlatformError("a", "is broken", "Mend it.")})
+    a, b = Thing(name="a", account=broken), Thing(name="b", account=broken, after=(id_of("a"),))
+    assert outcomes(apply(b, a)) == {"a": Outcome.FAILED, "b": Outcome.SKIPPED}
+
+
 def test_a_failure_stops_its_dependants_and_nothing_else() -> None:
     account = Account(faults={"create a": PlatformError("a", "is broken", "Mend it.")})
     report = apply(

@@ -9,7 +9,7 @@ import pytest
 from infrastructure.canonical import ABSENT, Difference
 from infrastructure.errors import PlatformError
 from infrastructure.plan import Action, Step, in_order, make_plan
-from infrastructure.resource import KNOWN_AFTER_APPLY, UNSUPPORTED, Ref, Resource, resource_id
+from infrastructure.resource import KNOWN_AFTER_APPLY, UNSUPPORTED, Ref, Resource, WhereThere, resource_id
 from tests.unit.in_memory_account import Account, Thing
 
 
@@ -187,6 +187,21 @@ def test_needing_what_is_neither_there_nor_selected_is_an_error_that_names_its_p
     bucket = Thing(name="bucket", account=account, part="data_storage", properties={"Key": Ref(key.id, "Arn")})
     with pytest.raises(PlatformError, match="Apply security first"):
         make_plan([key, bucket], selected={bucket.id})
+
+
+@pytest.mark.parametrize(
+    ("there", "planned", "stands"), [(False, False, False), (False, True, True), (True, False, True)]
+)
+def test_a_value_for_where_another_is_there_stands_if_that_exists_or_is_planned(
+    there: bool, planned: bool, stands: bool
+) -> None:
+    account = Account({"warehouse": {}} if there else {})
+    warehouse = Thing(name="warehouse", account=account)
+    arguments = {"--mode": "x", "--load": WhereThere(warehouse.id, "yes")}
+    job = Thing(name="job", account=account, after=(warehouse.id,), properties={"Arguments": arguments})
+    plan = make_plan([job, warehouse], selected={job.id, warehouse.id} if planned else {job.id})
+    (step,) = [step for step in plan.steps if step.resource is job]
+    assert step.differences[0].new == {"--mode": "x"} | ({"--load": "yes"} if stands else {})
 
 
 def test_a_read_that_fails_says_which_resource_and_what_to_do() -> None:

@@ -384,3 +384,40 @@ def test_without_a_default_vpc_that_is_enough_plan_says_what_to_set_and_destroy_
     assert "REDSHIFT_SUBNET_IDS" in refused.value.todo
     account.apply(only=["security"]).raise_for_errors()
     account.destroy(delete_data=True).raise_for_errors()
+
+
+# --- The job that loads ---------------------------------------------------------------------------------------------
+
+
+def load_arguments(job: dict[str, Any]) -> set[str]:
+    return {name for name in job["DefaultArguments"] if name.startswith("--redshift_")}
+
+
+def test_a_job_without_a_warehouse_has_no_arguments_for_a_load_until_there_is_one(service: RedshiftService) -> None:
+    loading = {f"--redshift_{name}" for name in ("workgroup", "database", "schema", "copy_role_arn")}
+    with mock_aws():
+        account = EmulatedAccount(Settings(region="eu-central-1"))
+        service.answer_for(account.clients)
+        glue, name = account.client("glue"), account.settings.glue_job_name
+        account.apply(except_=["redshift"]).raise_for_errors()
+        assert load_arguments(glue.get_job(JobName=name)["Job"]) == set()
+        assert account.plan(except_=["redshift"]).changes == ()
+        updates: list[dict[str, Any]] = []  # moto has no UpdateJob: the request is looked at
+        glue.meta.events.register("before-parameter-build.glue.UpdateJob", lambda params, **_: updates.append(params))
+        account.apply().raise_for_errors()
+        assert [load_arguments(update["JobUpdate"]) for update in updates] == [loading]
+        glue.delete_job(JobName=name)
+        account.apply(except_=["redshift"]).raise_for_errors()
+        assert load_arguments(glue.get_job(JobName=name)["Job"]) == loading, "the warehouse stands"
+
+
+def test_nothing_starts_the_job_before_the_warehouse_and_its_right_to_it_stand(service: RedshiftService) -> None:
+    with mock_aws():
+        account = EmulatedAccount(Settings(region="eu-central-1"))
+        service.answer_for(account.clients)
+        report = account.apply()
+        report.raise_for_errors()
+    done = [result.resource.type for result in report.of(Outcome.DONE)]
+    trigger = done.index("AWS::Glue::Trigger")
+    assert done.index("Warehouse::Schema") < trigger
+    assert done.index("AWS::IAM::RolePolicy") < trigger
