@@ -112,7 +112,7 @@ def _load_arguments(settings: Settings, services: ServiceSettings) -> dict[str, 
 
 
 def _where_there_is_a_warehouse(settings: Settings, services: ServiceSettings) -> dict[str, WhereThere]:
-    """The load's arguments: without them a run curates and does not load, with them it fails for want of a warehouse."""
+    """The load's arguments: a run without them curates only, one with them fails where no warehouse stands."""
     arguments = _load_arguments(settings, services)
     return {name: WhereThere(load_ids(settings, services)[0], value) for name, value in arguments.items()}
 

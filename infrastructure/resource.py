@@ -117,7 +117,8 @@ class Resource(ABC):
 
     part: the folder it belongs to, or redshift, cloudtrail, athena; name: as in the account; properties: desired, may
     hold Refs and callables at any depth; depends_on: ids that must be there first (those of its Refs are added by
-    themselves); after: ids that come first where they are planned too, and can be done without; keep: why destroy leaves it alone without --delete-data, "" where it is removed.
+    themselves); after: ids that come first where they are planned too, and can be done without; keep: why destroy
+    leaves it alone without --delete-data, "" where it is removed.
     """
 
     type: ClassVar[str]
