@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from rich.console import Console
-
-from data_governance import lake_commands
-from data_ingestion.transaction_generator import DEFAULT_SEED
-from infrastructure import provisioning
-from infrastructure.errors import PlatformError
 
 _PIPED_WIDTH = 140  # where there is no terminal to fold for
 _EPILOG = """\
@@ -28,6 +22,18 @@ examples:
 
 def main(argv: list[str] | None = None) -> int:
     """Run one subcommand; the exit status (0 done, 1 error; plan: 2 changes; local: 1 where a hop is off)."""
+    try:
+        return _run(argv)  # whose imports take a second: Ctrl-C may come while they do
+    except KeyboardInterrupt:
+        print("\ninterrupted: run the same command again to complete the work", file=sys.stderr)
+        return 130
+
+
+def _run(argv: list[str] | None) -> int:
+    from rich.console import Console
+
+    from infrastructure.errors import PlatformError
+
     parser = _parser()
     arguments = parser.parse_args(argv)
     if not hasattr(arguments, "run"):
@@ -38,9 +44,6 @@ def main(argv: list[str] | None = None) -> int:
     except PlatformError as error:
         Console(stderr=True).print(f"[bold red]error:[/] {error}", soft_wrap=True, highlight=False)
         return 1
-    except KeyboardInterrupt:
-        Console(stderr=True).print("\n[bold]interrupted[/]: run the same command again to complete the work")
-        return 130
     return status
 
 
@@ -52,6 +55,9 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
+    from data_governance import lake_commands
+    from infrastructure import provisioning
+
     parser: argparse.ArgumentParser = _Parser(
         prog="orchestrate_pipeline.py",
         description=__doc__,
@@ -66,6 +72,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_local(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    from data_ingestion.transaction_generator import DEFAULT_SEED
+
     local = commands.add_parser(
         "local",
         help="run the whole pipeline on this machine",
@@ -90,13 +98,15 @@ def _add_local(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _count(text: str) -> int:
-    count = int(text.replace("_", "").replace(",", ""))
-    if count < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return count
+    digits = text.replace("_", "").replace(",", "")
+    if not digits.isdecimal() or int(digits) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1")
+    return int(digits)
 
 
 def _run_local(arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+
     from infrastructure.local import pipeline, run_report
 
     output = sys.stderr if arguments.json else sys.stdout
@@ -112,5 +122,15 @@ def _run_local(arguments: argparse.Namespace) -> int:
     return 0 if report.balanced else 1
 
 
+def _as_a_program() -> int:
+    """main, ended in order by whatever ends it, and readable on a terminal that lacks a character."""
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(ending) is not signal.SIG_IGN:  # as nohup sets it
+            signal.signal(ending, signal.default_int_handler)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    return main()
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(_as_a_program())

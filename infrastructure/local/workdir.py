@@ -43,7 +43,7 @@ class Workdir:
 
     def __init__(self, directory: str | None) -> None:
         self.kept = directory is not None
-        self.path = _usable(directory) if directory else Path(tempfile.mkdtemp(prefix="banking-data-"))
+        self.path = Path(tempfile.mkdtemp(prefix="banking-data-")) if directory is None else _usable(directory)
         self._lock = self._take_lock()
         self.incarnations = [Incarnation(**row) for row in self._read("state.json").get("incarnations", [])]
 
@@ -146,6 +146,8 @@ class Workdir:
 
 
 def _usable(directory: str) -> Path:
+    if not directory:
+        raise PlatformError("--workdir", "is empty", "Name a directory")
     path = Path(directory).expanduser().resolve()
     try:
         path.mkdir(parents=True, exist_ok=True)
