@@ -16,6 +16,7 @@ import argparse
 import csv
 import gzip
 import json
+import os
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -78,9 +79,16 @@ class Row:
 
 
 def read_source(path: str) -> list[Row]:
-    """All rows, in the file's order."""
-    with gzip.open(path, "rt") if path.endswith(".gz") else Path(path).open() as file:
-        return [_row(row) for row in csv.DictReader(file, delimiter=";")]
+    """All rows, in the file's order. PlatformError where the file can't be read or is another one."""
+    try:
+        with gzip.open(path, "rt") if path.endswith(".gz") else Path(path).open() as file:
+            return [_row(row) for row in csv.DictReader(file, delimiter=";")]
+    except (OSError, EOFError) as error:
+        raise PlatformError(path, f"can't be read ({error})", "Name trans.asc, plain or .gz") from None
+    except (KeyError, TypeError, ArithmeticError, UnicodeDecodeError):
+        raise PlatformError(
+            path, "has not the columns of trans.asc", "Name trans.asc of the PKDD'99 Discovery Challenge, plain or .gz"
+        ) from None
 
 
 def _row(row: dict[str, str]) -> Row:
@@ -197,6 +205,8 @@ def main() -> int:
     except PlatformError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:  # the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
