@@ -177,6 +177,20 @@ def test_ctrl_c_leaves_no_process_and_a_workdir_that_a_rerun_completes(tmp_path,
         assert hop(run, name) == hop(clean, name)
 
 
+def test_sigterm_ends_it_in_order_and_leaves_nothing_of_a_temporary_workdir(tmp_path):
+    command = [sys.executable, str(ROOT / "scripts" / "orchestrate_pipeline.py"), "local", "--transactions", "100"]
+    running = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=os.environ | {"TMPDIR": str(tmp_path)}
+    )
+    while running.poll() is None and not list(tmp_path.glob("banking-data-*/state.json")):
+        time.sleep(0.02)
+    running.terminate()
+    output, _ = running.communicate(timeout=60)
+    assert running.returncode == 130, output.decode()[-2000:]
+    assert b"interrupted" in output and b"Traceback" not in output
+    assert list(tmp_path.iterdir()) == []
+
+
 def _processes_naming(text):
     """Command lines of processes that mention a path."""
     found = []
