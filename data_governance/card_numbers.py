@@ -1,21 +1,23 @@
 """Card numbers (PANs) in text: the Luhn check, finding them wherever they were typed, and masking them.
 
 A card number is a run of 13 to 19 digits that passes the Luhn check (ISO/IEC 7812-1), typed in one piece or in groups.
-Digits are those of any script, separators are white space, dashes, control and invisible characters. IBANs are
-known by their own check (ISO 13616) and survive, and so does every other run of digits.
+Digits are those of any script, also written as \\uXXXX; white space, dashes, control characters and what can't be seen
+may stand between, as many as there are. IBANs are known by their own check (ISO 13616), UUIDs by their form; both
+survive, and so does every other run of digits.
 
 One random run of digits in ten passes the Luhn check, so a bank's own 13 to 19 digit number has that chance to be
 taken for a card number. See docs/lambda.md for what follows.
 
-Standard library only: goes into the Lambda zip.
+All that is done here takes time in proportion to the text's length, whatever stands in it: a record can be 1 MiB of
+anything. Standard library only: goes into the Lambda zip.
 """
 
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
-from collections.abc import Iterator, Sequence
-from operator import itemgetter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate, compress, pairwise
+from unicodedata import category
 
 from data_governance.iban import IBAN_LENGTHS, is_iban
 
@@ -23,34 +25,42 @@ MIN_DIGITS, MAX_DIGITS = 13, 19
 MASK = "*"
 KEPT_DIGITS = 4  # as card_last4; PCI DSS 3.4.1 allows them to be shown
 
-# What may stand between the digits of a card number: white space, dashes, controls and format characters (Unicode's
-# Z*, Pd, Cc, Cf), minus signs, fillers and variation selectors, and U+FFFD, which stands for bytes that were no text.
-_ASCII_SEPARATORS = r"\x00-\x20\x7f\-"
-_SEPARATORS = _ASCII_SEPARATORS + (
-    r"\x80-\xa0\xad\u034f\u058a\u05be\u0600-\u0605\u061c\u06dd\u070f\u0890-\u0891\u08e2\u115f-\u1160\u1400"
-    r"\u1680\u1806\u180b-\u180e\u2000-\u2015\u2028-\u202f\u2053\u205f-\u2064\u2066-\u206f\u207b\u208b"
-    r"\u2212\u2e17\u2e1a\u2e3a-\u2e3b\u2e40\u2e5d\u3000\u301c\u3030\u30a0\u3164\ufe00-\ufe0f\ufe31-\ufe32"
-    r"\ufe58\ufe63\ufeff\uff0d\uffa0\ufff9-\ufffd"
+# What may stand between the digits of a card number, in ASCII.
+_SEPARATORS = r"\x00-\x20\x7f\-"
+# 13 digits that could belong to one number. Each gap is gone through by the 12 digits before it at most.
+_CANDIDATE = re.compile(rf"[0-9](?:[{_SEPARATORS}]*+[0-9]){{{MIN_DIGITS - 1}}}")
+_THIRTEEN_DIGITS = re.compile(rf"\d(?:\D*+\d){{{MIN_DIGITS - 1}}}")
+_RUN = re.compile(rf"[0-9][0-9{_SEPARATORS}]*")
+
+# Beyond ASCII: all separators (Z*), dashes (Pd), marks that take no room (Mn, Me), and what is no character to
+# see: controls, formats, surrogates, private and unassigned ones (C*).
+_SEPARATING = frozenset({"Zs", "Zl", "Zp", "Pd", "Mn", "Me", "Cc", "Cf", "Cs", "Co", "Cn"})
+# And what only looks like a dash or a space, or (U+FFFD) stands for bytes that were no text.
+_LIKE_SEPARATORS = frozenset(
+    "\u02d7\u115f\u1160\u2043\u2053\u207b\u208b\u2212\u2500\u2501\u2796\u2800\u30fc\u3164\uff70\uffa0\ufffc\ufffd"
 )
-_MAX_SEPARATORS = 5  # in a row
 
+# A character as JSON may write it: itself, or an escape. Any number of backslashes counts as one: JSON in JSON doubles
+# them, and a text that says \u0034 of itself can be read as well.
+_WRITTEN = re.compile(
+    r"\\++u[dD][89abAB][0-9a-fA-F]{2}\\++u[dD][c-fC-F][0-9a-fA-F]{2}|\\++(?:u[0-9a-fA-F]{4}|[bfnrt])?|.", re.DOTALL
+)
 
-def _patterns(digit: str, separators: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """13 digits that could belong to one number, and a whole run of digits with separators."""
-    candidate = rf"{digit}(?:[{separators}]{{0,{_MAX_SEPARATORS}}}{digit}){{{MIN_DIGITS - 1}}}"
-    return re.compile(candidate), re.compile(rf"{digit}+(?:[{separators}]{{1,{_MAX_SEPARATORS}}}{digit}+)*")
-
-
-# Most texts are ASCII, and there the simple sets are three times as fast.
-_ASCII_CANDIDATE, _ASCII_RUN = _patterns("[0-9]", _ASCII_SEPARATORS)
-_CANDIDATE, _RUN = _patterns(r"\d", _SEPARATORS)
-_GROUP = re.compile(r"\d+")
 # Capitals or not, in one piece or with single spaces between groups, as on paper.
-_IBAN_START = re.compile(r"(?<![A-Za-z0-9])([A-Za-z]{2})[0-9]{2}(?=[ ]?[A-Za-z0-9])", re.ASCII)
-
-_is_uuid = re.compile(
-    "[0-9a-fA-F]{8}(-?)[0-9a-fA-F]{4}\\1[1-8][0-9a-fA-F]{3}\\1[89abAB][0-9a-fA-F]{3}\\1[0-9a-fA-F]{12}"
-).fullmatch
+_IBAN_START = re.compile(r"(?<![A-Za-z0-9])([A-Za-z]{2})[0-9]{2}(?=[ ]?[A-Za-z0-9])")
+_UUID = re.compile(
+    r"(?<![0-9A-Za-z])"
+    r"[0-9a-fA-F]{8}(-?)[0-9a-fA-F]{4}\1[1-8][0-9a-fA-F]{3}\1[89abAB][0-9a-fA-F]{3}\1[0-9a-fA-F]{12}"
+    r"(?![0-9A-Za-z])"
+)
+# A card number that a UUID may begin with: a brand's prefix and length, and no digit behind it. See docs/lambda.md.
+_BRANDED = re.compile(
+    r"(?:4(?:[0-9]{15}|[0-9]{18})"  # Visa
+    r"|(?:5[1-5][0-9]{2}|222[1-9]|22[3-9][0-9]|2[3-6][0-9]{2}|27[01][0-9]|2720)[0-9]{12}"  # Mastercard
+    r"|3[47][0-9]{13}|3(?:0[0-5]|[689][0-9])[0-9]{11}|35(?:2[89]|[3-8][0-9])[0-9]{12}"  # Amex, Diners, JCB
+    r"|6(?:011|4[4-9][0-9]|5[0-9]{2})[0-9]{12}(?:[0-9]{3})?|62[0-9]{14,17}"  # Discover, UnionPay
+    r"|(?:5018|5020|5038|6304|6759|676[1-3])[0-9]{10,15})(?![0-9])"  # Maestro
+)
 
 # Luhn sums of every four-digit group (the two even places doubled), so that a card number takes four or five look-ups.
 _DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
@@ -97,81 +107,131 @@ _CARD_FORM = re.compile("[0-9](?:[ -]?[0-9]){12,18}").fullmatch
 
 
 def has_candidate(text: str) -> bool:
-    """Whether 13 digits stand together, whatever they are. Most texts end here."""
-    return (_ASCII_CANDIDATE if text.isascii() else _CANDIDATE).search(text) is not None
+    """Whether 13 digits stand together, or may where something is escaped. Most texts end here."""
+    if "\\" in text:
+        return True
+    if text.isascii():
+        return _CANDIDATE.search(text) is not None
+    return _THIRTEEN_DIGITS.search(text) is not None and _CANDIDATE.search(text.translate(_in_ascii)) is not None
 
 
 def holds_card_number(text: str) -> bool:
     """Whether text holds a card number."""
-    return has_candidate(text) and next(_spans(text), None) is not None
+    return has_candidate(text) and next(_card_places(_characters(text)), None) is not None
 
 
 def identifier_holds_card_number(text: str) -> bool:
-    """Whether an identifier holds a card number. An IBAN or a UUID (RFC 9562) is none, as long a run as it may hold."""
-    return not (is_iban(text) or not has_candidate(text) or _is_uuid(text)) and holds_card_number(text)
+    """Whether an identifier holds a card number. Most that might are IBANs, and those are quickly known."""
+    return not is_iban(text) and holds_card_number(text)
 
 
 def mask_card_numbers(text: str) -> str:
-    """The text with all but the last four digits of every card number replaced by "*"; separators stay."""
-    while has_candidate(text):
-        spans = list(_spans(text))
-        if not spans:
-            break
-        masked = list(text)
-        for start, end in spans:
-            places = [place for place in range(start, end) if text[place].isdecimal()]
-            for place in places[:-KEPT_DIGITS]:
-                masked[place] = MASK
-        text = "".join(masked)
-    return text
+    """The text with all but the last four digits of every card number replaced by "*"; separators stay.
 
-
-def _spans(text: str) -> Iterator[tuple[int, int]]:
-    """(start, end) of each card number in text, left to right; they may overlap."""
-    ibans: list[tuple[int, int]] | None = None
-    for run in (_ASCII_RUN if text.isascii() else _RUN).finditer(text):
-        if run.end() - run.start() < MIN_DIGITS:
-            continue
-        groups = [group.span() for group in _GROUP.finditer(text, *run.span())]
-        if next(_card_spans(text, groups), None) is None:
-            continue
-        if ibans is None:  # looked for only now: most texts have no need
-            ibans = _iban_spans(text)
-        for start, end in _without(ibans, groups):
-            yield from _card_spans(text, groups[start:end])
-
-
-def _without(ibans: list[tuple[int, int]], groups: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """The stretches of groups, as (start, end), that stand in no IBAN."""
-    first = 0
-    for index, (start, _) in enumerate(groups):
-        place = bisect_right(ibans, start, key=itemgetter(0))
-        if place and start < ibans[place - 1][1]:
-            yield first, index
-            first = index + 1
-    yield first, len(groups)
-
-
-def _card_spans(text: str, groups: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """The card numbers among neighbouring groups of digits: every stretch of whole groups is tried.
-
-    A card number is often followed by more digits (an expiry date, a CVV), so the whole run is not enough.
+    A digit that is written as an escape becomes one "*" too.
     """
-    for first, (start, _) in enumerate(groups):
-        digits, end = "", None
-        for group_start, group_end in groups[first : first + MAX_DIGITS]:
-            if len(digits) + group_end - group_start > MAX_DIGITS:
-                break
-            digits += text[group_start:group_end]
-            if len(digits) >= MIN_DIGITS and passes_luhn(digits):
-                end = group_end
-        if end is not None:
-            yield start, end
+    if not has_candidate(text):
+        return text
+    characters = _characters(text)
+    for place in list(_card_places(characters)):
+        characters[place] = MASK
+    return "".join(characters)
 
 
-def _iban_spans(text: str) -> list[tuple[int, int]]:
+def _characters(text: str) -> list[str]:
+    """The text's characters, each as it is written."""
+    return _WRITTEN.findall(text) if "\\" in text else list(text)
+
+
+class _InAscii(dict[int, int | str]):
+    """For str.translate: ASCII as it is, digits of any script as those of ASCII, separators as spaces."""
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        if character.isdecimal():
+            return str(int(character))
+        return " " if category(character) in _SEPARATING or character in _LIKE_SEPARATORS else "?"
+
+
+_in_ascii = _InAscii({code: code for code in range(128)})
+
+
+def _read(written: str) -> str:
+    """The character that is meant."""
+    if len(written) == 1:
+        return written
+    escape = written.lstrip("\\")
+    if escape[:1] != "u":
+        return " " if escape else "\\"
+    code = int(escape[1:5], 16)
+    if len(escape) > 5:  # a pair of surrogates
+        code = 0x10000 + (code - 0xD800 << 10) + int(escape[-4:], 16) - 0xDC00
+    return chr(code)
+
+
+def _card_places(characters: list[str]) -> Iterator[int]:
+    """Where the digits stand that are to be masked, ascending."""
+    text = _without_ids("".join(map(_read, characters)).translate(_in_ascii))
+    for run in _RUN.finditer(text):
+        places = [place for place, each in enumerate(run[0], run.start()) if each.isdigit()]
+        if len(places) >= MIN_DIGITS:
+            yield from _masked_places(text, places)
+
+
+def _masked_places(text: str, places: list[int]) -> Iterator[int]:
+    """Of a run's digits, those to be masked.
+
+    Every stretch of whole groups is tried: a card number is often followed by more digits (an expiry date, a CVV).
+    Digits that are left of a group are tried as a group again, since what was masked ended there.
+    """
+    count = len(places)
+    is_end = [*(after - before > 1 for before, after in pairwise(places)), True]
+    sums = _luhn_sums("".join([text[place] for place in places]).encode("ascii"))
+    masked = bytearray(count)
+
+    def mask(start: int, limit: int) -> None:
+        for end in range(min(start + MAX_DIGITS, limit), start + MIN_DIGITS - 1, -1):
+            if is_end[end - 1] and sums[end % 2][start] == sums[end % 2][end]:
+                masked[start : end - KEPT_DIGITS] = b"\1" * (end - KEPT_DIGITS - start)
+                return
+
+    for start in range(count):
+        if start == 0 or is_end[start - 1]:
+            mask(start, count)
+    place = 0
+    while (start := masked.find(b"\1\0", place) + 1) > 0:
+        following = masked.find(b"\1", start)
+        mask(start, count if following < 0 else following)
+        place = start
+    return compress(places, masked)
+
+
+def _luhn_sums(digits: bytes) -> tuple[list[int], list[int]]:
+    """Of the digits before each place, the sum modulo 10 with every other one doubled: the odd places, the even ones.
+
+    A stretch passes the check if the sums at its start and its end agree; which ones, its end says.
+    """
+    plain, doubled = digits.translate(_PLAIN_VALUE), digits.translate(_DOUBLED_VALUE)
+    even, odd = bytearray(plain), bytearray(plain)
+    even[0::2] = doubled[0::2]
+    odd[1::2] = doubled[1::2]
+    return _sums(even), _sums(odd)
+
+
+def _sums(values: Iterable[int]) -> list[int]:
+    return [total % 10 for total in accumulate(values, initial=0)]
+
+
+def _without_ids(text: str) -> str:
+    """ASCII text with "?" where IBANs and UUIDs stand."""
+    kept = bytearray(text, "ascii")
+    for start, end in (*_iban_spans(text), *_uuid_spans(text)):
+        kept[start:end] = b"?" * (end - start)
+    return kept.decode("ascii")
+
+
+def _iban_spans(text: str) -> Iterator[tuple[int, int]]:
     """(start, end) of the IBANs in text, as electronic strings or in groups of four, capitals or not."""
-    spans = []
     for match in _IBAN_START.finditer(text):
         length = IBAN_LENGTHS.get(match[1].upper())
         if length is None:
@@ -183,5 +243,12 @@ def _iban_spans(text: str) -> list[tuple[int, int]]:
             end += (length - 1) // 4
             compact = text[start:end].replace(" ", "")
         if is_iban(compact.upper()) and not text[end : end + 1].isalnum():
-            spans.append((start, end))
-    return spans
+            yield start, end
+
+
+def _uuid_spans(text: str) -> Iterator[tuple[int, int]]:
+    """(start, end) of the UUIDs (RFC 9562) in text, but for those that begin with a card number."""
+    for match in _UUID.finditer(text):
+        number = _BRANDED.match(match[0].replace("-", ""))
+        if number is None or not passes_luhn(number[0]):
+            yield match.span()

@@ -5,27 +5,26 @@ Works on text and not on parsed JSON, since what is quarantined is often not JSO
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from data_governance.card_numbers import MASK, card_digits, mask_card_numbers
+from data_governance.card_numbers import MASK, card_digits, holds_card_number, mask_card_numbers
 
 REMOVED = "[removed]"
 
-# JSON may write any character as \uXXXX: a field's name that is written so would hide from what follows.
-_ESCAPED_ASCII = re.compile(r"\\u00(2[0-9a-fA-F]|[3-7][0-9a-fA-F])")
+# JSON may write any character as \uXXXX: a field's name that is written so would hide from what follows. Escapes are
+# gone through in pairs of backslash and what it escapes, so that \\u0031 stays what it says.
+_ESCAPE = re.compile(r"\\(?:u00(2[0-9a-fA-F]|[3-7][0-9a-fA-F])|.)", re.DOTALL)
 _KEEP_ESCAPED = ('"', "\\", "\x7f")
-_CARD_NUMBER_FIELD = re.compile(r"""(\\*["'])card[\s_-]*number\1\s*:\s*""", re.IGNORECASE)
+# Not from within a run of backslashes: each place of a long one would go through the rest.
+_CARD_NUMBER_FIELD = re.compile(r"""(?<!\\)(\\*["'])card[\s_-]*number\1\s*:\s*""", re.IGNORECASE)
 _CARD_NUMBER_TEXT = re.compile(r"""(card[\s_-]*number\W{0,8})(\d[\d\s-]*)""", re.IGNORECASE)
 _DIGIT = re.compile(r"\d")
+_NULL = re.compile(r"null\s*(?=[,}\]])")
 _BARE_VALUE_END = re.compile(r"[,}\]\n]|\Z")
 _STRUCTURE = re.compile(r"""\\.|["\[\]{}]""", re.DOTALL)
 _STRING_END = re.compile(r'\\.|"', re.DOTALL)
-# A character of a JSON string as it is written: a pair of surrogates, an escape, or itself.
-_WRITTEN = re.compile(
-    r'\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\["\\/bfnrt]|.', re.DOTALL
-)
+_WIDE_ENCODINGS = {"utf-32-le": 4, "utf-32-be": 4, "utf-16-le": 2, "utf-16-be": 2}
 
 
 def safe_payload(data: bytes, token: Callable[[str], str]) -> str:
@@ -34,32 +33,57 @@ def safe_payload(data: bytes, token: Callable[[str], str]) -> str:
     What stood as card_number is gone, whatever it was: a valid one became card_token and card_last4 (so that a
     corrected record keeps its card), anything else "[removed]". Card numbers elsewhere are masked.
 
-    Bytes that are no UTF-8 become U+FFFD: written in any other way they could still be read back as digits.
+    UTF-16 and UTF-32 are read as such. Other bytes that are no UTF-8 become U+FFFD: written in any other way they could
+    still be read back as digits.
     """
-    text = data.decode("utf-8", "replace")
+    for encoding, text in _wide_readings(data):
+        stored = _without_card_numbers(text, token)
+        # Where encodings are mixed, a digit may hide in another character.
+        if not holds_card_number(stored.encode(encoding).decode("latin-1")):
+            return stored
+    return _without_card_numbers(data.decode("utf-8", "replace"), token)
+
+
+def _wide_readings(data: bytes) -> Iterator[tuple[str, str]]:
+    """(encoding, text) where the bytes seem to be UTF-16 or UTF-32: mostly ASCII then, and no NUL is left."""
+    if b"\0" not in data:
+        return
+    for encoding, width in _WIDE_ENCODINGS.items():
+        # Cut off within a character: one that begins with NULs had nothing else yet.
+        whole = data + bytes(-len(data) % width) if encoding.endswith("le") else data[: len(data) // width * width]
+        try:
+            text = whole.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if "\0" not in text and 2 * len(text.encode("ascii", "ignore")) > len(text):
+            yield encoding, text
+
+
+def _without_card_numbers(text: str, token: Callable[[str], str]) -> str:
     if "\\u00" in text:
-        text = _ESCAPED_ASCII.sub(_unescaped, text)
-    text = _without_card_number(text, token)
-    return _mask_written(text) if "\\" in text else mask_card_numbers(text)
+        text = _ESCAPE.sub(_unescaped, text)
+    return mask_card_numbers(_without_card_number_field(text, token))
 
 
 def _unescaped(match: re.Match[str]) -> str:
-    character = chr(int(match[1], 16))
+    character = chr(int(match[1], 16)) if match[1] else "\\"
     return match[0] if character in _KEEP_ESCAPED else character
 
 
-def _without_card_number(text: str, token: Callable[[str], str]) -> str:
+def _without_card_number_field(text: str, token: Callable[[str], str]) -> str:
     kept: list[str] = []
     place = 0
     while field := _CARD_NUMBER_FIELD.search(text, place):
         start, end = field.end(), _value_end(text, field.end(), field[1])
         kept.append(text[place : field.start()])
-        digits = card_digits(text[start + 1 : end - 1]) if field[1] == '"' and text[start : start + 1] == '"' else None
-        if digits is None:
-            kept.append(f"{field[0]}{field[1]}{REMOVED}{field[1]}")
-        else:
-            kept.append(f'"card_token":"{token(digits)}","card_last4":"{digits[-4:]}"')
         place = end
+        digits = card_digits(text[start + 1 : end - 1]) if field[1] == '"' and text[start : start + 1] == '"' else None
+        if digits is not None:
+            kept.append(f'"card_token":"{token(digits)}","card_last4":"{digits[-4:]}"')
+        elif _NULL.match(text, start):
+            kept.append(text[field.start() : end])
+        else:
+            kept.append(f"{field[0]}{field[1]}{REMOVED}{field[1]}")
     kept.append(text[place:])
     return _CARD_NUMBER_TEXT.sub(lambda match: match[1] + _DIGIT.sub(MASK, match[2]), "".join(kept))
 
@@ -98,23 +122,3 @@ def _structure_end(text: str, start: int) -> int:
             if depth == 0:
                 return place
     return len(text)
-
-
-def _mask_written(text: str) -> str:
-    r"""The text with card numbers masked that JSON escapes hide: "4111\t1111", "\uff14\uff11"."""
-    written = _WRITTEN.findall(text)
-    read = "".join([_read(each) for each in written])
-    masked = mask_card_numbers(read)
-    if masked == read:
-        return text
-    return "".join(
-        [MASK if after != before else each for each, before, after in zip(written, read, masked, strict=True)]
-    )
-
-
-def _read(written: str) -> str:
-    """The one character that is meant; a half of a pair of surrogates stands for none."""
-    if len(written) == 1:
-        return written
-    character: str = json.loads(f'"{written}"')
-    return character if len(character) == 1 and not "\ud800" <= character <= "\udfff" else "\ufffd"

@@ -44,9 +44,10 @@ _DIGITS = b"0123456789"
 _CARD_LIKE = b"0" * MIN_DIGITS
 # Digits alike, so that few shapes of an amount are left.
 _AMOUNT_SHAPE = bytes(ord("0") if byte in _DIGITS else byte for byte in range(256))
-# Of an identifier: digits alike, other printable characters alike, and "!" for what none may hold. Dashes are deleted.
+# Of an identifier: digits alike, other printable characters alike, and "!" for what none may hold and for a backslash,
+# which may begin an escaped digit. Dashes are deleted.
 _IDENTIFIER_SHAPE = bytes(
-    ord("0") if byte in _DIGITS else byte if byte == 10 else ord("x") if 33 <= byte <= 126 else ord("!")
+    ord("0") if byte in _DIGITS else byte if byte == 10 else ord("x") if 33 <= byte <= 126 and byte != 92 else ord("!")
     for byte in range(256)
 )
 # Of ASCII text: digits alike, others alike, NUL between texts. What may stand inside a card number is deleted.
@@ -197,6 +198,8 @@ def _uncertain_texts(column: Sequence[Any]) -> Iterator[int]:
             elif "\0" in text or has_candidate(text):
                 yield place
     joined = "\0".join(plain).encode("ascii")
+    if b"\\" in joined:  # digits may be written as escapes
+        yield from (place for place, text in zip(places, plain, strict=True) if "\\" in text)
     shape = joined.translate(_TEXT_SHAPE, _TEXT_SEPARATORS)
     if _CARD_LIKE in shape or shape.count(b"\0") >= max(1, len(plain)):
         shapes = _shapes(plain, _TEXT_SHAPE, _TEXT_SEPARATORS, "\0")
