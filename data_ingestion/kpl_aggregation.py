@@ -14,9 +14,6 @@ from collections.abc import Iterator
 
 MAGIC = b"\xf3\x89\x9a\xc2"
 _DIGEST_BYTES = 16
-# A full record of 1 MiB holds some 3,500 transactions. Far more than that are no transactions, and what would be
-# written of each could fill the function's memory: such a record would block its shard.
-MAX_RECORDS = 20_000
 
 # Field numbers of AggregatedRecord and of its Record.
 _PARTITION_KEYS, _EXPLICIT_HASH_KEYS, _RECORDS = 1, 2, 3
@@ -33,19 +30,26 @@ def is_aggregate(data: bytes) -> bool:
     return data.startswith(MAGIC)
 
 
-def deaggregate(data: bytes) -> list[bytes]:
-    """The records inside, in order. BrokenAggregateError on any inconsistency, so that none is lost silently."""
+def deaggregate(data: bytes, at_most: int) -> list[bytes]:
+    """The records inside, in order. BrokenAggregateError on any inconsistency, so that none is lost silently.
+
+    Also where there are more of them than at_most.
+    """
     message = data[len(MAGIC) : -_DIGEST_BYTES]
     if len(data) < len(MAGIC) + _DIGEST_BYTES or hashlib.md5(message, usedforsecurity=False).digest() != data[-16:]:
         raise BrokenAggregateError("the digest does not match")
     keys = {_PARTITION_KEYS: 0, _EXPLICIT_HASH_KEYS: 0}
     records: list[bytes] = []
     for number, value in _fields(message):
+        if number > _RECORDS:
+            continue  # of a later version
+        if not isinstance(value, bytes):
+            raise BrokenAggregateError("a field of another type")
         if number in keys:
             keys[number] += 1
-        elif number == _RECORDS and isinstance(value, bytes):
+        else:
             records.append(value)
-            if len(records) > MAX_RECORDS:
+            if len(records) > at_most:
                 raise BrokenAggregateError("it holds too many records")
     if not records:
         raise BrokenAggregateError("it holds no record")
@@ -53,7 +57,11 @@ def deaggregate(data: bytes) -> list[bytes]:
 
 
 def _data(record: bytes, partition_keys: int, explicit_hash_keys: int) -> bytes:
-    found: dict[int, int | bytes] = dict(_fields(record))
+    found: dict[int, int | bytes] = {}
+    for number, value in _fields(record):
+        if number <= _DATA and number in found:
+            raise BrokenAggregateError("a field that stands twice")
+        found[number] = value
     data = found.get(_DATA)
     partition_key = found.get(_PARTITION_KEY_INDEX)
     explicit_hash_key = found.get(_EXPLICIT_HASH_KEY_INDEX, -1)
@@ -72,6 +80,8 @@ def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
     while place < len(message):
         tag, place = _varint(message, place)
         number, kind = tag >> 3, tag & 7
+        if number == 0:
+            raise BrokenAggregateError("a field without a number")
         if kind == _VARINT:
             value, place = _varint(message, place)
             yield number, value
@@ -82,7 +92,7 @@ def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
             length = 8 if kind == _FIXED64 else 4
         else:
             raise BrokenAggregateError("an unknown wire type")
-        if number == 0 or place + length > len(message):
+        if place + length > len(message):
             raise BrokenAggregateError("a field that runs over the end")
         yield number, message[place : place + length]
         place += length

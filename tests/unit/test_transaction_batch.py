@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import tracemalloc
 from decimal import Decimal
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from data_catalog.transaction_contract import LANDED_FIELDS, QUARANTINE_FIELDS, QUARANTINE_REASONS, TRANSACTION_FIELDS
 from data_governance.control_totals import UNREADABLE, ControlKey, ControlTotals
 from data_governance.tokenization import TokenKeys
+from data_ingestion.kinesis_records import MAX_AGGREGATED
 from data_ingestion.landing_rows import LandedRow
 from data_ingestion.transaction_batch import control_entry, process_batch
 from data_ingestion.transaction_generator import generate
@@ -320,6 +322,12 @@ def test_unknown_fields_are_kept_out_and_counted() -> None:
         ({"card_number": "41111111111111111111"}, "invalid_card_number"),
         ({"card_number": ""}, "invalid_card_number"),
         ({"card_number": 4111111111111111}, "wrong_type"),
+        ({"transaction_id": "4111111111111111a000000000000abc"}, "card_number_in_identifier"),
+        ({"transaction_id": "41111111-1111-1111-a000-000000000abc"}, "card_number_in_identifier"),
+        ({"transaction_id": "\\u0034111111111111111"}, "card_number_in_identifier"),
+        ({"account_id": "4111\\t1111\\t11111111"}, "card_number_in_identifier"),
+        ({"transaction_id": "a\\u0034"}, "landed"),
+        ({"transaction_id": "46925665-8229-4927-8d7e-b9f962f9da63"}, "landed"),
         ({"transaction_id": "4111111111111111"}, "card_number_in_identifier"),
         ({"transaction_id": "TX4111111111111111"}, "card_number_in_identifier"),
         ({"transaction_id": "4111-1111-1111-1111"}, "card_number_in_identifier"),
@@ -419,6 +427,41 @@ def test_a_broken_aggregate_is_quarantined_as_one_and_nothing_is_printed(capfd: 
     assert result.quarantined_by_reason == {"broken_aggregate": 3}
     assert result.streamed_totals.rows()[0]["records"] == 3
     assert capfd.readouterr() == ("", "")
+
+
+def test_aggregates_past_what_a_batch_can_hold_stay_whole_and_memory_stays_small() -> None:
+    """Lambda would pass on three times as many; taken apart, these take 200 MB."""
+    tiny = aggregated([b""] * MAX_AGGREGATED)
+    tracemalloc.start()
+    result = process(aggregated([transaction()]), *[tiny] * 12, aggregated([transaction()]))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # Beside the first one none of the large ones fits, and the last one does.
+    assert result.quarantined_by_reason == {"broken_aggregate": 12}
+    assert result.landed_records == 2
+    assert peak < 100 * 2**20
+
+
+def test_as_many_aggregated_records_as_a_batch_can_hold_are_taken_apart() -> None:
+    half = MAX_AGGREGATED // 2
+    result = process(*[aggregated([b""] * half)] * 2, aggregated([b"", b""]), transaction())
+    assert result.quarantined_by_reason == {"broken_aggregate": 1, "empty_record": MAX_AGGREGATED}
+    assert result.landed_records == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "row_text"),
+    [
+        ("\\u0034" + "1" * 15, "*" * 12 + "1111"),
+        ("\u00fc \\u0034" + "1" * 15, "\u00fc " + "*" * 12 + "1111"),
+        ("4111" + " " * 30 + "1111-1111" + "\t" * 9 + "1111", "****" + " " * 30 + "****-****" + "\t" * 9 + "1111"),
+        ("4111\U000e01011111\u030111111111", "****\U000e0101****\u0301****1111"),
+        ("C:\\u0031 and \\n", "C:\\u0031 and \\n"),
+    ],
+)
+def test_free_text_lands_with_card_numbers_masked_however_they_are_written(text: str, row_text: str) -> None:
+    rows = landed(process(transaction(), transaction(description=text), transaction(merchant_name=text)))
+    assert [row.get("description", row.get("merchant_name")) for row in rows] == [None, row_text, row_text]
 
 
 def test_landed_at_is_the_latest_arrival_wherever_it_stands() -> None:
