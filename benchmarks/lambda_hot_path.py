@@ -92,7 +92,7 @@ class StubbedAws:
     def __call__(self, service: str) -> StubbedAws:
         return self
 
-    def put_object(self, Bucket: str, Key: str, Body: bytes) -> None:
+    def put_object(self, Bucket: str, Key: str, Body: bytes, ChecksumAlgorithm: str) -> None:
         pass
 
     def get_secret_value(self, SecretId: str) -> dict[str, str]:

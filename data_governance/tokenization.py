@@ -50,7 +50,7 @@ class TokenKeys:
             document = json.loads(secret)
             current = document["current"]
             keys = {int(version): a2b_base64(key, strict_mode=True) for version, key in document["keys"].items()}
-        except (ValueError, TypeError, KeyError, AttributeError, Base64Error):
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError, Base64Error):
             current, keys = 0, {}
         if type(current) is not int:
             current, keys = 0, {}

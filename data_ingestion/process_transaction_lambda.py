@@ -23,7 +23,16 @@ from typing import Any
 
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import Metrics, MetricUnit, single_metric
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    CredentialRetrievalError,
+    HTTPClientError,
+    IncompleteReadError,
+    MetadataRetrievalError,
+    NoCredentialsError,
+)
+from botocore.exceptions import ConnectionError as NoConnectionError
 from isal import igzip
 
 from data_governance.tokenization import TokenKeys
@@ -64,6 +73,17 @@ _RETRYABLE_CODES = frozenset(
         "ThrottlingException",
         "TooManyRequestsException",
     }
+)
+
+
+# No answer, a broken one, or credentials that are not there yet. What else botocore raises is about the request.
+_RETRYABLE_ERRORS = (
+    CredentialRetrievalError,
+    HTTPClientError,
+    IncompleteReadError,
+    MetadataRetrievalError,
+    NoConnectionError,
+    NoCredentialsError,
 )
 
 
@@ -150,7 +170,8 @@ def _compressed(ndjson: bytes) -> bytes:
 
 def _put(bucket: str, key: str, body: bytes) -> int:
     try:
-        _client("s3").put_object(Bucket=bucket, Key=key, Body=body)
+        # The raw bucket's retention takes no object without a checksum, and not every boto3 of a runtime adds one.
+        _client("s3").put_object(Bucket=bucket, Key=key, Body=body, ChecksumAlgorithm="CRC32")
     except (BotoCoreError, ClientError) as error:
         fault = _fault(f"s3://{bucket}", error)
     else:
@@ -182,7 +203,7 @@ def _fault(where: str, error: BotoCoreError | ClientError) -> PlatformError:
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         retryable = status >= 500 or status == 429 or _code(error) in _RETRYABLE_CODES
     else:
-        retryable = True  # no answer: connection, timeout, endpoint, credentials not there yet
+        retryable = isinstance(error, _RETRYABLE_ERRORS)
     kind = RetryableError if retryable else PlatformError
     return kind(where, _code(error), "See the function's role, the bucket and its key")
 

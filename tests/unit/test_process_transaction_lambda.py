@@ -10,7 +10,13 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
+from botocore.exceptions import (
+    ClientError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    ParamValidationError,
+    ReadTimeoutError,
+)
 from botocore.stub import Stubber
 
 from data_governance.tokenization import TokenKeys
@@ -38,7 +44,9 @@ class Account:
     def __init__(self) -> None:
         self.puts: list[tuple[str, str, bytes]] = []
         self.secret = {"current": 1, "keys": {"1": base64.b64encode(bytes(range(32))).decode()}}
+        self.secret_text = ""  # where set, instead of secret
         self.secret_reads = 0
+        self.checksums: list[str] = []
         self.put_fault: Callable[[str, str], Exception | None] = lambda bucket, key: None
         self.secret_fault: Exception | None = None
 
@@ -46,18 +54,19 @@ class Account:
         assert service in ("s3", "secretsmanager")
         return self
 
-    def put_object(self, Bucket: str, Key: str, Body: bytes) -> None:
+    def put_object(self, Bucket: str, Key: str, Body: bytes, ChecksumAlgorithm: str) -> None:
         fault = self.put_fault(Bucket, Key)
         if fault is not None:
             raise fault
         self.puts.append((Bucket, Key, Body))
+        self.checksums.append(ChecksumAlgorithm)
 
     def get_secret_value(self, SecretId: str) -> dict[str, str]:
         assert SecretId == ENVIRONMENT["TOKENIZATION_SECRET_ID"]
         self.secret_reads += 1
         if self.secret_fault is not None:
             raise self.secret_fault
-        return {"SecretString": json.dumps(self.secret)}
+        return {"SecretString": self.secret_text or json.dumps(self.secret)}
 
     def body(self, prefix: str) -> bytes:
         (body,) = (body for _, key, body in self.puts if key.startswith(prefix))
@@ -159,6 +168,7 @@ def test_objects_are_gzip_without_a_time(account: Account) -> None:
         client_error("ExpiredToken", 400),
         EndpointConnectionError(endpoint_url="https://s3"),
         ReadTimeoutError(endpoint_url="https://s3"),
+        NoCredentialsError(),
     ],
     ids=lambda fault: type(fault).__name__ if not isinstance(fault, ClientError) else fault.response["Error"]["Code"],
 )
@@ -185,6 +195,27 @@ def test_a_fault_that_stays_is_an_error_of_the_function(account: Account, code: 
     with pytest.raises(PlatformError, match=code) as caught:
         function.handler(event(transaction()), None)
     assert caught.value.__context__ is None
+
+
+def test_a_request_that_boto3_refuses_is_an_error_of_the_function(account: Account) -> None:
+    """As a bucket name of another form is; the error's own text may hold what was sent."""
+    fault = ParamValidationError(report="4111111111111111")
+    account.put_fault = lambda bucket, key: fault
+    with pytest.raises(PlatformError, match="ParamValidationError") as caught:
+        function.handler(event(transaction()), None)
+    assert "4111" not in str(caught.value)
+    assert caught.value.__context__ is None
+
+
+def test_objects_carry_a_checksum_as_the_raw_buckets_retention_demands(account: Account) -> None:
+    function.handler(event(*GOOD_AND_BAD), None)
+    assert account.checksums == ["CRC32"] * 3
+
+
+def test_a_secret_too_deep_to_be_read_gives_the_batch_back(account: Account) -> None:
+    account.secret_text = "[" * 100_000
+    assert function.handler(event(transaction()), None)["batchItemFailures"]
+    assert account.puts == []
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,7 @@ def test_the_fingerprint_keeps_to_the_first_version_and_is_no_token() -> None:
         json.dumps({"current": 1, "keys": {"1": "*" * 44}}),
         json.dumps({"current": 1, "keys": {"1": 5}}),
         json.dumps({"current": 1, "keys": [KEY_1.hex()]}),
+        "[" * 100_000,
     ],
 )
 def test_a_secret_of_another_form_is_refused_without_a_word_of_it(text: str) -> None:

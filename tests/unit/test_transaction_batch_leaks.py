@@ -1,7 +1,7 @@
 """The leak hunt: 10,000 card numbers planted everywhere, and none of them in anything that the function lets out.
 
-Looked for in clear (with any separators), in base64 at any alignment and in hex, in what is written to S3, logs,
-metrics, standard output and error, exceptions and returned values.
+Looked for in clear (with any separators, escaped or not), in base64 at any alignment and in hex, in what is written to
+S3, logs, metrics, standard output and error, exceptions and returned values.
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ import re
 import traceback
 import unicodedata
 from collections.abc import Callable, Iterator
+from types import ModuleType
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
 from data_catalog.transaction_contract import TRANSACTION_FIELDS
-from data_ingestion import process_transaction_lambda
+from data_ingestion import process_transaction_lambda, transaction_batch
 from infrastructure import aws
 from infrastructure.errors import PlatformError
 from tests.unit.kinesis_events import (
@@ -32,6 +34,7 @@ from tests.unit.kinesis_events import (
     event_records,
     gunzipped,
     luhn_digit,
+    transaction,
 )
 
 CARDS = 10_000
@@ -39,14 +42,20 @@ _RUN = re.compile(r"\d{13,}")
 _DIGITS = re.compile(rb"[0-9]{13,}")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{12,}")
 _HEX = re.compile(rb"(?:3[0-9]){13,}")
-_BETWEEN = re.compile(r"[\s\-\u00ad\u200b-\u200f\u2010-\u2015\u2060\ufeff\x00-\x1f]+")
+_ESCAPE = re.compile(r"\\+u([0-9a-fA-F]{4})")
+_ESCAPED_SPACE = re.compile(r"\\+[bfnrt]")
+
+_SEPARATORS = (
+    "\u00a0", "\u2009", "\u2011", "  ", " - ", "\u200b", "\t", "\r\n", " " * 9, "-" * 9, "\u3000", "\u30fc", "\ufe0f",
+    "\u0301", "\U000e0101",
+)  # fmt: skip
 
 Plant = Callable[[str, random.Random], bytes]
 
 
 def dressed(number: str, random_: random.Random) -> str:
     """As people and systems write it: in one piece, in groups, with spaces of all kinds and dashes."""
-    separator = random_.choice(("", "", " ", "-", "\u00a0", "\u2009", "\u2011", "  ", " - ", "\u200b"))
+    separator = random_.choice(("", "", " ", "-", *_SEPARATORS))
     sizes = (4, 6, 5, 4) if len(number) == 15 else (4, 4, 4, 4, 4)
     places = [sum(sizes[:count]) for count in range(len(sizes))]
     return separator.join(number[place : place + size] for place, size in zip(places, sizes, strict=True)).rstrip(
@@ -123,7 +132,21 @@ def _no_json(number: str, random_: random.Random) -> bytes:
 
 
 def _other_encoding(number: str, random_: random.Random) -> bytes:
-    return f"pan {number} ".encode(random_.choice(("utf-16", "utf-16-be", "utf-32-le", "cp037", "utf-8-sig")))
+    encodings = ("utf-16", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be", "cp037", "utf-8-sig")
+    data = f"pan {dressed(number, random_)} ".encode(random_.choice(encodings), "replace")
+    return data[: len(data) - random_.randrange(3)]
+
+
+def _escaped_twice(number: str, random_: random.Random) -> bytes:
+    text = "".join(f"{random_.choice((chr(92) * 2, chr(92) * 4))}u{ord(digit):04X}" for digit in number)
+    name = random_.choice(("description", "merchant_name", "x", "transaction_id"))
+    return encoded(TRANSACTION)[:-2] + f'","{name}":"{text}"}}'.encode()
+
+
+def _escaped_between(number: str, random_: random.Random) -> bytes:
+    document = TRANSACTION | {random_.choice(("description", "x")): dressed(number, random_)}
+    text = json.dumps(document | {"y": json.dumps(document)})
+    return text[: len(text) - random_.randrange(3)].encode()
 
 
 def _invalid_utf8(number: str, random_: random.Random) -> bytes:
@@ -138,7 +161,8 @@ def _aggregated(number: str, random_: random.Random) -> bytes:
 PLANTS: tuple[Plant, ...] = (
     _in_field, _in_field, _in_field, _in_field, _as_card_number, _as_bad_card_number, _with_another_fault,
     _as_json_number, _in_a_key, _in_an_unknown_field, _in_free_text, _in_broken_json, _twice, _two_objects, _escaped,
-    _other_digits, _no_json, _other_encoding, _invalid_utf8, _aggregated,
+    _other_digits, _no_json, _other_encoding, _other_encoding, _escaped_twice, _escaped_between, _invalid_utf8,
+    _aggregated,
 )  # fmt: skip
 
 
@@ -153,7 +177,7 @@ def planted(count: int, seed: int) -> Iterator[tuple[str, bytes]]:
 
 def leaks(text: str, numbers: set[str]) -> set[str]:
     """Which of the numbers can be read in the text: in clear, in base64, in hex."""
-    found = set(_in_clear(text, numbers))
+    found = set(_in_clear("|".join((text, *_strings(text))), numbers))
     raw = text.encode("utf-8", "replace")
     for match in _HEX.finditer(raw):
         found.update(_in_clear(bytes.fromhex(match[0].decode()).decode("ascii"), numbers))
@@ -161,19 +185,43 @@ def leaks(text: str, numbers: set[str]) -> set[str]:
         for offset in range(4):
             chunk = match[0][offset:].translate(bytes.maketrans(b"-_", b"+/"))
             decoded = base64.b64decode(chunk + b"A" * (-len(chunk) % 4))
-            for run in _DIGITS.findall(decoded):
+            for run in _DIGITS.findall(decoded.translate(None, b"\0")):
                 found.update(_windows(run.decode("ascii"), numbers))
     return found
 
 
+def _strings(text: str) -> Iterator[str]:
+    """The keys and values in those lines of the text that are JSON."""
+    for line in text.splitlines():
+        try:
+            values = [json.loads(line)]
+        except (ValueError, RecursionError):
+            continue
+        while values:
+            value = values.pop()
+            if isinstance(value, dict):
+                values += [*value, *value.values()]
+            elif isinstance(value, list):
+                values += value
+            elif isinstance(value, str):
+                yield value
+
+
 def _in_clear(text: str, numbers: set[str]) -> Iterator[str]:
-    if not text.isascii():
-        text = unicodedata.normalize("NFKC", text)
-        text = "".join(str(unicodedata.decimal(each)) if each.isdecimal() else each for each in text)
-    if "\\u00" in text:
-        text = re.sub(r"\\u00(3\d)", lambda match: chr(int(match[1], 16)), text)
-    for run in _RUN.findall(_BETWEEN.sub("", text)):
+    if "\\" in text:
+        text = _ESCAPED_SPACE.sub(" ", _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text))
+        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    for run in _RUN.findall(text.translate({ord(each): _digit(each) for each in set(text)})):
         yield from _windows(run, numbers)
+
+
+def _digit(character: str) -> str:
+    """The digit that a character is, nothing where it is not seen between digits, else itself."""
+    normal = unicodedata.normalize("NFKC", character)
+    if character.isdecimal() or normal.isdecimal():
+        return str(unicodedata.decimal(normal[0]))
+    unseen = unicodedata.category(character)[0] in "ZC" or unicodedata.category(character) in ("Pd", "Mn", "Me")
+    return "" if unseen or character in "\u30fc\ufffd" else character
 
 
 def _windows(run: str, numbers: set[str]) -> Iterator[str]:
@@ -189,7 +237,8 @@ class MemoryS3:
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
 
-    def put_object(self, Bucket: str, Key: str, Body: bytes) -> None:
+    def put_object(self, Bucket: str, Key: str, Body: bytes, ChecksumAlgorithm: str) -> None:
+        assert ChecksumAlgorithm == "CRC32"
         self.objects[f"{Bucket}/{Key}"] = Body
 
     def everything(self) -> str:
@@ -237,9 +286,43 @@ def test_the_hunt_finds_what_is_there() -> None:
         "\uff14" + "\uff11" * 15,
         "\\u0034111111111111111",
         "4\x001" + "\x001" * 14,
+        *(
+            json.dumps({"payload": separator.join(number)})
+            for separator in ("\0", "\t", "\u00a0", "\U000e0101", *_SEPARATORS)
+        ),
+        json.dumps({"payload": json.dumps({"x": ["\t".join(number)]})}),
+        json.dumps({"payload": "".join(f"\\u{ord(digit):04x}" for digit in number)}),
+        json.dumps({"payload": base64.b64encode(number.encode("utf-16")).decode()}),
+        json.dumps({number: 1}),
     ):
         assert leaks(text, {number}) == {number}, text
     assert leaks("4111111111111112 4111.1111", {number}) == set()
+    assert leaks(json.dumps({"a": number[:8], "b": number[8:]}), {number}) == set()
+
+
+FAILING_STEPS: tuple[tuple[ModuleType, str], ...] = (
+    (process_transaction_lambda, "process_batch"),
+    (process_transaction_lambda, "_write"),
+    (process_transaction_lambda, "_report"),
+    (transaction_batch, "decode_records"),
+    (transaction_batch, "uncertain"),
+    (transaction_batch, "validate"),
+    (transaction_batch, "landed_rows"),
+    (transaction_batch, "quarantined_row"),
+)
+
+
+def _raised(event: dict[str, Any], step: tuple[ModuleType, str]) -> str:
+    """What Lambda would print where a step fails with what it was given in the error's text: all that led to it."""
+
+    def fails(*arguments: Any, **named: Any) -> Any:
+        raise ValueError(f"could not handle {arguments!r} of {event!r}")
+
+    with patch.object(*step, fails), pytest.raises(PlatformError) as caught:
+        process_transaction_lambda.handler(event, None)
+    assert caught.value.__context__ is None and caught.value.__cause__ is None
+    assert "ValueError" in str(caught.value)
+    return "".join(traceback.format_exception(caught.value))
 
 
 def test_none_of_10000_card_numbers_gets_out(
@@ -249,14 +332,16 @@ def test_none_of_10000_card_numbers_gets_out(
     plants = list(planted(CARDS, seed=20_261_123))
     numbers = {number for number, _ in plants}
     assert len(numbers) > CARDS * 0.999
-    returned = []
+    returned, raised = [], []
     for start in range(0, CARDS, 500):
         datas = [data for _, data in plants[start : start + 500]]
         event = {"Records": event_records(datas, first=10**55 + start * 1000)}
+        raised.append(_raised(event, FAILING_STEPS[start // 500 % len(FAILING_STEPS)]))
         returned.append(process_transaction_lambda.handler(event, None))
     captured = capfd.readouterr()
-    everything = "\n".join([s3.everything(), captured.out, captured.err, caplog.text, repr(returned)])
+    everything = "\n".join([s3.everything(), captured.out, captured.err, caplog.text, repr(returned), *raised])
     assert len(s3.objects) == 3 * CARDS // 500
+    assert len(raised) >= len(FAILING_STEPS)
     assert '"message":"batch landed"' in captured.out
     found = leaks(everything, numbers)
     assert not found, f"{len(found)} card numbers got out"  # how many, not which
@@ -280,22 +365,12 @@ def _spoiled(number: str, random_: random.Random) -> bytes:
     return data if random_.random() < 0.8 else data[: data.index(b'"card_number"') + 16 + random_.randrange(20)]
 
 
-@pytest.mark.parametrize("step", ["process_batch", "_write", "_report"])
+@pytest.mark.parametrize("step", FAILING_STEPS, ids=lambda step: step[1])
 def test_an_unexpected_error_carries_no_record(
-    s3: MemoryS3, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, step: str
+    s3: MemoryS3, capfd: pytest.CaptureFixture[str], step: tuple[ModuleType, str]
 ) -> None:
-    """As Lambda would print it: with the traceback and every error that it came from."""
     number = "4111111111111111"
-    event = {"Records": event_records([encoded(TRANSACTION | {"card_number": number})])}
-
-    def fails(*arguments: Any, **named: Any) -> Any:
-        raise ValueError(f"could not handle {number} of {event!r}")
-
-    monkeypatch.setattr(process_transaction_lambda, step, fails)
-    with pytest.raises(PlatformError) as caught:
-        process_transaction_lambda.handler(event, None)
-    printed = "".join(traceback.format_exception(caught.value))
+    datas = [encoded(TRANSACTION | {"card_number": number}), transaction(amount=number)]
+    printed = _raised({"Records": event_records(datas)}, step)
     captured = capfd.readouterr()
     assert not leaks(printed + captured.out + captured.err, {number})
-    assert caught.value.__context__ is None and caught.value.__cause__ is None
-    assert "ValueError" in str(caught.value)
