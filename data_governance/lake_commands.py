@@ -146,6 +146,8 @@ def run_replay(arguments: argparse.Namespace) -> int:
         settings = place.settings
         report = Replay(place.s3, settings.bucket("raw"), settings.bucket("quarantine")).run(arguments.prefix)
     print(f"{report.read:,} corrected records read, {report.replayed:,} put into raw")
+    if report.repeated:
+        print(f"{report.repeated:,} were equal to another one and count once")
     if report.replayed_before:
         print(f"{report.replayed_before:,} had been replayed before and were left alone")
     if report.replayed:

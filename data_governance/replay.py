@@ -13,53 +13,19 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 
-from data_catalog.transaction_contract import (
-    CREDIT_DEBIT_INDICATORS,
-    CURRENCY_MINOR_UNITS,
-    LANDED_FIELDS,
-    POSITION_FIELDS,
-    TRANSACTION_FIELDS,
-    Type,
-)
 from data_governance.control_totals import ControlKey, ControlTotals
+from data_governance.corrected_records import POSITION, Corrected, Position, Record, parse
 from infrastructure.errors import PlatformError
 from infrastructure.settings import RAW_CONTROL_PREFIX, RAW_TRANSACTIONS_PREFIX
 
-Record = dict[str, Any]
-
-_POSITION = tuple(field_.name for field_ in POSITION_FIELDS if field_.name != "arrival_time")
-_REQUIRED = frozenset(field_.name for field_ in LANDED_FIELDS if field_.required)
-_LANDED = {field_.name: field_ for field_ in LANDED_FIELDS}
-_NEVER_LANDED = {field_.name for field_ in TRANSACTION_FIELDS} - _LANDED.keys()
 _SHARD = "shardId-000000000000"  # a replay has one
 _CONTROL_PREFIX = f"{RAW_CONTROL_PREFIX}replay/"
-
-
-class Position(NamedTuple):
-    """Where a record stood when it was quarantined."""
-
-    stream_incarnation: str
-    shard_id: str
-    sequence_number: str
-    sub_sequence_number: int
-
-
-@dataclass(frozen=True, slots=True)
-class Corrected:
-    """One corrected record, and where it was read: for error messages."""
-
-    where: str
-    record: Record
-
-    @property
-    def position(self) -> Position:
-        return Position(*(self.record[name] for name in _POSITION))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,46 +40,13 @@ class ReplayObject:
 
 @dataclass(slots=True)
 class ReplayReport:
-    """How many corrected records were read, put into raw, and left alone because they were replayed before."""
+    """How many lines were read, put into raw, and left alone: as equals of another line, or replayed before."""
 
     read: int = 0
     replayed: int = 0
+    repeated: int = 0
     replayed_before: int = 0
     totals: ControlTotals = field(default_factory=ControlTotals)
-
-
-def parse(where: str, lines: Iterable[bytes]) -> Iterator[Corrected]:
-    """The corrected records of one object. Raises PlatformError that names the line and the field, never a value."""
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        place = f"{where} line {number}"
-        try:
-            record = json.loads(line)
-        except ValueError:
-            raise _refused(place, "is not JSON") from None
-        if not isinstance(record, dict):
-            raise _refused(place, "is not a JSON object")
-        _check(place, record)
-        yield Corrected(place, record)
-
-
-def _check(place: str, record: Record) -> None:
-    """What the ETL can't judge any more, or what would break the accounting; all else the ETL checks."""
-    if forbidden := record.keys() & _NEVER_LANDED:
-        raise _refused(place, f"holds {', '.join(sorted(forbidden))}, which never lands")
-    if missing := sorted(name for name in _REQUIRED if record.get(name) is None):
-        raise _refused(place, f"lacks {', '.join(missing)}")
-    if record.keys() - _LANDED.keys():
-        raise _refused(place, "holds fields that are not in the landed schema")
-    for name, value in record.items():
-        expected = int if _LANDED[name].type is Type.INTEGER else str
-        if value is not None and not isinstance(value, expected):
-            raise _refused(place, f"has a {name} that is no {'integer' if expected is int else 'string'}")
-
-
-def _refused(place: str, what: str) -> PlatformError:
-    return PlatformError(place, what, "Correct it to the landed schema (docs/operations.md) and replay again")
 
 
 def build(corrected: list[Corrected], now: datetime) -> ReplayObject:
@@ -132,7 +65,7 @@ def build(corrected: list[Corrected], now: datetime) -> ReplayObject:
     totals = ControlTotals()
     for number, one in enumerate(ordered, 1):
         own = Position(incarnation, _SHARD, str(number), 0)
-        rows.append(one.record | dict(zip(_POSITION, own, strict=True)))
+        rows.append(one.record | dict(zip(POSITION, own, strict=True)))
         totals.add(*control_entry(one.record))
     name = f"{incarnation}-{_SHARD}-1-{len(rows)}"
     raw_key = f"{RAW_TRANSACTIONS_PREFIX}{now:arrival_date=%Y-%m-%d/arrival_hour=%H}/{name}.ndjson.gz"
@@ -158,13 +91,20 @@ def build(corrected: list[Corrected], now: datetime) -> ReplayObject:
 
 
 def control_entry(record: Record) -> tuple[ControlKey, Decimal]:
-    """What a corrected record counts for; unreadable where the ETL will quarantine it again."""
-    currency, indicator = record["currency"], record["credit_debit_indicator"]
-    whole, _, fraction = record["amount"].partition(".")
-    plain = (whole + fraction).isascii() and (whole + fraction).isdigit() and len(whole) <= 14 and len(fraction) <= 4
-    if not plain or currency not in CURRENCY_MINOR_UNITS or indicator not in CREDIT_DEBIT_INDICATORS:
-        return ControlKey(None, None), Decimal(0)
-    return ControlKey(currency, indicator), Decimal(record["amount"])
+    """What a corrected record counts for."""
+    return ControlKey(record["currency"], record["credit_debit_indicator"]), Decimal(record["amount"])
+
+
+def _distinct(corrected: list[Corrected]) -> dict[Position, Corrected]:
+    """Each position's record: a record that was quarantined twice may be corrected twice, in the same way."""
+    found: dict[Position, Corrected] = {}
+    for one in corrected:
+        first = found.setdefault(one.position, one)
+        if first.record != one.record:
+            raise PlatformError(
+                one.where, f"corrects the record of {first.where} in another way", "Leave one of the two lines"
+            )
+    return found
 
 
 class Replay:
@@ -178,10 +118,9 @@ class Replay:
     def run(self, prefix: str) -> ReplayReport:
         """Replay all that lies under the prefix and was not replayed before.
 
-        Raises PlatformError where nothing lies there, a line is not of the landed schema, or a position was never
-        quarantined; nothing is written then.
+        Raises PlatformError where nothing lies there, a line is no landed row, a position was never quarantined, or
+        two lines correct the same record differently; nothing is written then.
         """
-        report = ReplayReport()
         corrected = [one for key in self._keys(self._quarantine, prefix) for one in parse(key, self._lines(key))]
         if not corrected:
             raise PlatformError(
@@ -189,21 +128,20 @@ class Replay:
                 "holds no corrected records",
                 "Put corrected lines of the landed schema there and name that prefix with --from",
             )
-        report.read = len(corrected)
-        before = self._replayed_before()
+        distinct = _distinct(corrected)
         quarantined = self._quarantined_positions(prefix)
-        todo: dict[Position, Corrected] = {}
-        for one in corrected:
+        for one in distinct.values():
             if one.position not in quarantined:
                 raise PlatformError(
                     one.where, "names a position that is not in quarantine", "Keep the position fields as quarantined"
                 )
-            if one.position in todo:
-                raise PlatformError(one.where, "corrects a record that an earlier line corrects", "Leave one of them")
-            if one.position in before:
-                report.replayed_before += 1
-            else:
-                todo[one.position] = one
+        before = self._replayed_before()
+        todo = {position: one for position, one in distinct.items() if position not in before}
+        report = ReplayReport(
+            read=len(corrected),
+            repeated=len(corrected) - len(distinct),
+            replayed_before=len(distinct) - len(todo),
+        )
         if todo:
             written = build(list(todo.values()), datetime.now(UTC))
             # Control first: interrupted in between, the next replay finds it without its raw object and begins anew.
@@ -232,7 +170,7 @@ class Replay:
                 continue
             for line in self._lines(key):
                 row = json.loads(line)
-                found.add(Position(*(row[name] for name in _POSITION)))
+                found.add(Position(*(row[name] for name in POSITION)))
         return found
 
     def _lines(self, key: str) -> list[bytes]:

@@ -210,16 +210,77 @@ def test_a_row_that_the_etl_quarantined_balances_after_its_replay(s3):
         ([full_row(3, amount=1.5)], "amount that is no string"),
         ([full_row(3, extra="x")], "not in the landed schema"),
         ([full_row(99)], "not in quarantine"),
-        ([full_row(3), full_row(3)], "an earlier line corrects"),
+        ([full_row(4), full_row(3), full_row(3, amount="2.00")], "line 3.*corrects the record of .* line 2 in another"),
+        ([full_row(4), full_row(3, event_time="2026-03-02 10:00")], "line 2.* bad event_time .*with an offset"),
+        ([full_row(3, event_time="2026-03-05T00:00:00Z")], "bad event_time .*later than its arrival"),
+        ([full_row(3, arrival_time="2026-03-02T00:00:01")], "bad arrival_time"),
+        ([full_row(3, landed_at="soon")], "bad landed_at"),
+        ([full_row(3, currency="EURO")], "bad currency"),
+        ([full_row(3, amount="1.005")], "bad amount .*more decimals"),
+        ([full_row(3, currency="JPY", amount="1.5")], "bad amount .*more decimals"),
+        ([full_row(3, status="DONE")], "bad status"),
+        ([full_row(3, transaction_type="REVERSAL")], "bad original_transaction_id"),
+        ([full_row(3, merchant_country="XX")], "bad merchant_country"),
+        ([full_row(3, sequence_number="03")], "bad sequence_number"),
+        ([full_row(3, sub_sequence_number=True)], "sub_sequence_number that is no integer"),
+        ([full_row(3, account_id="4242424242424242")], "bad account_id .*card number"),
+        ([full_row(3, card_token="4242424242424242")], "bad card_token"),
+        ([full_row(3, card_last4="4242 4242 4242 4242")], "bad card_last4"),
     ],
 )
 def test_what_cannot_be_replayed_is_named_and_nothing_is_written(s3, rows, says):
-    land(s3, 1, 10, bad=(3,))
+    land(s3, 1, 10, bad=(3, 4))
     correct(s3, rows)
     with pytest.raises(PlatformError, match=says) as raised:
         replay(s3)
     assert "4242" not in str(raised.value)
-    assert measured(s3).landed.records == 9
+    assert measured(s3).landed.records == 8
+
+
+@pytest.mark.parametrize("line", [b"{", b"[]", b'"x"', b'{"amount":"1","amount":"2"}', b"\xff", b"[" * 100_000])
+def test_a_line_that_is_no_json_object_with_each_field_once_is_refused(s3, line):
+    land(s3, 1, 10, bad=(3,))
+    s3.put_object(Bucket=SETTINGS.bucket("quarantine"), Key="corrected/a.ndjson", Body=b"\n" + line)
+    with pytest.raises(PlatformError, match=r"corrected/a.ndjson line 2: (is not (a )?JSON|holds a field twice)"):
+        replay(s3)
+
+
+def replayed_rows(s3):
+    raw = SETTINGS.bucket("raw")
+    keys = [found["Key"] for found in s3.list_objects_v2(Bucket=raw, Prefix="raw/transactions/")["Contents"]]
+    bodies = [s3.get_object(Bucket=raw, Key=key)["Body"].read() for key in keys if "/replay-" in key]
+    return [json.loads(line) for body in bodies for line in gzip.decompress(body).splitlines()]
+
+
+def test_a_producers_offset_lands_as_utc_and_a_card_number_in_free_text_masked(s3):
+    """As the landing would have written it: the ETL takes nothing else."""
+    land(s3, 1, 10, bad=(3,))
+    written = {
+        "event_time": "2026-03-02T01:30:00.5+01:00",
+        "arrival_time": "2026-03-02T02:00:00+01:00",
+        "landed_at": "2026-03-02T01:00:00.000000Z",
+        "description": "card 4242 4242 4242 4242",
+        "merchant_name": None,
+        "card_token": "1_" + "a" * 43,
+    }
+    correct(s3, [full_row(3, **written)])
+    replay(s3)
+    (landed,) = replayed_rows(s3)
+    times = ("2026-03-02T00:30:00.500000Z", "2026-03-02T01:00:00Z", "2026-03-02T01:00:00Z")
+    assert (landed["event_time"], landed["arrival_time"], landed["landed_at"]) == times
+    assert "4242 4242" not in landed["description"] and landed["description"].endswith("4242")
+    assert "merchant_name" not in landed and landed["card_token"] == written["card_token"]
+
+
+def test_the_same_record_corrected_twice_in_the_same_way_lands_once(s3):
+    land(s3, 1, 10, bad=(3, 4))
+    correct(s3, [full_row(3), full_row(4)])
+    correct(s3, [full_row(3, event_time="2026-03-02T01:00:00+01:00")], "b.ndjson")
+    report = replay(s3)
+    assert (report.read, report.replayed, report.repeated, report.replayed_before) == (3, 2, 1, 0)
+    assert len(replayed_rows(s3)) == 2
+    again = replay(s3)
+    assert (again.replayed, again.repeated, again.replayed_before) == (0, 1, 2)
 
 
 def test_a_prefix_without_corrected_records_says_so(s3):
