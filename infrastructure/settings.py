@@ -63,7 +63,7 @@ class Settings:
     lambda_timeout_seconds: int = 60
     batch_size: int = 1000
     batch_window_seconds: int = 1
-    maximum_retry_attempts: int = 10
+    maximum_retry_attempts: int = -1  # until the record is too old
     maximum_record_age_seconds: int = 86_400
     parallelization_factor: int = 1
     lambda_reserved_concurrency: int = 50  # 0: none reserved; else at least shards x parallelization_factor
@@ -199,7 +199,7 @@ _RANGES: dict[str, tuple[int, int, str]] = {
     "lambda_timeout_seconds": (1, 900, "seconds"),
     "batch_size": (1, 10_000, "records"),
     "batch_window_seconds": (0, 300, "seconds"),
-    "maximum_retry_attempts": (0, 10_000, "attempts"),
+    "maximum_retry_attempts": (-1, 10_000, "attempts; -1 is without end"),
     "maximum_record_age_seconds": (60, 604_800, "seconds"),
     "parallelization_factor": (1, 10, "batches of one shard at once"),
     "lambda_reserved_concurrency": (0, 10_000, "executions"),

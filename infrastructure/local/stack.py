@@ -35,6 +35,7 @@ NOT_ENFORCED = {
 }
 
 KEPT_BUCKETS = ("raw", "curated", "quarantine", "artifacts")
+_ATTEMPTS_WHERE_ENDLESS = 10  # nobody waits a day here for a fault to pass
 _NOT_HERE = ("redshift",)  # PostgreSQL's part; see infrastructure/local/postgresql.py
 _DUMMY = "testing"
 # An empty zip archive.
@@ -140,6 +141,7 @@ class EmbeddedStack:
                 "Provision data_ingestion: it makes exactly one",
             )
         found = deployed[0]
+        attempts = found.get("MaximumRetryAttempts", -1)
         queue_arn = found.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination", "")
         sqs = self.client("sqs")
         configuration = MappingConfiguration(
@@ -147,7 +149,7 @@ class EmbeddedStack:
             function_arn=found["FunctionArn"],
             batch_size=found["BatchSize"],
             batch_window_seconds=found.get("MaximumBatchingWindowInSeconds", 0),
-            maximum_retry_attempts=found.get("MaximumRetryAttempts", -1),
+            maximum_retry_attempts=attempts if attempts >= 0 else _ATTEMPTS_WHERE_ENDLESS,
             maximum_record_age_seconds=found.get("MaximumRecordAgeInSeconds", -1),
             on_failure_queue_url=sqs.get_queue_url(QueueName=queue_arn.rsplit(":", 1)[1])["QueueUrl"]
             if queue_arn

@@ -94,7 +94,7 @@ sys.path.insert(0, sys.argv[1])
 import infrastructure.aws as aws
 written = {}
 class S3:
-    def put_object(self, Bucket, Key, Body): written[Key] = Body
+    def put_object(self, Bucket, Key, Body, ChecksumAlgorithm): written[Key] = Body
 class Secrets:
     def get_secret_value(self, SecretId):
         return {"SecretString": json.dumps({"current": 1, "keys": {"1": base64.b64encode(bytes(32)).decode()}})}
