@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from infrastructure.errors import PlatformError
 from infrastructure.resource import Clients, Properties, Ref, Remains, Resource, resource_id
 from infrastructure.settings import Settings
 from infrastructure.waiting import wait_until
@@ -34,6 +35,7 @@ ENCRYPTION_KEY_PURPOSE = "data"
 _STREAM = "AWS::Kinesis::Stream"
 _CREATED_RETENTION_HOURS = 24  # what CreateStream gives
 _SETTLE_SECONDS = 900  # on-demand streams take minutes to change mode
+_RESIZES_A_DAY = 10  # what UpdateShardCount takes in 24 hours
 
 
 def stream_id(settings: Settings) -> str:
@@ -97,7 +99,7 @@ class Stream(Resource):
 
     def update(self, changed: frozenset[str], properties: Properties) -> None:
         summary = self._summary() or {}
-        arn, shards = summary["StreamARN"], properties.get("ShardCount")
+        arn = summary["StreamARN"]
         kinesis = self._kinesis
 
         def change(call: Callable[..., object]) -> Callable[[Any], None]:
@@ -121,11 +123,7 @@ class Stream(Resource):
                 "StreamMode": change(
                     lambda mode: kinesis.update_stream_mode(StreamARN=arn, StreamModeDetails={"StreamMode": mode})
                 ),
-                "ShardCount": change(
-                    lambda _: kinesis.update_shard_count(
-                        StreamName=self.name, TargetShardCount=shards, ScalingType="UNIFORM_SCALING"
-                    )
-                ),
+                "ShardCount": change(self._resize),
                 "ShardLevelMetrics": change(self._measure),
                 "Tags": lambda tags: kinesis.add_tags_to_stream(StreamName=self.name, Tags=tags),
             },
@@ -168,6 +166,18 @@ class Stream(Resource):
         else:
             self._kinesis.decrease_stream_retention_period(StreamName=self.name, RetentionPeriodHours=hours)
 
+    def _resize(self, shards: int) -> None:
+        steps = shard_steps((self._summary() or {})["OpenShardCount"], shards)
+        if len(steps) > _RESIZES_A_DAY:
+            raise PlatformError(
+                f"stream {self.name}",
+                f"takes {len(steps)} resizes to {shards} shards, Kinesis makes {_RESIZES_A_DAY} in 24 hours",
+                f"Set SHARD_COUNT to {steps[_RESIZES_A_DAY - 1]} now, and to {shards} tomorrow.",
+            )
+        for step in steps:
+            self._kinesis.update_shard_count(StreamName=self.name, TargetShardCount=step, ScalingType="UNIFORM_SCALING")
+            self._wait_until_active()
+
     def _measure(self, metrics: list[str]) -> None:
         self._kinesis.enable_enhanced_monitoring(StreamName=self.name, ShardLevelMetrics=metrics)
 
@@ -181,6 +191,15 @@ class Stream(Resource):
 
     def _is_going(self) -> bool:
         return (self._summary() or {}).get("StreamStatus") == "DELETING"
+
+
+def shard_steps(now: int, wanted: int) -> list[int]:
+    """The shard counts on the way: UpdateShardCount goes to twice or to half of what there is, and no further."""
+    steps: list[int] = []
+    while now != wanted:
+        now = min(wanted, now * 2) if wanted > now else max(wanted, -(-now // 2))
+        steps.append(now)
+    return steps
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from infrastructure.errors import PlatformError
 from infrastructure.remedies import error_code, is_not_found
 from infrastructure.resource import Properties, Remains, Resource
 from infrastructure.waiting import retry_while, wait_until
@@ -126,11 +127,16 @@ class Function(Resource):
             self._lambda.put_function_concurrency(FunctionName=self.name, ReservedConcurrentExecutions=executions)
 
     def _wait(self, field_name: str, value: str) -> None:
-        wait_until(
-            lambda: self._lambda.get_function_configuration(FunctionName=self.name).get(field_name) == value,
-            f"function {self.name}",
-            _SETTLE_SECONDS,
-        )
+        def settled() -> bool:
+            found = self._lambda.get_function_configuration(FunctionName=self.name)
+            if found.get(field_name) == "Failed":
+                reason = str(found.get(f"{field_name}Reason") or "no reason given").rstrip(".")
+                raise PlatformError(
+                    f"function {self.name}", f"has failed: {reason}", "Mend that, delete the function and apply again."
+                )
+            return bool(found.get(field_name) == value)
+
+        wait_until(settled, f"function {self.name}", _SETTLE_SECONDS)
 
 
 def _configuration(properties: Properties) -> dict[str, Any]:

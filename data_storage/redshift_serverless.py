@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from infrastructure.errors import PlatformError
 from infrastructure.remedies import error_code
 from infrastructure.resource import Properties, Remains, Resource
 from infrastructure.waiting import retry_while, wait_until
@@ -47,9 +48,16 @@ class _ServerlessResource(Resource):
         self._wait()
 
     def _wait(self) -> None:
-        wait_until(
-            lambda: (self._get() or {}).get("status") == "AVAILABLE", f"{self.type} {self.name}", _SETTLE_SECONDS
-        )
+        wait_until(self._is_available, f"{self.type} {self.name}", _SETTLE_SECONDS)
+
+    def _is_available(self) -> bool:
+        """Raises PlatformError where it never will be: somebody removes it, or the service gave up on it."""
+        status = (self._get() or {}).get("status", "")
+        if status == "DELETING" or "FAILED" in status:
+            raise PlatformError(
+                f"{self.type} {self.name}", f"is {status}", "See its events in the console, then apply again."
+            )
+        return bool(status == "AVAILABLE")
 
     def _removing(self, call: Callable[[], object]) -> None:
         try:

@@ -13,8 +13,10 @@ import pytest
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from data_ingestion.create_kinesis_stream import SHARD_LEVEL_METRICS, Stream
+from data_ingestion.create_kinesis_stream import SHARD_LEVEL_METRICS, Stream, shard_steps
+from data_ingestion.lambda_function import Function
 from infrastructure import waiting
+from infrastructure.errors import PlatformError
 from infrastructure.settings import Settings
 from security.tokenization_secret import KEY_BYTES, new_secret_value
 from tests.provisioning.account import CORE, EmulatedAccount
@@ -160,3 +162,67 @@ def test_all_tags_of_a_stream_are_read_page_by_page() -> None:
         found = stream.read()
     assert found is not None
     assert found["Tags"] == {"a": "1", "b": "2", "c": "3"}
+
+
+@pytest.mark.parametrize(
+    ("now", "wanted", "steps"),
+    [(4, 8, [8]), (4, 9, [8, 9]), (4, 20, [8, 16, 20]), (9, 2, [5, 3, 2]), (5, 5, []), (8, 5, [5]), (2, 1, [1])],
+)
+def test_a_stream_is_resized_by_twice_or_half_at_a_time(now: int, wanted: int, steps: list[int]) -> None:
+    assert shard_steps(now, wanted) == steps
+    for before, after in zip([now, *steps], steps, strict=False):
+        assert before / 2 <= after <= before * 2
+
+
+def test_each_resize_waits_until_the_stream_is_active_again(no_pauses: list[float]) -> None:
+    client = boto3.client("kinesis", "eu-central-1")
+    stream = Stream(part="data_ingestion", name="s", clients=OneClient(client), properties={})
+    name = {"StreamName": "s"}
+    with Stubber(client) as stub:
+        for _ in range(3):  # before the change: what it is, whether it is active, how many shards there are
+            stub.add_response("describe_stream_summary", summary("ACTIVE"), name)
+        for count in (8, 10):
+            target = {"StreamName": "s", "TargetShardCount": count, "ScalingType": "UNIFORM_SCALING"}
+            stub.add_response("update_shard_count", {}, target)
+            stub.add_response("describe_stream_summary", summary("UPDATING", OpenShardCount=4), name)
+            stub.add_response("describe_stream_summary", summary("ACTIVE", OpenShardCount=count), name)
+        stub.add_response("describe_stream_summary", summary("ACTIVE"), name)
+        stream.update(frozenset({"ShardCount"}), {"ShardCount": 10})
+        stub.assert_no_pending_responses()
+    assert len(no_pauses) == 2
+
+
+def test_more_resizes_than_kinesis_makes_in_a_day_are_refused_before_the_first(no_pauses: list[float]) -> None:
+    client = boto3.client("kinesis", "eu-central-1")
+    stream = Stream(part="data_ingestion", name="s", clients=OneClient(client), properties={})
+    with Stubber(client) as stub:
+        for _ in range(3):
+            stub.add_response("describe_stream_summary", summary("ACTIVE", OpenShardCount=1), {"StreamName": "s"})
+        with pytest.raises(PlatformError, match="12 resizes") as refused:
+            stream.update(frozenset({"ShardCount"}), {"ShardCount": 4000})
+    assert refused.value.todo == "Set SHARD_COUNT to 1024 now, and to 4000 tomorrow."
+
+
+@pytest.mark.parametrize(
+    ("changed", "call", "failed"),
+    [
+        ({"ReservedConcurrentExecutions", "MemorySize"}, "update_function_configuration", "LastUpdateStatus"),
+        ({"CodeSha256"}, "update_function_code", "LastUpdateStatus"),
+        (set(), "create_function", "State"),
+    ],
+)
+def test_a_function_that_failed_is_not_waited_for(changed: set[str], call: str, failed: str) -> None:
+    client = boto3.client("lambda", "eu-central-1")
+    with mock_aws():
+        function = next(r for r in EmulatedAccount(Settings()).resources() if r.type == Function.type)
+    function.clients = OneClient(client)
+    properties = function.properties | {
+        "Environment": {"STREAM_INCARNATION": "x"},
+        "KMSKeyArn": "arn:aws:kms:eu-central-1:123456789012:key/a",
+    }
+    with Stubber(client) as stub:
+        stub.add_response(call, {})
+        told = {failed: "Failed", f"{failed}Reason": "The KMS key is disabled."}
+        stub.add_response("get_function_configuration", told, {"FunctionName": function.name})
+        with pytest.raises(PlatformError, match=r"has failed: The KMS key is disabled\. Mend that"):
+            function.update(frozenset(changed), properties) if changed else function.create(properties)

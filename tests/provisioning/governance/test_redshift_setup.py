@@ -282,6 +282,20 @@ def test_a_lake_without_a_warehouse_declares_none(account: EmulatedAccount, monk
     assert account.settings.role_name("redshift") not in roles
 
 
+def test_a_workgroup_that_somebody_removes_is_not_waited_for(
+    applied: EmulatedAccount, service: RedshiftService
+) -> None:
+    workgroup = next(each for each in applied.resources() if each.type == "AWS::RedshiftServerless::Workgroup")
+
+    def remove(**_: Any) -> None:
+        service.workgroups[NAME]["status"] = "DELETING"
+        service.changing[id(service.workgroups[NAME])] = 9
+
+    applied.client("redshift-serverless").meta.events.register("after-call.redshift-serverless.UpdateWorkgroup", remove)
+    with pytest.raises(PlatformError, match="is DELETING"):
+        workgroup.update(frozenset({"port"}), {"port": 5440})
+
+
 # --- The way to S3 --------------------------------------------------------------------------------------------------
 
 
