@@ -39,6 +39,10 @@ from infrastructure.settings import CURATED_FRAUD_ALERTS_PREFIX, CURATED_TRANSAC
 TARGET_FILE_BYTES = 128 * 1024**2
 # Fewer files are not worth idle cores, smaller ones are not worth more cores.
 _SMALLEST_SHARE = 32 * 1024**2
+# A run of so many files' worth is shuffled once more, by date: that costs less than shares times dates of small files.
+_FILES_WORTH_GATHERING = 8
+# What a row takes in a shuffle (LZ4), at the least, by what it takes in a curated file.
+_SHUFFLED_SIZE = 4
 
 _QUARANTINE_FILE_ROWS = 500_000
 
@@ -152,6 +156,11 @@ class EtlRun:
         cores = self._spark.sparkContext.defaultParallelism
         shares = max(1, min(cores, -(-manifest.size // _SMALLEST_SHARE)), -(-manifest.size // TARGET_FILE_BYTES))
         self._spark.conf.set("spark.sql.shuffle.partitions", str(max(shares, 2 if cores > 1 else 1)))
+        gathered = manifest.size >= _FILES_WORTH_GATHERING * TARGET_FILE_BYTES
+        if gathered:
+            self._spark.conf.set("spark.sql.adaptive.enabled", "true")
+            advisory = str(_SHUFFLED_SIZE * TARGET_FILE_BYTES)
+            self._spark.conf.set("spark.sql.adaptive.advisoryPartitionSizeInBytes", advisory)
         lines = self._lines(manifest.objects, f"{attempt}/raw", cores)
         earlier = None
         if manifest.earlier:
@@ -159,7 +168,7 @@ class EtlRun:
         self._emit("transform", records=None)
         typed = transformations.typed(transformations.parsed(lines))
         decided = transformations.decided(typed, self._known(attempt), earlier)
-        writer = transformations.staged(decided, manifest.run_id).write.partitionBy(*STAGED_PARTITIONS)
+        writer = transformations.staged(decided, manifest.run_id, gathered).write.partitionBy(*STAGED_PARTITIONS)
         for name in _NO_DICTIONARY:
             writer = writer.option(f"parquet.enable.dictionary#{name}", "false")
         uri = self._staging.uri(f"{attempt}/rows")

@@ -201,8 +201,12 @@ def _with_earlier(rows: DataFrame, earlier: DataFrame | None) -> DataFrame:
     return rows.join(positions, list(POSITION), "left").withColumn("relanded", F.coalesce("relanded", F.lit(False)))
 
 
-def staged(rows: DataFrame, run_id: str) -> DataFrame:
-    """The curated columns in order and STAGED_PARTITIONS, sorted for the write and for pruning by account."""
+def staged(rows: DataFrame, run_id: str, gathered: bool = False) -> DataFrame:
+    """The curated columns in order and STAGED_PARTITIONS, sorted for the write and for pruning by account.
+
+    gathered: rows of a staged partition are brought together first, in as many parts as adaptive execution's advisory
+    size makes of them; otherwise every part of the rows writes a file for every date.
+    """
     reason = F.when(F.col("conflict"), "conflicting_duplicate").otherwise(F.col("reason"))
     slice_ = (
         F.when(F.col("disposition") == CURATED, F.to_date("event_time").cast("string"))
@@ -215,9 +219,11 @@ def staged(rows: DataFrame, run_id: str) -> DataFrame:
         "description": F.when(F.col("conflict"), _conflict_verdict()).otherwise(F.col("description")),
     }
     columns = [derived.get(field.name, F.col(field.name)).alias(field.name) for field in CURATED_FIELDS]
-    return rows.select(*columns, "disposition", slice_.alias("slice")).sortWithinPartitions(
-        *STAGED_PARTITIONS, "account_id", "event_time"
-    )
+    placed = rows.select(*columns, "disposition", slice_.alias("slice"))
+    if gathered:
+        hint = f"REBALANCE({', '.join(STAGED_PARTITIONS)})"  # DataFrame.hint takes no columns
+        placed = placed.sparkSession.sql(f"SELECT /*+ {hint} */ * FROM {{placed}}", placed=placed)
+    return placed.sortWithinPartitions(*STAGED_PARTITIONS, "account_id", "event_time")
 
 
 def _conflict_verdict() -> Column:

@@ -27,7 +27,7 @@ class _Body:
 class SlowDown:
     """Answers requests of an operation with 503 where is_slow(number of the request, it is a first attempt) says so.
 
-    The emulator has carried them out all the same, which is the worse case: a put is there, and its sender doesn't know.
+    The emulator carries them out all the same, which is the worse case: a put is there, and its sender doesn't know.
     """
 
     def __init__(self, s3, operation, is_slow):
