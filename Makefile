@@ -30,7 +30,7 @@ run: setup  ## Run the whole pipeline on the embedded stack
 
 # Two at a time, a file staying with one: much of it waits for processes of its own.
 test: setup lint  ## Check the code and run the tests
-	$(BIN)/python -m pytest -m "not soak" -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: setup
 	$(BIN)/ruff check .
