@@ -149,12 +149,18 @@ def _failure(target: WarehouseTarget, description: dict[str, Any]) -> StatementF
     sql = failed.get("QueryString") or description.get("QueryString", "")
     error = failed.get("Error") or description.get("Error") or "no reason given"
     what = f"was {'aborted' if aborted else 'refused'}: {' '.join(error.split())}"
-    todo = (
-        "Run the command again: nothing of its transaction remains"
-        if aborted
-        else "Correct the cause and run the command again; nothing of its transaction remains"
-    )
-    return StatementFailedError(f"{target.name}, statement {_opening(sql)!r}", what, todo, aborted)
+    return StatementFailedError(f"{target.name}, statement {_opening(sql)!r}", what, _remedy(error, aborted), aborted)
+
+
+def _remedy(error: str, aborted: bool) -> str:
+    if aborted:
+        return "Run the command again: nothing of its transaction remains"
+    if "permission denied" in error:
+        return (
+            "The database user of your IAM role lacks this right: name the role in WAREHOUSE_AUDITORS and apply, "
+            "or have an administrator grant it"
+        )
+    return "Correct the cause and run the command again; nothing of its transaction remains"
 
 
 def _opening(sql: str, length: int = 80) -> str:

@@ -58,6 +58,7 @@ def inside(settings: Settings, services: ServiceSettings) -> Inside:
         job_role=settings.role_name("glue"),
         spectrum_database=spectrum_database(settings),
         shared=not services.creates_warehouse,
+        auditor_roles=services.warehouse_auditors,
     )
 
 

@@ -25,7 +25,8 @@ class Inside:
     """What stands in the warehouse, and what it needs to know of the outside.
 
     copy_role_arn: the IAM role that reads the lake; job_role: name of the IAM role that loads; spectrum_database: the
-    Glue database under the external schema; shared: others work in the warehouse too.
+    Glue database under the external schema; shared: others work in the warehouse too; auditor_roles: names of the IAM
+    roles whose people may reconcile.
     """
 
     database: str
@@ -34,14 +35,20 @@ class Inside:
     job_role: str
     spectrum_database: str
     shared: bool
+    auditor_roles: tuple[str, ...] = ()
 
     @property
     def job_user(self) -> str:
         """The database user that a session of the job's role is; it logs in by IAM alone."""
-        return f"IAMR:{self.job_role}"
+        return _user_of(self.job_role)
+
+    @property
+    def auditors(self) -> list[str]:
+        """The database users that sessions of the auditors' roles are."""
+        return [_user_of(role) for role in self.auditor_roles]
 
     def grants(self) -> list[str]:
-        """The job's role, who may make COPY read the lake, and who sees the lake itself.
+        """The roles of job and auditors, who may make COPY read the lake, and who sees the lake itself.
 
         Without ASSUMEROLE privileges any user could copy the lake's files into a table without masks. Taking them from
         PUBLIC concerns every IAM role of a warehouse, so that is left to the owner where it is shared. The external
@@ -50,6 +57,7 @@ class Inside:
         external = f"{self.schema}_lake"
         return [
             f'GRANT ROLE loader TO "{self.job_user}"',
+            *(f'GRANT ROLE auditor TO "{user}"' for user in self.auditors),
             *([] if self.shared else ["REVOKE ASSUMEROLE ON ALL FROM PUBLIC FOR ALL"]),
             f"GRANT ASSUMEROLE ON '{self.copy_role_arn}' TO ROLE loader FOR COPY",
             f"CREATE EXTERNAL SCHEMA IF NOT EXISTS {external} FROM DATA CATALOG "
@@ -66,10 +74,17 @@ class Inside:
         """Run it as the warehouse's administrator. All of it can be run again; an error names the statement."""
         create_tables(data_api, target)
         apply_security(data_api, target)
-        if not query(data_api, target, f"SELECT 1 FROM pg_user WHERE usename = '{self.job_user}'"):
-            execute(data_api, target, f'CREATE USER "{self.job_user}" PASSWORD DISABLE')
+        for user in (self.job_user, *self.auditors):
+            # Redshift may keep a name in lower case, whatever it was created as.
+            if not query(data_api, target, f"SELECT 1 FROM pg_user WHERE lower(usename) = lower('{user}')"):
+                execute(data_api, target, f'CREATE USER "{user}" PASSWORD DISABLE')
         for statement in self.grants():
             execute(data_api, target, statement)
+
+
+def _user_of(role: str) -> str:
+    """The database user that Redshift makes of an IAM role's session."""
+    return f"IAMR:{role}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,7 @@ class ServiceSettings:
     redshift_max_capacity: int = 64
     redshift_subnet_ids: tuple[str, ...] = ()  # none: those of the default VPC
     redshift_security_group_ids: tuple[str, ...] = ()
+    warehouse_auditors: tuple[str, ...] = ()  # IAM roles whose people may ask it for status and reconcile
 
     def __post_init__(self) -> None:
         for name, (low, high, unit) in _RANGES.items():
@@ -121,5 +122,6 @@ _FORMS: dict[str, tuple[str, str]] = {
     "glue_version": (r"[5-9]\.[0-9]", "a Glue version such as 5.1"),
     "glue_worker_type": (r"G\.(1|2|4|8|12|16)X|R\.(1|2|4|8)X", "a Glue worker type such as G.1X"),
     "redshift_subnet_ids": (r"subnet-[0-9a-f]+", "subnet ids, separated by commas"),
+    "warehouse_auditors": (r"[\w+=.@-]{1,64}", "names of IAM roles (no ARNs), separated by commas"),
     "redshift_security_group_ids": (r"sg-[0-9a-f]+", "security group ids, separated by commas"),
 }

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from data_storage.data_api import WarehouseTarget
 from data_storage.warehouse_loader import ledger
+from infrastructure.errors import PlatformError
 from infrastructure.plan import read_all
 from infrastructure.remedies import error_code, is_not_found, unsupported_reason
 from infrastructure.resource import Clients, Resource, references
@@ -70,6 +71,8 @@ def _reason(error: Exception, clients: Clients) -> str:
         return f"not supported by this endpoint ({unsupported})"
     if is_not_found(error):
         return "does not exist"
+    if isinstance(error, PlatformError):
+        return f"cannot tell: {error.what}. {error.todo}"
     return f"cannot tell: {error_code(error) or type(error).__name__}"
 
 

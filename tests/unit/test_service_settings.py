@@ -17,6 +17,7 @@ from infrastructure.service_settings import service_settings
         ("ALARM_EMAILS", "oncall@bank.example,nobody", "ALARM_EMAILS is 'nobody'"),
         ("REDSHIFT_SUBNET_IDS", "vpc-1", "REDSHIFT_SUBNET_IDS is 'vpc-1'"),
         ("REDSHIFT_SUBNET_IDS", "subnet-1,subnet-2,subnet-2", "REDSHIFT_SUBNET_IDS names 2 subnets"),
+        ("WAREHOUSE_AUDITORS", "arn:aws:iam::123456789012:role/audit", "WAREHOUSE_AUDITORS is 'arn:"),
         ("PERMISSIONS_BOUNDARY_ARN", "boundary", "PERMISSIONS_BOUNDARY_ARN is 'boundary'"),
         ("ATHENA_SCAN_LIMIT_GIB", "0", "ATHENA_SCAN_LIMIT_GIB is 0"),
     ],

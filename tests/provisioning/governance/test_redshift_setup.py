@@ -14,6 +14,7 @@ from infrastructure.canonical import ABSENT
 from infrastructure.errors import PlatformError
 from infrastructure.executor import Outcome
 from infrastructure.settings import Settings
+from infrastructure.status import collect
 from tests.provisioning.account import EmulatedAccount
 from tests.provisioning.governance.redshift_service import RedshiftService
 
@@ -294,6 +295,32 @@ def test_a_workgroup_that_somebody_removes_is_not_waited_for(
     applied.client("redshift-serverless").meta.events.register("after-call.redshift-serverless.UpdateWorkgroup", remove)
     with pytest.raises(PlatformError, match="is DELETING"):
         workgroup.update(frozenset({"port"}), {"port": 5440})
+
+
+def test_the_roles_of_the_settings_may_reconcile(
+    applied: EmulatedAccount, service: RedshiftService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.statements.clear()
+    with_settings(monkeypatch, WAREHOUSE_AUDITORS="Audit, platform-team")
+    applied.apply().raise_for_errors()
+    run = [sql for sql, _ in service.statements]
+    for user in ("IAMR:Audit", "IAMR:platform-team"):
+        assert run.index(f'CREATE USER "{user}" PASSWORD DISABLE') < run.index(f'GRANT ROLE auditor TO "{user}"')
+    applied.calls.clear()
+    applied.apply()
+    assert applied.calls.mutating == []
+
+
+def test_status_without_a_right_to_the_warehouse_says_who_gives_it(service: RedshiftService) -> None:
+    with mock_aws():
+        account = EmulatedAccount(Settings(region="eu-central-1"), emulated=False)
+        service.answer_for(account.clients)
+        service.failing = {"load_ledger": "ERROR: permission denied for schema banking"}
+        found = {finding.subject: finding for finding in collect(account.settings, account.clients, [])}
+    told = found["last loaded"]
+    assert told.well is False
+    assert "permission denied for schema banking" in told.text
+    assert "name the role in WAREHOUSE_AUDITORS and apply" in told.text
 
 
 # --- The way to S3 --------------------------------------------------------------------------------------------------
