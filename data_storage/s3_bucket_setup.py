@@ -70,7 +70,14 @@ BUCKETS: dict[str, BucketSpec] = {
         statements=("AccessLogDelivery", *_TRANSPORT), key="", logged=False, infrequent_days=90, expire_days=400
     ),
     "audit": BucketSpec(
-        statements=("CloudTrailChecksAcl", "CloudTrailWrites", *_TRANSPORT, *_ENCRYPTION),
+        # CloudTrail delivers the digests of its log files with SSE-S3, whatever key the trail has.
+        statements=(
+            "CloudTrailChecksAcl",
+            "CloudTrailWrites",
+            *_TRANSPORT,
+            "DenyOtherEncryptionButOfDigests",
+            "DenyOtherKeys",
+        ),
         key="audit",
         locked=True,
         infrequent_days=90,

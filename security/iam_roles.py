@@ -33,7 +33,7 @@ from security.tokenization_secret import secret_arn
 
 _FOLDER = Path(__file__).parent
 TRUST_POLICY = _FOLDER / "trust_policy.json"
-GLUE_LOG_GROUPS = "/aws-glue/jobs"  # where Glue puts the logs of jobs with a security configuration
+GLUE_LOG_GROUPS = "/aws-glue/jobs"  # what Glue's log groups begin with
 WAREHOUSE_LOAD_POLICY = "warehouse-load"  # added to the glue role by data_storage/redshift_setup.py
 _SESSION_SECONDS = 3600
 
@@ -142,6 +142,7 @@ def policy_values(settings: Settings) -> dict[str, Any]:
         "trail_log_group_arn": settings.arn("logs", f"log-group:{trail_log_group(settings)}"),
         "glue_log_groups_arn": settings.arn("logs", f"log-group:{GLUE_LOG_GROUPS}"),
         "security_configuration": settings.prefix,
+        "glue_role": settings.role_name("glue"),
         "glue_arn": f"arn:{settings.partition}:glue:{settings.region}:{settings.account_id}",
         "spectrum_database": f"{settings.glue_database}_spectrum",
         "metrics_namespace": settings.metrics_namespace,

@@ -32,8 +32,8 @@ ROTATION_PERIOD_DAYS = 365
 POLICY_TEMPLATE = Path(__file__).with_name("kms_key_policy.json")
 POLICY_STATEMENTS = {
     "data": ("AccountRoot",),
-    "audit": ("AccountRoot", "CloudWatchLogs", "CloudTrailEncrypts", "CloudTrailDescribes"),
-    "messaging": ("AccountRoot", "AlarmsAndEventsPublish"),
+    "audit": ("AccountRoot", "CloudWatchLogs", "CloudTrailEncrypts"),
+    "messaging": ("AccountRoot", "AlarmsPublish"),
 }
 
 _KEY = "AWS::KMS::Key"

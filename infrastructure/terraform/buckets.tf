@@ -48,6 +48,7 @@ locals {
     audit = {
       key              = "audit"
       statements       = ["CloudTrailChecksAcl", "CloudTrailWrites"]
+      encryption       = ["DenyOtherEncryptionButOfDigests", "DenyOtherKeys"] # digests come with SSE-S3
       object_lock      = local.object_lock
       infrequent_days  = 90
       glacier_days     = 365
@@ -65,7 +66,7 @@ module "bucket" {
   kms_key_arn        = aws_kms_key.this[try(each.value.key, "data")].arn
   policy_template    = local.bucket_policy_template
   policy_values      = local.bucket_policy_values
-  policy_statements  = concat(try(each.value.statements, []), local.transport, local.encryption)
+  policy_statements  = concat(try(each.value.statements, []), local.transport, try(each.value.encryption, local.encryption))
   object_lock        = try(each.value.object_lock, null)
   infrequent_days    = try(each.value.infrequent_days, null)
   glacier_days       = try(each.value.glacier_days, null)

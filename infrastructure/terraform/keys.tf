@@ -6,11 +6,11 @@ locals {
     }
     audit = {
       description = "Audit trail and log groups"
-      statements  = ["AccountRoot", "CloudWatchLogs", "CloudTrailEncrypts", "CloudTrailDescribes"]
+      statements  = ["AccountRoot", "CloudWatchLogs", "CloudTrailEncrypts"]
     }
     messaging = {
       description = "On-failure queue and alarm topic"
-      statements  = ["AccountRoot", "AlarmsAndEventsPublish"]
+      statements  = ["AccountRoot", "AlarmsPublish"]
     }
   }
 

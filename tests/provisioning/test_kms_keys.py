@@ -54,6 +54,16 @@ def test_log_groups_of_the_region_and_the_trail_use_the_audit_key_alone() -> Non
         assert [purpose for purpose in KEY_PURPOSES if service in principals[purpose]] == ["audit"]
 
 
+def test_the_trail_and_no_other_uses_the_audit_key_whatever_encryption_context_s3_names() -> None:
+    settings = Settings(region="eu-central-1")
+    (trail,) = [s for s in key_policy(settings, "audit")["Statement"] if "cloudtrail" in json.dumps(s["Principal"])]
+    # With a bucket key the context is the bucket's ARN and not the trail's, and what was encrypted is decrypted again.
+    assert trail["Condition"] == {
+        "StringEquals": {"aws:SourceArn": settings.arn("cloudtrail", f"trail/{settings.trail_name}")}
+    }
+    assert {"kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"} <= set(trail["Action"])
+
+
 def test_keys_of_others_that_may_not_be_looked_at_are_passed_over(standing: EmulatedAccount) -> None:
     kms = standing.client("kms")
     foreign = kms.create_key()["KeyMetadata"]["KeyId"]

@@ -126,10 +126,19 @@ def test_every_policy_denies_plain_http_on_bucket_and_objects(purpose: str) -> N
 @pytest.mark.parametrize("purpose", WITH_KEY)
 def test_an_upload_that_names_no_key_takes_the_default_and_is_not_denied(purpose: str) -> None:
     found = statements(purpose)
-    for sid in ("DenyOtherEncryption", "DenyOtherKeys"):
+    for sid in ("DenyOtherEncryptionButOfDigests" if purpose == "audit" else "DenyOtherEncryption", "DenyOtherKeys"):
         (header,) = found[sid]["Condition"]["StringNotEquals"]
         # Without the Null condition, an absent header "does not equal" and every default upload is refused.
         assert found[sid]["Condition"]["Null"] == {header: "false"}
+
+
+def test_the_audit_bucket_takes_the_trails_digests_which_come_with_s3s_own_encryption() -> None:
+    found = statements("audit")
+    arn = f"arn:aws:s3:::{Settings().bucket('audit')}"
+    assert found["DenyOtherEncryptionButOfDigests"]["NotResource"] == f"{arn}/AWSLogs/*/CloudTrail-Digest/*"
+    by_algorithm = "s3:x-amz-server-side-encryption"
+    others = [each for sid, each in found.items() if sid != "DenyOtherEncryptionButOfDigests"]
+    assert not any(by_algorithm in each.get("Condition", {}).get("StringNotEquals", {}) for each in others)
 
 
 def test_no_policy_allows_anything_but_deliveries_of_aws_from_this_account() -> None:

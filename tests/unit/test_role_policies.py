@@ -184,6 +184,13 @@ def test_the_landing_function_may_do_this_and_nothing_else() -> None:
     }
 
 
+@pytest.mark.parametrize("form", ["/{configuration}-role/{role}/output", "-{role}-{configuration}/output"])
+def test_the_job_writes_its_logs_under_either_name_that_glue_documents(form: str) -> None:
+    group = "/aws-glue/jobs" + form.format(configuration=SETTINGS.prefix, role=SETTINGS.role_name("glue"))
+    stream = f"{SETTINGS.arn('logs', f'log-group:{group}')}:log-stream:jr_1"
+    assert who_may("logs:PutLogEvents", stream) == {"glue"}
+
+
 def test_the_landing_function_can_write_objects_and_read_none_of_them_back() -> None:
     assert not any(action == "s3:GetObject" for action, _ in permissions("lambda"))
     for statement in POLICIES["lambda"]["Statement"]:
