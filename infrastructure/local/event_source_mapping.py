@@ -56,6 +56,11 @@ class Delivered:
     given_up_records: int = 0
     landing_ms: array[float] = field(default_factory=lambda: array("f"))
 
+    @property
+    def taken(self) -> int:
+        """Records that the stream no longer has to keep."""
+        return self.records + self.given_up_records
+
 
 @dataclass(slots=True)
 class _Shard:

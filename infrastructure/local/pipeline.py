@@ -34,8 +34,10 @@ from data_ingestion.transaction_producer import check_readable, produce, read_nd
 from data_storage import warehouse_loader
 from data_storage.warehouse_tables import create_tables
 from infrastructure import aws
+from infrastructure.errors import PlatformError
 from infrastructure.executor import Outcome
 from infrastructure.local import glue_job
+from infrastructure.local.event_source_mapping import EventSourceMapping
 from infrastructure.local.faults import Faults
 from infrastructure.local.java import Java, find_java
 from infrastructure.local.postgresql import Warehouse
@@ -57,12 +59,16 @@ class RunOptions:
     faults: int | None = None  # the seed of injected faults
 
 
+# So many records may wait on the embedded stream, which lies in memory; the producer waits beyond.
+_MOST_ON_THE_STREAM = 10_000
+
+
 class _Rate(ProgressColumn):
-    """Records per second so far."""
+    """Records per second: of the last seconds, and of the whole stage when it has ended."""
 
     def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text(f"{speed:,.0f}/s" if speed and task.completed > 1 else "", style="cyan")
+        speed = task.completed / task.elapsed if task.finished and task.elapsed else task.speed
+        return Text(f"{speed:,.0f}/s" if speed and task.completed else "", style="cyan")
 
 
 STAGES = ("provision", "produce", "land", "curate", "load", "reconcile")
@@ -84,7 +90,9 @@ class Stages:
             console=console,
             redirect_stdout=False,  # the function's log goes elsewhere
         )
-        self._tasks = {name: self.bars.add_task(name, start=False, total=None, note="") for name in STAGES}
+        self._tasks = {
+            name: self.bars.add_task(name, start=False, total=None, note="", visible=False) for name in STAGES
+        }
 
     @property
     def done(self) -> dict[str, Stage]:
@@ -108,7 +116,7 @@ class StageBar:
         self.records = 0
         self._bars = bars
         self._task = task
-        bars.update(task, total=total)
+        bars.update(task, total=total, visible=True)
         bars.start_task(task)
 
     def at(self, records: int) -> None:
@@ -117,6 +125,11 @@ class StageBar:
 
     def expect(self, total: int) -> None:
         self._bars.update(self._task, total=total)
+
+    def count(self, what: str) -> None:
+        """One more; a note of what it is."""
+        self.at(self.records + 1)
+        self.note(what)
 
     def note(self, text: str) -> None:
         self._bars.update(self._task, note=text)
@@ -143,17 +156,19 @@ def run(options: RunOptions, console: Console) -> tuple[RunReport, dict[str, str
         exits.enter_context(stages.bars)
         stack = exits.enter_context(EmbeddedStack(settings, workdir))
         with stages.stage("provision") as bar:
+            warehouse = exits.enter_context(Warehouse(workdir.warehouse))
             incarnation = workdir.begin_incarnation()
-            provisioned = stack.provision(incarnation.id, bar.note)
+            provisioned = stack.provision(incarnation.id, bar.count)
+            data_api = LocalRedshiftData(warehouse, stack.client("s3"))
+            create_tables(data_api, warehouse_target(settings))
             report.left_out = NOT_ENFORCED | stack.left_out(provisioned)
             bar.at(len(provisioned.of(Outcome.DONE)))
             report.restored_objects = stack.open_for_data()
         faults = None if options.faults is None else Faults(options.faults)
-        _produce_and_land(options, stack, stages, report, faults)
-        _curate(stack, java, stages, faults)
-        warehouse = exits.enter_context(Warehouse(workdir.warehouse))
-        data_api = _load(stack, warehouse, stages, report, faults)
-        with stages.stage("reconcile") as bar:
+        produced = _produce_and_land(options, stack, stages, report, faults)
+        curated = _curate(stack, java, stages, faults, produced)
+        _load(stack, warehouse, data_api, stages, report, faults, curated)
+        with stages.stage("reconcile", produced) as bar:
             lake = Lake(stack.client("s3"), settings).measure()
             report.measured = lake.measured
             report.measured.produced = workdir.produced(lake.streamed_by_incarnation) + lake.corrections
@@ -176,8 +191,8 @@ def _records(options: RunOptions) -> tuple[Iterable[bytes], int | None]:
 
 def _produce_and_land(
     options: RunOptions, stack: EmbeddedStack, stages: Stages, report: RunReport, faults: Faults | None
-) -> None:
-    """Put the records while the event source mapping delivers them, so that the stream stays short."""
+) -> int:
+    """Put the records while the event source mapping delivers them, so that the stream stays short; their count."""
     records, expected = _records(options)
     kinesis, handler = stack.client("kinesis"), process_transaction_lambda.handler
     with contextlib.ExitStack() as exits:
@@ -193,7 +208,7 @@ def _produce_and_land(
         mapping.start()
         try:
             with stages.stage("produce", expected) as producing:
-                produced = produce(records, kinesis, stack.settings.stream_name, producing.at)
+                produced = produce(_paced(records, mapping), kinesis, stack.settings.stream_name, producing.at)
             landing.expect(produced.records)
             delivered = mapping.finish()
         except BaseException:
@@ -203,10 +218,21 @@ def _produce_and_land(
     report.landing_ms = delivered.landing_ms
     report.given_up = delivered.given_up_records
     stack.workdir.complete_incarnation(produced.totals, produced.uncertain)
+    return produced.records
 
 
-def _curate(stack: EmbeddedStack, java: Java, stages: Stages, faults: Faults | None) -> None:
-    """Run the Glue job: it finishes an open run, then takes up all that waits."""
+def _paced(records: Iterable[bytes], mapping: EventSourceMapping) -> Iterator[bytes]:
+    """The records, no faster than they are delivered; none any more where the mapping has died."""
+    for count, record in enumerate(records):
+        while count - mapping.delivered.taken > _MOST_ON_THE_STREAM and not mapping.failed:
+            time.sleep(0.01)
+        if mapping.failed:
+            return
+        yield record
+
+
+def _curate(stack: EmbeddedStack, java: Java, stages: Stages, faults: Faults | None, expected: int) -> int:
+    """Run the Glue job: it finishes an open run, then takes up all that waits; how many records it curated."""
     settings = stack.settings
     arguments = {
         "JOB_NAME": settings.glue_job_name,
@@ -214,34 +240,48 @@ def _curate(stack: EmbeddedStack, java: Java, stages: Stages, faults: Faults | N
         "curated_bucket": settings.bucket("curated"),
         "quarantine_bucket": settings.bucket("quarantine"),
     }
-    with stages.stage("curate") as bar:
+    with stages.stage("curate", expected) as bar:
         records: dict[str, int] = {}  # of each ETL run: a killed one may be transformed again
+        curated: dict[str, int] = {}
 
         def on_progress(event: dict[str, Any]) -> None:
-            bar.note(event["stage"])
+            part = f" {event.get('objects', event.get('files'))}/{event['of']}" if "of" in event else ""
+            bar.note(event["stage"] + part)
             if event["stage"] == "transform" and event["records"] is not None:
                 records[event["run_id"]] = event["records"]
+                curated[event["run_id"]] = event["curated"]
                 bar.at(sum(records.values()))
 
         def run_job(on_progress: glue_job.Progress) -> None:
             staging = stack.workdir.path / "staging"
-            glue_job.run_glue_job(arguments, stack.job_environment, java, staging, on_progress)
+            try:
+                glue_job.run_glue_job(arguments, stack.job_environment, java, staging, on_progress)
+            except glue_job.JobFailedError as failure:
+                if stack.workdir.kept:
+                    raise
+                todo = "Run it with a --workdir: the job's log stays there, in staging/"
+                raise PlatformError(failure.where, failure.what, todo) from None
 
         if faults is None:
             run_job(on_progress)
         else:
             dying = faults.job_progress(on_progress)
             faults.survive(lambda: run_job(dying))
+    return sum(curated.values())
 
 
 def _load(
-    stack: EmbeddedStack, warehouse: Warehouse, stages: Stages, report: RunReport, faults: Faults | None
-) -> LocalRedshiftData:
-    """Make the tables and load the runs that the ledger does not know."""
+    stack: EmbeddedStack,
+    warehouse: Warehouse,
+    data_api: LocalRedshiftData,
+    stages: Stages,
+    report: RunReport,
+    faults: Faults | None,
+    expected: int,
+) -> None:
+    """Load the runs that the ledger does not know."""
     target, s3, bucket = warehouse_target(stack.settings), stack.client("s3"), stack.settings.bucket("curated")
-    with stages.stage("load") as bar:
-        data_api = LocalRedshiftData(warehouse, s3)
-        create_tables(data_api, target)
+    with stages.stage("load", expected) as bar:
         before = {row.run_id for row in warehouse_loader.ledger(data_api, target)}
         if faults is None:
             warehouse_loader.load_pending(data_api, s3, target, bucket)
@@ -251,7 +291,6 @@ def _load(
         loaded = [row for row in warehouse_loader.ledger(data_api, target) if row.run_id not in before]
         report.run_ids = [row.run_id for row in loaded]
         bar.at(sum(row.rows_loaded for row in loaded))
-    return data_api
 
 
 def _whereabouts(workdir: Workdir, warehouse: Warehouse) -> dict[str, str]:

@@ -83,7 +83,7 @@ def percentiles(values: Sequence[float]) -> dict[str, float | None]:
     """{"p50": …, "p95": …, "p99": …} by nearest rank; None where there are no values."""
     ordered = sorted(values)
     return {
-        f"p{percent}": round(ordered[min(len(ordered) - 1, len(ordered) * percent // 100)], 1) if ordered else None
+        f"p{percent}": round(ordered[-(-len(ordered) * percent // 100) - 1], 1) if ordered else None
         for percent in _PERCENTILES
     }
 
