@@ -118,13 +118,18 @@ def run_reconcile(arguments: argparse.Namespace) -> int:
         if place.data_api is not None:
             measured.loaded = loaded_totals(place.data_api, place.warehouse, arguments.run_id, arguments.date)
     findings = imbalances(measured, scope.compared)
-    console.print(totals_table({hop: totals for hop, totals in measured.hops().items() if hop in scope.shown}))
+    shown = {hop: totals for hop, totals in measured.hops().items() if hop in scope.shown}
+    console.print(totals_table(shown))
     for finding in findings:
         console.print(f"[bold red]Not balanced:[/] {finding}", soft_wrap=True)
-    if not findings:
-        compared = (hop for hop in measured.hops() if hop in scope.compared)
-        console.print(f"[bold green]Balanced[/] at {', '.join(compared)}.")
-    return 1 if findings else 0
+    if findings:
+        console.print("docs/operations.md says where to look. What landed after the last ETL run is not curated yet.")
+        return 1
+    if not any(totals.records for totals in shown.values()):
+        console.print("[bold yellow]Nothing was found.[/]")
+    else:
+        console.print(f"[bold green]Balanced[/] at {', '.join(hop for hop in shown if hop in scope.compared)}.")
+    return 0
 
 
 def _measure(lake: Lake, place: Place, arguments: argparse.Namespace) -> tuple[Measured, _Scope]:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from data_governance.control_totals import ControlKey, ControlTotals
+from data_governance.control_totals import ControlKey, ControlTotals, amount_text
 
 HOPS = ("produced", "streamed", "landed", "quarantined", "duplicate", "curated", "loaded")
 
@@ -70,7 +70,8 @@ class Imbalance:
 
     def __str__(self) -> str:
         what = " ".join(part for part in self.key if part) or "unreadable amounts"
-        return f"{self.hop} is off by {self.records:+,} records and {self.amount:+,f} for {what} ({self.identity})"
+        amount = Decimal(amount_text(self.amount, self.key.currency))
+        return f"{self.hop} is off by {self.records:+,} records and {amount:+,f} for {what} ({self.identity})"
 
 
 def imbalances(measured: Measured, at: Collection[str] = HOPS) -> list[Imbalance]:

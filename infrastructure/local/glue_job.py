@@ -18,6 +18,7 @@ from typing import Any
 
 from infrastructure.errors import PlatformError
 from infrastructure.local.java import Java
+from infrastructure.local.job_failure import cause
 
 PROJECT = Path(__file__).resolve().parents[2]
 SCRIPT = PROJECT / "data_processing" / "etl_transaction_processing.py"
@@ -39,6 +40,10 @@ _SPARK = {
 _SECONDS_TO_STOP = 10
 
 Progress = Callable[[dict[str, Any]], None]
+
+
+class JobFailedError(PlatformError):
+    """The job ended by an error that it has no words for; its log has."""
 
 
 class JobKilled(Exception):
@@ -78,7 +83,8 @@ def run_glue_job(
     if failure:
         raise PlatformError(failure["where"], failure["what"], failure["todo"])
     if status != 0:
-        raise PlatformError("Glue job", f"ended with status {status}: {_last_error(log)}", f"Its log is {log}")
+        why = cause(log.read_text(errors="replace"))
+        raise JobFailedError("Glue job", f"ended with status {status}: {why}", f"Its log is {log}")
     return results
 
 
@@ -143,10 +149,3 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     for pipe in (process.stdin, process.stdout):
         if pipe:
             pipe.close()
-
-
-def _last_error(log: Path) -> str:
-    """The log's last line that looks like an exception, without values: its type."""
-    lines = log.read_text(errors="replace").splitlines()
-    named = [line.split(":", 1)[0].strip() for line in lines if not line.startswith((" ", "\t")) and "Error" in line]
-    return named[-1][:200] if named else "no error was written"
