@@ -310,8 +310,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Judge the account; 1 where a control fails or the account cannot be read."""
     from infrastructure import provisioning
     from infrastructure.errors import PlatformError
+    from infrastructure.usage import UsageParser
 
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = UsageParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     provisioning._add_target_options(parser)
     try:
         target = provisioning.find_target(parser.parse_args(argv))

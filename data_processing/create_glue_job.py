@@ -34,6 +34,7 @@ from security.kms_keys import key_arn
 _PART = "data_processing"
 _FOLDER = "glue"  # of the artifacts bucket; the job's role may read it
 _KEY_DIGITS = 16
+_FLEX_WORKERS = ("G.1X", "G.2X")  # Glue has no spare capacity of other kinds
 
 
 def resources(settings: Settings, clients: Clients, services: ServiceSettings | None = None) -> list[Resource]:
@@ -70,7 +71,7 @@ def resources(settings: Settings, clients: Clients, services: ServiceSettings | 
             "WorkerType": services.glue_worker_type,
             "NumberOfWorkers": services.glue_workers,
             "SecurityConfiguration": configuration.name,
-            "ExecutionClass": "STANDARD" if settings.environment == "prod" else "FLEX",
+            "ExecutionClass": _execution_class(settings, services),
             "Tags": settings.all_tags,
         },
     )
@@ -109,6 +110,11 @@ def _load_arguments(settings: Settings, services: ServiceSettings) -> dict[str, 
         "--redshift_copy_role_arn": target.copy_role_arn,
     }
     return {name: value for name, value in given.items() if value}
+
+
+def _execution_class(settings: Settings, services: ServiceSettings) -> str:
+    flexible = settings.environment != "prod" and services.glue_worker_type in _FLEX_WORKERS
+    return "FLEX" if flexible else "STANDARD"
 
 
 def _where_there_is_a_warehouse(settings: Settings, services: ServiceSettings) -> dict[str, WhereThere]:

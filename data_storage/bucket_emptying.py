@@ -22,8 +22,13 @@ class Locked:
         """What to tell the person who destroys."""
         objects = f"{self.versions} object version{'s' if self.versions != 1 else ''}"
         if self.until is None:
-            return f"{bucket} keeps {objects} under legal hold, until the hold is lifted"
-        return f"{bucket} keeps {objects} under Object Lock until {self.until:%Y-%m-%d}; destroy again after that day"
+            return f"{bucket} keeps {objects} under legal hold, {self.end}"
+        return f"{bucket} keeps {objects} under Object Lock {self.end}; destroy again after that day"
+
+    @property
+    def end(self) -> str:
+        """Until when it stays."""
+        return f"until {self.until:%Y-%m-%d}" if self.until else "until the hold is lifted"
 
 
 def empty_bucket(s3: Any, bucket: str) -> Locked | None:

@@ -84,7 +84,7 @@ class Bucket(Resource):
             return None
         locked = empty_bucket(self._s3, self.name)
         if locked:
-            return Remains(locked.note(self.name), needs_dependencies=True)
+            return Remains(locked.note(self.name), needs_dependencies=True, until=locked.end)
         try:
             self._s3.delete_bucket(Bucket=self.name)
         except self._s3.exceptions.ClientError as error:
@@ -92,7 +92,7 @@ class Bucket(Resource):
                 raise
             # Access logs and trail files are delivered hours after what they tell of.
             note = f"{self.name} was written to while it was emptied; destroy again in a few hours"
-            return Remains(note, needs_dependencies=True)
+            return Remains(note, needs_dependencies=True, until="until it can be removed")
         return None
 
     @property

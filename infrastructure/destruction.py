@@ -94,14 +94,14 @@ class _Run:
         except Exception as error:
             return self._failed(step, error, time.monotonic() - started)
         if remains and remains.needs_dependencies:
-            self._needs(resource, f"{resource.name} stays and needs it")
+            self._needs(resource, f"needed by {resource.name} {remains.until}".rstrip())
         return self._end(step, *_outcome(remains, time.monotonic() - started))
 
     def _failed(self, step: Step, error: Exception, seconds: float) -> None:
         reason = unsupported_reason(error, step.resource.clients.emulated)
         if reason:
             return self._end(step, Outcome.UNSUPPORTED, seconds, reason)
-        self._needs(step.resource, f"{step.resource.name} could not be removed and needs it")
+        self._needs(step.resource, f"needed by {step.resource.name}, which could not be removed")
         fault = explain(error, f"{step.resource.type} {step.resource.name}")
         result = Result(step.resource, step.action, Outcome.FAILED, seconds, error=fault)
         return self._report(result)

@@ -151,6 +151,10 @@ class PlanConsole:
         count = len(destruction.deletions)
         self._console.print(f"\n[bold]Destroy:[/] {count} to remove, {len(kept)} kept.")
 
+    def show_warning(self, text: str) -> None:
+        """What is about to be lost."""
+        self._print(Text(f"\n{text}", "yellow"))
+
     def show_remains(self, report: Report) -> None:
         """What must stay for now, and until when."""
         remains = report.of(Outcome.REMAINS)
@@ -158,8 +162,10 @@ class PlanConsole:
         if not remains and not bound:
             return
         self._console.print("\n[bold]Must stay for now[/]")
-        for result in (*remains, *bound):
+        for result in remains:
             self._print(Text.assemble("  ", (f"{_short(result.resource.type):<{_TYPE_WIDTH}} ", "dim"), result.note))
+        for result in bound:
+            self._print(_resource_line(" ", "dim", result.resource, f"stays: {result.note}"))
 
     def _show_unsupported(self, found: dict[Resource, dict[str, str]]) -> None:
         if not found:

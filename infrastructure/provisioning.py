@@ -29,7 +29,8 @@ from infrastructure.remedies import explain
 from infrastructure.resource import Clients, Resource
 from infrastructure.settings import ENVIRONMENTS, Settings
 from infrastructure.settings_source import ENV_FILE, settings_from
-from infrastructure.status import collect, collect_kept, show_status
+from infrastructure.status import collect, collect_kept, show_status, unlanded
+from infrastructure.usage import UsageParser
 
 # What --only and --except take: the folders, and what costs money or rights of its own within them.
 PARTS = (
@@ -319,6 +320,8 @@ def run_destroy(arguments: argparse.Namespace) -> int:
     target.console.show_destruction(destruction)
     if not destruction.deletions:
         return EXIT_OK
+    if any(step.resource.name == target.settings.stream_name for step in destruction.deletions):
+        target.console.show_warning(unlanded(target.settings, target.clients))
     _confirm(target.settings.environment, arguments.confirm)
     started = time.monotonic()
     with target.console.progress(len(destruction.deletions)) as on_progress:
@@ -343,7 +346,7 @@ def run_alone(
     declare: Callable[..., list[Resource]], description: str | None, argv: Sequence[str] | None = None
 ) -> int:
     """Apply what one file declares (its __main__); what that refers to must exist. The exit status."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = UsageParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     _add_target_options(parser)
     arguments = parser.parse_args(argv)
     try:

@@ -18,6 +18,7 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 
 from infrastructure.errors import PlatformError, RetryableError
+from infrastructure.iam_actions import iam_action
 
 NOT_FOUND_CODES = frozenset(
     {
@@ -168,8 +169,8 @@ def _explain_service_error(error: ClientError, where: str) -> PlatformError:
         return PlatformError(
             where,
             what,
-            f"Allow the action of {operation} to the identity you run as; a service control policy or a permissions "
-            "boundary may deny it too.",
+            f"Allow {iam_action(operation, where, message)} to the identity you run as; a service control policy or a "
+            "permissions boundary may deny it too.",
         )
     if code in THROTTLING_CODES:
         return RetryableError(where, what, "AWS throttles the account's calls: repeat the command, it resumes.")

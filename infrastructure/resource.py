@@ -104,11 +104,13 @@ class Unsupported(Exception):
 class Remains:
     """What delete() could not remove yet, and until when.
 
-    needs_dependencies: what it depends on must stay too, e.g. the key of a bucket whose objects are locked.
+    needs_dependencies: what it depends on must stay too, e.g. the key of a bucket whose objects are locked. until: for
+    how long that is, "until 2027-11-24", for the lines of what it needs.
     """
 
     note: str
     needs_dependencies: bool = False
+    until: str = ""
 
 
 @dataclass(kw_only=True, eq=False)

@@ -30,7 +30,7 @@ class ServiceSettings:
 
     # The Glue job
     glue_version: str = "5.1"
-    glue_worker_type: str = "G.1X"
+    glue_worker_type: str = "G.1X"  # spare capacity (Flex) is to be had as G.1X and G.2X
     glue_workers: int = 4
     glue_timeout_minutes: int = 120
     glue_retries: int = 1
@@ -68,7 +68,7 @@ class ServiceSettings:
                 f"REDSHIFT_SUBNET_IDS names {len(set(self.redshift_subnet_ids))} subnets",
                 f"Name {NEEDED_SUBNETS} or more, in as many zones: Redshift Serverless takes no fewer.",
             )
-        if 0 < self.glue_every_minutes < _GLUE_SHORTEST_MINUTES or 60 % max(self.glue_every_minutes, 1):
+        if self.glue_every_minutes not in _GLUE_MINUTES:
             raise PlatformError(
                 "settings",
                 f"GLUE_EVERY_MINUTES is {self.glue_every_minutes}",
@@ -77,6 +77,12 @@ class ServiceSettings:
         if self.redshift_workgroup and self.redshift_cluster:
             raise PlatformError(
                 "settings", "REDSHIFT_WORKGROUP and REDSHIFT_CLUSTER are both set", "Name one of the two, or none."
+            )
+        if not _is_base_capacity(self.redshift_base_capacity):
+            raise PlatformError(
+                "settings",
+                f"REDSHIFT_BASE_CAPACITY is {self.redshift_base_capacity}",
+                "Set it to 4, to a multiple of 8 up to 512, or to a multiple of 32 up to 1024 RPU.",
             )
         if self.redshift_max_capacity < self.redshift_base_capacity:
             raise PlatformError(
@@ -91,6 +97,10 @@ class ServiceSettings:
         return self.redshift_enabled and not (self.redshift_workgroup or self.redshift_cluster)
 
 
+def _is_base_capacity(units: int) -> bool:
+    return units == 4 or units % (8 if units <= 512 else 32) == 0
+
+
 def service_settings(environ: Mapping[str, str] | None = None) -> ServiceSettings:
     """The settings of these variables; by default of the process and the .env file. Empty ones count as unset."""
     given = read_environment() if environ is None else environ
@@ -103,7 +113,7 @@ def service_settings(environ: Mapping[str, str] | None = None) -> ServiceSetting
     )
 
 
-_GLUE_SHORTEST_MINUTES = 5
+_GLUE_MINUTES = (0, 5, 6, 10, 12, 15, 20, 30, 60)  # what goes evenly into an hour; Glue takes no less than five
 NEEDED_SUBNETS = 3  # what Redshift Serverless asks for, in as many zones
 _RANGES: dict[str, tuple[int, int, str]] = {
     "alarm_iterator_age_seconds": (10, 86_400, "seconds"),
@@ -111,7 +121,6 @@ _RANGES: dict[str, tuple[int, int, str]] = {
     "glue_workers": (2, 299, "workers"),
     "glue_timeout_minutes": (1, 2880, "minutes"),
     "glue_retries": (0, 10, "retries"),
-    "glue_every_minutes": (0, 60, "minutes"),
     "athena_scan_limit_gib": (1, 7000, "GiB"),
     "redshift_base_capacity": (4, 1024, "RPU"),
     "redshift_max_capacity": (4, 5632, "RPU"),

@@ -212,12 +212,15 @@ _CHOICES: dict[str, tuple[str | int | None, ...]] = {
     "object_lock_mode": (None, "GOVERNANCE", "COMPLIANCE"),
     "log_retention_days": _LOG_RETENTION_DAYS,
 }
+_PLAIN_NAME = (r"[a-z][a-z0-9_]{0,62}", "a plain name: lower-case letters, digits and underscores")
 _FORMS: dict[str, tuple[str, str]] = {
     "region": (r"[a-z]{2}(-[a-z]+)+-[0-9]", "a region such as eu-central-1"),
     "account_id": (r"[0-9]{12}", "twelve digits"),
     "expected_account_id": (r"([0-9]{12})?", "twelve digits, or nothing"),
     "project": (r"[a-z][a-z0-9-]{0,20}[a-z0-9]", "2 to 22 lower-case letters, digits and hyphens"),
-    "lambda_runtime": (r"python3\.[0-9]+", "a Python runtime such as python3.11"),
+    "lambda_runtime": (r"python3\.1[1-3]", "python3.11, python3.12 or python3.13"),
+    "warehouse_database": _PLAIN_NAME,
+    "warehouse_schema": _PLAIN_NAME,
 }
 _BUCKET_NAME_MAX = 63
 
@@ -238,6 +241,14 @@ def _problems(settings: Settings) -> list[tuple[str, str]]:
         value = getattr(settings, name)
         if not re.fullmatch(form, value):
             found.append((f"{name.upper()} is {value!r}", f"Set it to {wanted}."))
+    if settings.key_deletion_window_days < settings.secret_recovery_window_days:
+        found.append(
+            (
+                f"KEY_DELETION_WINDOW_DAYS ({settings.key_deletion_window_days}) is less than "
+                f"SECRET_RECOVERY_WINDOW_DAYS ({settings.secret_recovery_window_days})",
+                "Make it as long: a secret that is restored after its key is gone cannot be read.",
+            )
+        )
     if not found:
         longest = max((settings.bucket(purpose) for purpose in BUCKET_PURPOSES), key=len)
         if len(longest) > _BUCKET_NAME_MAX:

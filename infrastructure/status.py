@@ -80,7 +80,7 @@ def _existing(resources: Sequence[Resource]) -> Finding:
     readings = read_all(resources)
     unsupported = _unsupported(resources, {id_ for id_, reading in readings.items() if reading.unsupported})
     missing = [
-        resource.name
+        f"{resource.type.removeprefix('AWS::')} {resource.name}"
         for resource in resources
         if resource.wanted and readings[resource.id].actual is None and resource.id not in unsupported
     ]
@@ -109,6 +109,25 @@ def _stream(settings: Settings, clients: Clients) -> Finding:
 
 
 def _iterator_age(settings: Settings, clients: Clients) -> Finding:
+    seconds = _oldest_unlanded(settings, clients)
+    if seconds is None:
+        return Finding("iterator age", f"no batch in the last {_AGE_WINDOW.seconds // 60} minutes")
+    return Finding("iterator age", f"{seconds:,.1f} s", seconds < settings.maximum_record_age_seconds / 2)
+
+
+def unlanded(settings: Settings, clients: Clients) -> str:
+    """What is lost with the stream, as far as CloudWatch tells: for whoever is about to remove it."""
+    try:
+        seconds = _oldest_unlanded(settings, clients)
+    except Exception as error:
+        told = _reason(error, clients)
+    else:
+        told = "no batch was read lately" if seconds is None else f"the last batch waited {seconds:,.1f} s"
+    return f"What has not landed is lost with the stream (iterator age: {told}): stop the producers first."
+
+
+def _oldest_unlanded(settings: Settings, clients: Clients) -> float | None:
+    """Seconds that the oldest record of the last batch had waited; None where no batch was read lately."""
     now = datetime.now(UTC)
     points = clients("cloudwatch").get_metric_statistics(
         Namespace="AWS/Lambda",
@@ -120,9 +139,8 @@ def _iterator_age(settings: Settings, clients: Clients) -> Finding:
         Statistics=["Maximum"],
     )["Datapoints"]
     if not points:
-        return Finding("iterator age", f"no batch in the last {_AGE_WINDOW.seconds // 60} minutes")
-    seconds = max(points, key=lambda point: point["Timestamp"])["Maximum"] / 1000
-    return Finding("iterator age", f"{seconds:,.1f} s", seconds < settings.maximum_record_age_seconds / 2)
+        return None
+    return float(max(points, key=lambda point: point["Timestamp"])["Maximum"]) / 1000
 
 
 def _mapping(settings: Settings, clients: Clients) -> Finding:

@@ -47,18 +47,12 @@ def _run(argv: list[str] | None) -> int:
     return status
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> None:  # type: ignore[override]
-        """Usage errors exit 1: 2 is plan's word for changes."""
-        self.print_usage(sys.stderr)
-        self.exit(1, f"error: {message}\n")
-
-
 def _parser() -> argparse.ArgumentParser:
     from data_governance import lake_commands
     from infrastructure import provisioning
+    from infrastructure.usage import UsageParser
 
-    parser: argparse.ArgumentParser = _Parser(
+    parser: argparse.ArgumentParser = UsageParser(
         prog="orchestrate_pipeline.py",
         description=__doc__,
         epilog=_EPILOG,

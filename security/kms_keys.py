@@ -157,7 +157,9 @@ class Key(Resource):
             self._kms.schedule_key_deletion(KeyId=metadata["KeyId"], PendingWindowInDays=self.deletion_window_days)
             metadata = self._kms.describe_key(KeyId=metadata["KeyId"])["KeyMetadata"]
         until = metadata["DeletionDate"]
-        return Remains(f"key {metadata['KeyId']} is deleted on {until:%Y-%m-%d}; apply before then takes it up again")
+        return Remains(
+            f"key {self.name} ({metadata['KeyId']}) is deleted on {until:%Y-%m-%d}; apply before then takes it up again"
+        )
 
     @property
     def _kms(self) -> Any:

@@ -128,6 +128,7 @@ def test_plan_apply_plan_status_destroy(run: Run, endpoint: str) -> None:
 
     destroyed = run("destroy")
     assert destroyed.returncode == 0, destroyed.stdout + destroyed.stderr
+    assert "What has not landed is lost with the stream" in destroyed.stdout
     assert client(endpoint, "kinesis").list_streams()["StreamNames"] == []
     assert "--delete-data removes what holds data" in destroyed.stdout
 
@@ -165,6 +166,7 @@ def test_prod_is_destroyed_by_name_only(run: Run, endpoint: str) -> None:
     ("arguments", "environment", "told"),
     [
         (("plan", "--only", "kinesis"), {}, "there is no part 'kinesis'"),
+        (("plan", "--only", "athena", "--except", "data_catalog"), {}, "nothing is left of this selection"),
         (("plan", "--environment", "staging"), {}, "invalid choice"),
         (("plan", "--profile", "nobody"), {}, "Name a profile"),
         (("plan",), {"AWS_REGION": ""}, "no region was given"),
@@ -183,3 +185,12 @@ def test_a_mistake_ends_with_one_clear_line_and_status_1(
     assert finished.returncode == 1
     assert told in finished.stderr
     assert "Traceback" not in finished.stderr
+
+
+@pytest.mark.parametrize(
+    "script", ["data_ingestion/create_kinesis_stream.py", "data_governance/compliance_controls.py"]
+)
+def test_a_usage_error_of_a_file_run_alone_ends_with_status_1_too(script: str, run: Run) -> None:
+    finished = run("--environment", "staging", script=script)
+    assert finished.returncode == 1
+    assert "invalid choice: 'staging'" in finished.stderr

@@ -103,7 +103,10 @@ def test_locked_objects_stay_with_their_bucket_and_key_until_their_day(applied: 
     note = next(result.note for result in report.of(Outcome.REMAINS) if result.resource.name == raw)
     assert "1 object version" in note
     assert f"{until:%Y-%m-%d}" in note
-    # What reads it stays: its key; and where it logs to.
+    # What reads it stays: its key; and where it logs to. Each tells for whom, and until when.
+    bound = {result.resource.name: result.note for result in report.of(Outcome.KEPT)}
+    assert bound["banking-data-dev-data"] == f"needed by {raw} until {until:%Y-%m-%d}"
+    assert bound[settings.bucket("access-logs")] == bound["banking-data-dev-data"]
     assert settings.bucket("access-logs") in bucket_names(applied)
     key = applied.client("kms").describe_key(KeyId=_data_key(applied))["KeyMetadata"]
     assert key["KeyState"] == "Enabled"

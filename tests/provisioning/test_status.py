@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from infrastructure.status import Finding, collect, show_status
+from infrastructure.status import Finding, collect, show_status, unlanded
 from tests.provisioning.account import EmulatedAccount, service_error
 
 
@@ -55,24 +55,44 @@ def test_batches_that_were_given_up_are_not_well(applied: EmulatedAccount) -> No
     assert (found.text.split(" in ")[0], found.well) == ("1 batch", False)
 
 
+def test_whoever_removes_the_stream_is_told_how_long_its_records_have_waited(applied: EmulatedAccount) -> None:
+    assert "no batch was read lately" in unlanded(applied.settings, applied.clients)
+    put_iterator_age(applied, 90_000)
+    told = unlanded(applied.settings, applied.clients)
+    assert told.startswith("What has not landed is lost with the stream")
+    assert "waited 90.0 s" in told
+
+
+def test_what_is_missing_is_named_once_each_with_its_kind(account: EmulatedAccount) -> None:
+    account.apply()
+    raw = account.settings.bucket("raw")
+    account.client("s3").delete_bucket_policy(Bucket=raw)
+    told = findings(account)["resources"].text
+    assert told.endswith(f"missing: S3::BucketPolicy {raw}")
+
+
 @pytest.mark.parametrize(("milliseconds", "well"), [(2_000, True), (80_000_000, False)])
 def test_the_iterator_age_is_judged_by_how_long_records_live(
     milliseconds: int, well: bool, applied: EmulatedAccount
 ) -> None:
-    applied.client("cloudwatch").put_metric_data(
+    put_iterator_age(applied, milliseconds)
+    found = findings(applied)["iterator age"]
+    assert (found.text, found.well) == (f"{milliseconds / 1000:,.1f} s", well)
+
+
+def put_iterator_age(account: EmulatedAccount, milliseconds: int) -> None:
+    account.client("cloudwatch").put_metric_data(
         Namespace="AWS/Lambda",
         MetricData=[
             {
                 "MetricName": "IteratorAge",
-                "Dimensions": [{"Name": "FunctionName", "Value": applied.settings.function_name}],
+                "Dimensions": [{"Name": "FunctionName", "Value": account.settings.function_name}],
                 "Timestamp": datetime.now(UTC) - timedelta(minutes=1),
                 "Value": milliseconds,
                 "Unit": "Milliseconds",
             }
         ],
     )
-    found = findings(applied)["iterator age"]
-    assert (found.text, found.well) == (f"{milliseconds / 1000:,.1f} s", well)
 
 
 def test_a_raised_alarm_is_named(applied: EmulatedAccount) -> None:

@@ -84,7 +84,7 @@ def test_the_boto3_side_can_compare_everything_there(mended: Applying) -> None:
 def test_the_plan_command_says_that_buckets_need_no_change(
     mended: Applying, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    status = orchestrate_pipeline.main(["plan", "--only", "data_storage"])
+    status = orchestrate_pipeline.main(["plan", "--only", "data_storage", "--except", "redshift"])
     assert (status, "No changes." in capsys.readouterr().out) == (0, True)
 
 

@@ -36,6 +36,29 @@ def test_each_kind_of_service_error_says_what_to_do(code: str, kind: type[Platfo
     assert todo in told.todo
 
 
+@pytest.mark.parametrize(
+    ("operation", "where", "message", "action"),
+    [
+        ("PutPublicAccessBlock", "AWS::S3::Bucket a", "", "s3:PutBucketPublicAccessBlock"),
+        ("PutBucketPolicy", "AWS::S3::BucketPolicy a", "", "s3:PutBucketPolicy"),
+        ("CreateStream", "AWS::Kinesis::Stream a", "", "kinesis:CreateStream"),
+        ("CreateSecret", "AWS::SecretsManager::Secret a", "", "secretsmanager:CreateSecret"),
+        ("CreateWorkgroup", "AWS::RedshiftServerless::Workgroup a", "", "redshift-serverless:CreateWorkgroup"),
+        (
+            "CreateFunction",
+            "AWS::Lambda::Function a",
+            "User: arn:aws:iam::1:user/x is not authorized to perform: iam:PassRole on resource: arn:aws:iam::1:role/y",
+            "iam:PassRole",
+        ),
+    ],
+)
+def test_what_is_denied_is_told_as_the_action_that_a_policy_names(
+    operation: str, where: str, message: str, action: str
+) -> None:
+    told = explain(service_error("AccessDenied", operation, message), where)
+    assert told.todo.startswith(f"Allow {action} to the identity you run as")
+
+
 def test_a_platform_error_stays_as_it_is() -> None:
     error = PlatformError("a", "b", "c")
     assert explain(error, "elsewhere") is error

@@ -13,6 +13,9 @@ from infrastructure.service_settings import service_settings
     [
         ("GLUE_EVERY_MINUTES", "7", "GLUE_EVERY_MINUTES is 7"),
         ("GLUE_EVERY_MINUTES", "4", "GLUE_EVERY_MINUTES is 4"),
+        ("GLUE_EVERY_MINUTES", "90", "GLUE_EVERY_MINUTES is 90. Set it to 5, 6"),
+        ("REDSHIFT_BASE_CAPACITY", "12", "REDSHIFT_BASE_CAPACITY is 12. Set it to 4, to a multiple of 8"),
+        ("REDSHIFT_BASE_CAPACITY", "520", "REDSHIFT_BASE_CAPACITY is 520"),
         ("GLUE_WORKERS", "one", "GLUE_WORKERS is 'one'"),
         ("ALARM_EMAILS", "oncall@bank.example,nobody", "ALARM_EMAILS is 'nobody'"),
         ("REDSHIFT_SUBNET_IDS", "vpc-1", "REDSHIFT_SUBNET_IDS is 'vpc-1'"),
@@ -25,6 +28,12 @@ from infrastructure.service_settings import service_settings
 def test_a_setting_out_of_bounds_is_refused_by_name(variable: str, value: str, message: str) -> None:
     with pytest.raises(PlatformError, match=message):
         service_settings({variable: value})
+
+
+@pytest.mark.parametrize("units", ["4", "8", "24", "512", "544", "1024"])
+def test_each_base_capacity_that_redshift_takes_is_taken(units: str) -> None:
+    read = service_settings({"REDSHIFT_BASE_CAPACITY": units, "REDSHIFT_MAX_CAPACITY": "2048"})
+    assert read.redshift_base_capacity == int(units)
 
 
 def test_an_existing_warehouse_is_a_workgroup_or_a_cluster() -> None:

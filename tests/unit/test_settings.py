@@ -67,6 +67,10 @@ def test_arns_are_of_the_regions_partition(region: str, partition: str) -> None:
         ("lambda_architecture", "arm", "arm64, x86_64"),
         ("batch_size", 10_001, "1 to 10000"),
         ("key_deletion_window_days", 6, "7 to 30"),
+        ("lambda_runtime", "python3.10", "python3.13"),
+        ("lambda_runtime", "python3.14", "python3.13"),
+        ("warehouse_database", "Bank-DWH", "plain name"),
+        ("warehouse_schema", 'x"; DROP SCHEMA y', "plain name"),
     ],
 )
 def test_a_value_out_of_bounds_says_what_is_allowed(field: str, value: Any, told: str) -> None:
@@ -74,6 +78,12 @@ def test_a_value_out_of_bounds_says_what_is_allowed(field: str, value: Any, told
         Settings(**{field: value})
     assert field.upper() in error.value.what
     assert told in error.value.todo
+
+
+def test_a_key_may_not_go_before_the_secret_that_it_encrypts() -> None:
+    with pytest.raises(PlatformError, match=r"KEY_DELETION_WINDOW_DAYS \(7\) is less than SECRET_RECOVERY_WINDOW_DAYS"):
+        Settings(key_deletion_window_days=7)
+    assert Settings(key_deletion_window_days=7, secret_recovery_window_days=7).key_deletion_window_days == 7
 
 
 def test_a_project_too_long_for_a_bucket_name_is_refused() -> None:

@@ -120,6 +120,12 @@ def test_prod_takes_no_spare_capacity_and_the_others_do() -> None:
     }
 
 
+def test_workers_that_are_not_to_be_had_as_spare_capacity_are_not_asked_for_as_such() -> None:
+    for worker, expected in (("G.2X", "FLEX"), ("G.4X", "STANDARD"), ("R.1X", "STANDARD")):
+        declared = create_glue_job.resources(SETTINGS, OneClient("glue"), ServiceSettings(glue_worker_type=worker))
+        assert [r.properties["ExecutionClass"] for r in declared if r.type == "AWS::Glue::Job"] == [expected]
+
+
 def test_a_changed_schedule_is_updated_in_place(stub: Stub) -> None:
     clients = stub("glue")
     trigger, properties = the(create_glue_job.resources(SETTINGS, clients, SERVICES), "AWS::Glue::Trigger")

@@ -14,13 +14,13 @@ from tests.provisioning.test_errors import fail
 REFUSED = {
     "cloudtrail.CreateTrail": ("MaximumNumberOfTrailsExceededException", "AWS::CloudTrail::Trail", "Service Quotas"),
     "cloudwatch.PutMetricAlarm": ("Throttling", "AWS::CloudWatch::Alarm", "repeat the command"),
-    "glue.CreateTable": ("AccessDeniedException", "AWS::Glue::Table", "Allow the action of CreateTable"),
+    "glue.CreateTable": ("AccessDeniedException", "AWS::Glue::Table", "Allow glue:CreateTable to"),
     "glue.CreateSecurityConfiguration": (
         "ResourceNumberLimitExceededException",
         "AWS::Glue::SecurityConfiguration",
         "Service Quotas",
     ),
-    "athena.CreateWorkGroup": ("AccessDeniedException", "AWS::Athena::WorkGroup", "Allow the action"),
+    "athena.CreateWorkGroup": ("AccessDeniedException", "AWS::Athena::WorkGroup", "Allow athena:CreateWorkGroup to"),
 }
 
 
