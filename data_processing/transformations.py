@@ -26,7 +26,6 @@ from data_catalog.transaction_contract import (
     typed_columns,
 )
 from data_processing import row_checks
-from data_processing.row_checks import text
 
 CURATED, DUPLICATE, RELANDED, QUARANTINE = "curated", "duplicate", "relanded", "quarantine"
 DISPOSITIONS = (CURATED, DUPLICATE, RELANDED, QUARANTINE)
@@ -57,8 +56,8 @@ def parsed(lines: DataFrame) -> DataFrame:
 
 
 def positions(lines: DataFrame) -> DataFrame:
-    """value -> the position columns of the rows."""
-    return parsed(lines).select(*(text(name).alias(name) for name in POSITION))
+    """value -> the position columns of the rows, made ones where a row tells none."""
+    return typed(parsed(lines)).select(*POSITION)
 
 
 def typed(rows: DataFrame) -> DataFrame:

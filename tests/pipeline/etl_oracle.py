@@ -16,6 +16,7 @@ from data_catalog.transaction_contract import (
     LANDED_FIELDS,
     Field,
     Type,
+    typed_columns,
 )
 
 _FORMS = {
@@ -88,8 +89,8 @@ def _query() -> str:
         "CASE " + " ".join(f"WHEN currency = '{code}' THEN {n}" for code, n in CURRENCY_MINOR_UNITS.items()) + " END"
     )
     return f"""
-    WITH lines AS (SELECT number, line, {_structure()} AS structure FROM raw),
-    fields AS (SELECT number, line, structure, {fields} FROM lines),
+    WITH lines AS (SELECT run, line, {_structure()} AS structure FROM raw),
+    fields AS (SELECT run, line, structure, {fields} FROM lines),
     checked AS (SELECT *, CASE WHEN NOT structure THEN 'unreadable_row' {forms}
         WHEN {units} IS NULL THEN 'invalid_currency'
         WHEN length(split_part(amount, '.', 2)) > {units} THEN 'amount_scale'
@@ -112,27 +113,55 @@ def _query() -> str:
          value_date, status, channel, counterparty_account, counterparty_bank, merchant_name, merchant_category_code,
          merchant_country, balance_after::DECIMAL(18,4), original_transaction_id, description, card_last4)::VARCHAR
             END AS content FROM checked),
-    once AS (SELECT * FROM placed
-        QUALIFY row_number() OVER (PARTITION BY position, CASE WHEN reason IS NULL THEN transaction_id END) = 1),
+    pending AS (SELECT * FROM placed AS this WHERE NOT EXISTS
+        (FROM placed AS former WHERE former.position = this.position AND former.run < this.run)),
+    once AS (SELECT * FROM pending
+        QUALIFY row_number() OVER (PARTITION BY run, position, CASE WHEN reason IS NULL THEN transaction_id END) = 1),
     ranked AS (SELECT *,
         row_number() OVER (PARTITION BY transaction_id ORDER BY {_ORDER}) AS nth,
         first_value(content) OVER (PARTITION BY transaction_id ORDER BY {_ORDER}) AS first_content
         FROM once WHERE reason IS NULL)
-    SELECT position, CASE WHEN nth = 1 THEN 'curated' WHEN content = first_content THEN 'duplicate'
-        ELSE 'conflicting_duplicate' END AS outcome,
-        transaction_id, amount::DECIMAL(18,4), epoch_us({_time("event_time")}), description FROM ranked
-    UNION ALL SELECT position, reason, NULL, NULL, NULL, NULL FROM once WHERE reason IS NOT NULL"""
+    SELECT * EXCLUDE (nth, first_content), CASE WHEN nth = 1 THEN 'curated' WHEN content = first_content
+        THEN 'duplicate' ELSE 'conflicting_duplicate' END AS outcome FROM ranked
+    UNION ALL SELECT *, reason FROM once WHERE reason IS NOT NULL"""
 
 
-_ORDER = "stream_incarnation, shard_id, sequence_number::HUGEINT, sub_sequence_number::BIGINT"
+_ORDER = "run, stream_incarnation, shard_id, sequence_number::HUGEINT, sub_sequence_number::BIGINT"
 
 
 def outcomes(lines: list[str]) -> list[tuple[Any, ...]]:
     """(position or line, outcome, id, amount, event time, description) per position; nulls if not curated."""
     with duckdb.connect() as connection:
-        connection.execute("CREATE TABLE raw (number BIGINT, line VARCHAR)")
-        connection.executemany("INSERT INTO raw VALUES (?, ?)", list(enumerate(lines)))
+        connection.execute("CREATE TABLE raw (run BIGINT, line VARCHAR)")
+        connection.executemany("INSERT INTO raw VALUES (0, ?)", [(each,) for each in lines])
+        rows = f"""SELECT position, outcome, transaction_id, try_cast(amount AS DECIMAL(18,4)),
+            epoch_us({_time("event_time")}), description FROM ({_query()})"""
         return [
             each if each[1] == "curated" else (*each[:2], None, None, None, None)
-            for each in connection.sql(_query()).fetchall()
+            for each in connection.sql(rows).fetchall()
         ]
+
+
+def judge_lake(connection: duckdb.DuckDBPyConnection, raw_files: str) -> None:
+    """Make the table judged of raw .ndjson.gz files (a glob), whose arrival hour is the number of their run: each
+    row that is not relanded, its fields as text, with position (the line where it has none) and outcome."""
+    connection.execute(
+        f"""CREATE TABLE raw AS SELECT regexp_extract(filename, 'arrival_hour=(\\d+)', 1)::INT AS run, line
+        FROM read_csv('{raw_files}', columns = {{'line': 'VARCHAR'}}, header = false, auto_detect = false,
+            delim = '\x01', quote = '', escape = '', filename = true) WHERE line <> ''"""
+    )
+    connection.execute(f"CREATE TABLE judged AS {_query()}")
+
+
+def curated_query() -> str:
+    """The landed columns of judged's curated rows, typed as curated, and event_date."""
+    typed = ", ".join(f"{_typed(name, type_)} AS {name}" for name, type_ in typed_columns(LANDED_FIELDS))
+    return f"SELECT {typed}, {_time('event_time')}::DATE AS event_date FROM judged WHERE outcome = 'curated'"
+
+
+def _typed(name: str, type_: str) -> str:
+    return (
+        f"({_time(name)} AT TIME ZONE 'UTC')"
+        if type_ == "timestamp"
+        else f"{name}::{type_.replace('string', 'VARCHAR')}"
+    )

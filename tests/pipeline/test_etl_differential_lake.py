@@ -1,0 +1,106 @@
+"""Runs over a lake, compared with what DuckDB makes of the raw files: published Parquet and quarantine, row for row."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+
+import duckdb
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from moto import mock_aws
+
+from data_catalog.transaction_contract import LANDED_FIELDS, QUARANTINE_FIELDS, json_columns
+from tests.pipeline.etl_fixtures import INCARNATION, SHARD, spark_session  # noqa: F401
+from tests.pipeline.etl_lake import BUCKETS, EmulatedLake, today
+from tests.pipeline.etl_oracle import curated_query, judge_lake
+from tests.pipeline.test_etl_differential import made_lines
+
+
+@st.composite
+def _runs(draw: st.DrawFn) -> list[list[str]]:
+    """The lines of two runs; some of the first one's are landed again in the second."""
+    lines = draw(made_lines())
+    cut = len(lines) // 2
+    return [lines[:cut], lines[cut:] + draw(st.lists(st.sampled_from(lines[:cut]), max_size=10))]
+
+
+# No shrinking: an example takes two runs of the job.
+@settings(max_examples=4, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@given(runs=_runs())
+def test_two_runs_leave_what_duckdb_makes_of_the_raw_files(spark, runs):
+    with tempfile.TemporaryDirectory() as directory, mock_aws(), duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        lake = EmulatedLake(spark, Path(directory) / "staging")
+        results = [_land_and_run(lake, number, lines) for number, lines in enumerate(runs)]
+        for bucket in (BUCKETS.raw, BUCKETS.curated, BUCKETS.quarantine):
+            _copy(lake, bucket, Path(directory))
+        judge_lake(connection, f"{directory}/{BUCKETS.raw}/**/*.ndjson.gz")
+        connection.execute(f"CREATE TABLE expected AS {curated_query()}")
+        connection.execute(f"CREATE TABLE published AS {_published(directory, results)}")
+        assert _differences(connection, "expected", "published") == []
+        connection.execute(f"CREATE TABLE refused AS {_REFUSED}")
+        connection.execute(f"CREATE TABLE quarantine AS {_quarantine(directory, results)}")
+        assert _differences(connection, "refused", "quarantine") == []
+        assert _counted(results, "duplicate") == _count(connection, "judged WHERE outcome = 'duplicate'")
+        landed = _counted(results, "landed")
+        assert landed == _count(connection, "judged")
+        assert landed + _counted(results, "relanded") == _count(connection, "raw")
+
+
+def _land_and_run(lake, number, lines):
+    """Land the lines as two objects of arrival hour `number`, whose ranges overlap all others, and run the job."""
+    for half, some in enumerate((lines[::2], lines[1::2])):
+        name = f"{INCARNATION}-{SHARD}-1-{10**30 + 2 * number + half}.ndjson.gz"
+        key = f"raw/transactions/arrival_date={today()}/arrival_hour={number:02}/{name}"
+        lake.put(key, "".join(f"{each}\n" for each in some).encode())
+    (result,) = lake.run()
+    return result
+
+
+def _copy(lake, bucket, directory):
+    for key in lake.keys(bucket):
+        file = directory / bucket / key
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(lake.body(bucket, key))
+
+
+def _published(directory, results):
+    if not any(result["curated"]["files"] for result in results):
+        return "FROM expected LIMIT 0"
+    columns = ", ".join([field.name for field in LANDED_FIELDS] + ["event_date"])
+    files = f"{directory}/{BUCKETS.curated}/curated/transactions/**/*.parquet"
+    return f"SELECT {columns} FROM read_parquet('{files}', hive_partitioning = false)"
+
+
+# Where a row stood (the row itself, if it does not tell), why it was refused, and itself; a conflict is written anew.
+_REFUSED = """SELECT position, outcome AS reason, CASE WHEN outcome <> 'conflicting_duplicate' THEN line END AS payload
+    FROM judged WHERE outcome NOT IN ('curated', 'duplicate')"""
+
+
+def _quarantine(directory, results):
+    if not any(result["quarantine"]["files"] for result in results):
+        return "FROM refused LIMIT 0"
+    columns = {name: "BIGINT" if type_ == "bigint" else "VARCHAR" for name, type_ in json_columns(QUARANTINE_FIELDS)}
+    files = f"{directory}/{BUCKETS.quarantine}/**/*.ndjson.gz"
+    return f"""SELECT CASE WHEN shard_id = 'unknown' THEN payload
+            ELSE concat_ws('/', stream_incarnation, shard_id, sequence_number, sub_sequence_number) END AS position,
+        reason, CASE WHEN reason <> 'conflicting_duplicate' THEN payload END AS payload
+        FROM read_json('{files}', format = 'newline_delimited', columns = {json.dumps(columns).replace('"', "'")},
+            hive_partitioning = false)"""
+
+
+def _differences(connection, one, other):
+    """Rows that stand in one table more often than in the other."""
+    query = f"(FROM {one} EXCEPT ALL FROM {other}) UNION ALL (FROM {other} EXCEPT ALL FROM {one})"
+    return connection.sql(query).fetchall()
+
+
+def _count(connection, table):
+    ((count,),) = connection.sql(f"SELECT count(*) FROM {table}").fetchall()
+    return count
+
+
+def _counted(results, hop):
+    return sum(row["records"] for result in results for row in result["control_totals"][hop])
