@@ -84,14 +84,15 @@ def passes_luhn(digits: str) -> bool:
 def fail_luhn(numbers: Sequence[str]) -> list[int]:
     """Which of these ASCII digit strings (at most 20 digits each) fail the Luhn check.
 
-    Twice as fast as one at a time: the doubled and the plain places are added as two long integers, a byte a place.
+    Three times as fast as one at a time: the digits that all numbers have at one place are a long integer, a byte a
+    number, and these integers are added.
     """
-    places = "".join([number.rjust(_COLUMN_DIGITS, "0") for number in numbers]).encode("ascii")
-    doubled = int.from_bytes(places[0::2].translate(_DOUBLED_VALUE), "little")
-    plain = int.from_bytes(places[1::2].translate(_PLAIN_VALUE), "little")
-    half = _COLUMN_DIGITS // 2
-    sums = (doubled + plain).to_bytes(half * len(numbers), "little")  # at most 18 a byte: nothing is carried
-    return [index for index in range(len(numbers)) if sum(sums[index * half : index * half + half]) % 10]
+    digits = "".join([number.rjust(_COLUMN_DIGITS, "0") for number in numbers]).encode("ascii")
+    sums = 0  # at most 180 a byte: nothing is carried
+    for place in range(_COLUMN_DIGITS):
+        value = _PLAIN_VALUE if place % 2 else _DOUBLED_VALUE
+        sums += int.from_bytes(digits[place::_COLUMN_DIGITS].translate(value), "little")
+    return [index for index, total in enumerate(sums.to_bytes(len(numbers), "little")) if total % 10]
 
 
 def card_digits(text: str) -> str | None:
@@ -133,14 +134,18 @@ def mask_card_numbers(text: str) -> str:
     if not has_candidate(text):
         return text
     characters = _characters(text)
-    for place in list(_card_places(characters)):
-        characters[place] = MASK
-    return "".join(characters)
+    places = list(_card_places(characters))
+    if not places:
+        return text
+    masked = list(characters)
+    for place in places:
+        masked[place] = MASK
+    return "".join(masked)
 
 
-def _characters(text: str) -> list[str]:
+def _characters(text: str) -> Sequence[str]:
     """The text's characters, each as it is written."""
-    return _WRITTEN.findall(text) if "\\" in text else list(text)
+    return _WRITTEN.findall(text) if "\\" in text else text
 
 
 class _InAscii(dict[int, int | str]):
@@ -169,13 +174,17 @@ def _read(written: str) -> str:
     return chr(code)
 
 
-def _card_places(characters: list[str]) -> Iterator[int]:
+def _card_places(characters: Sequence[str]) -> Iterator[int]:
     """Where the digits stand that are to be masked, ascending."""
-    text = _without_ids("".join(map(_read, characters)).translate(_in_ascii))
+    text = characters if isinstance(characters, str) else "".join(map(_read, characters))
+    if not text.isascii():
+        text = text.translate(_in_ascii)
+    text = _without_ids(text)
     for run in _RUN.finditer(text):
-        places = [place for place, each in enumerate(run[0], run.start()) if each.isdigit()]
-        if len(places) >= MIN_DIGITS:
-            yield from _masked_places(text, places)
+        if run.end() - run.start() >= MIN_DIGITS:
+            places = [place for place, each in enumerate(run[0], run.start()) if each.isdigit()]
+            if len(places) >= MIN_DIGITS:
+                yield from _masked_places(text, places)
 
 
 def _masked_places(text: str, places: list[int]) -> Iterator[int]:
@@ -224,8 +233,11 @@ def _sums(values: Iterable[int]) -> list[int]:
 
 def _without_ids(text: str) -> str:
     """ASCII text with "?" where IBANs and UUIDs stand."""
+    spans = [*_iban_spans(text), *_uuid_spans(text)]
+    if not spans:
+        return text
     kept = bytearray(text, "ascii")
-    for start, end in (*_iban_spans(text), *_uuid_spans(text)):
+    for start, end in spans:
         kept[start:end] = b"?" * (end - start)
     return kept.decode("ascii")
 

@@ -25,8 +25,8 @@ from data_ingestion.transaction_validation import Valid, validate
 
 __all__ = ["BatchResult", "control_entry", "process_batch"]
 
-# Records gone through at a time: so many, with all that is made of them, stay in a processor's cache.
-_CHUNK = 512
+# Records gone through at a time: the more, the fewer calls; so many stay, with all that is made of them, in a cache.
+_CHUNK = 2_000
 _AHEAD = timedelta(seconds=EVENT_TIME_AHEAD_SECONDS)
 _encoder = msgspec.json.Encoder()
 
