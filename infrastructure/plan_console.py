@@ -22,6 +22,7 @@ from infrastructure.resource import Resource
 _MARKS = {Action.CREATE: ("+", "green"), Action.UPDATE: ("~", "yellow"), Action.DELETE: ("-", "red")}
 _VERBS = {Action.CREATE: "created", Action.UPDATE: "changed", Action.DELETE: "removed", Action.NONE: "kept"}
 _TYPE_WIDTH = 30
+_LONGEST_NEW = 500  # characters of one new value
 _PIPE_WIDTH = 140  # where the output is no terminal, whose width would be guessed as 80
 
 
@@ -162,10 +163,10 @@ class PlanConsole:
         if not remains and not bound:
             return
         self._console.print("\n[bold]Must stay for now[/]")
-        for result in remains:
-            self._print(Text.assemble("  ", (f"{_short(result.resource.type):<{_TYPE_WIDTH}} ", "dim"), result.note))
-        for result in bound:
-            self._print(_resource_line(" ", "dim", result.resource, f"stays: {result.note}"))
+        told = [(result.resource, result.note) for result in remains]
+        told += [(result.resource, f"{result.resource.name} stays: {result.note}") for result in bound]
+        for resource, note in told:
+            self._print(Text.assemble("  ", (f"{_short(resource.type):<{_TYPE_WIDTH}} ", "dim"), note))
 
     def _show_unsupported(self, found: dict[Resource, dict[str, str]]) -> None:
         if not found:
@@ -235,6 +236,7 @@ def _statement_names(policy: Any) -> str:
 def _values(action: Action, difference: Difference, blocked: bool) -> Text:
     new = Text(_render(difference.new), "green")
     if action is Action.CREATE:
+        new.truncate(_LONGEST_NEW, overflow="ellipsis")  # a dashboard's body; a change is always told in full
         return new
     line = Text.assemble((_render(difference.old), "red"), (" -> ", "dim"), new)
     if blocked:

@@ -101,7 +101,8 @@ def select(resources: Sequence[Resource], only: Collection[str] = (), except_: C
         if (not only or _is_named(resource.part, only)) and not _is_named(resource.part, except_)
     )
     if not chosen:
-        there = sorted({resource.part for resource in resources}, key=PARTS.index)
+        parts = {resource.part for resource in resources}
+        there = sorted(parts | {FOLDER_OF[part] for part in parts & FOLDER_OF.keys()}, key=PARTS.index)
         raise PlatformError("parts", "nothing is left of this selection", f"There are {', '.join(there)}.")
     return chosen
 
@@ -352,6 +353,8 @@ def run_alone(
     try:
         target = find_target(arguments, changing=True)
         chosen = {resource.id for resource in declare(target.settings, target.clients)}
+        if not chosen:
+            raise PlatformError("settings", "leave nothing to make here", "See REDSHIFT_ENABLED in .env.")
         resources = gather(target.settings, target.clients, target.embedded)
         planned = make_plan(resources, emulated=target.clients.emulated, selected=chosen)
         return _carry_out(target, planned)

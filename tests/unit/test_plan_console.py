@@ -72,6 +72,13 @@ def test_a_creation_lays_out_every_property(screen: Screen) -> None:
     ]
 
 
+def test_a_long_new_value_is_cut_and_a_changed_one_is_not(screen: Screen) -> None:
+    long = {"Widgets": [{"text": "x" * 2000}]}
+    assert len(max(planned(screen, Thing(name="a", account=Account(), properties=long)), key=len)) < 600
+    changed = Thing(name="a", account=Account({"a": {"Widgets": []}}), properties=long)
+    assert any("x" * 2000 in line for line in planned(screen, changed))
+
+
 def test_a_change_shows_old_and_new_by_path(screen: Screen) -> None:
     account = Account({"a": {"Hours": 24, "Engine": "x"}})
     lines = planned(screen, Thing(name="a", account=account, properties={"Hours": 168, "Engine": "y"}))
@@ -144,6 +151,15 @@ def test_destroy_shows_what_goes_what_is_kept_and_what_must_stay(screen: Screen)
     assert "b  it holds data" in text
     assert "Destroy: 2 to remove, 1 kept." in text
     assert f"  {'Test::Thing':<30} c is deleted on 2030-01-01" in text
+
+
+def test_what_is_needed_by_something_bound_tells_by_what_and_until_when(screen: Screen) -> None:
+    account = Account({"key": {}, "bucket": {}})
+    key = Thing(name="key", account=account)
+    held = Remains("bucket is locked", needs_dependencies=True, until="until 2027-11-24")
+    bucket = Thing(name="bucket", account=account, depends_on=(key.id,), remains=held)
+    screen.console.show_remains(plan_destruction([key, bucket], {key.id, bucket.id}).carry_out())
+    assert screen.lines[-1] == f"  {'Test::Thing':<30} key stays: needed by bucket until 2027-11-24"
 
 
 def test_long_names_are_never_broken(screen: Screen) -> None:
