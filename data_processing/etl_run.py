@@ -19,6 +19,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 from urllib.parse import unquote
 
@@ -47,6 +48,7 @@ _SHUFFLED_SIZE = 4
 _QUARANTINE_FILE_ROWS = 500_000
 
 _STAGED_SCHEMA = spark_ddl([*typed_columns(CURATED_FIELDS), *((name, "string") for name in STAGED_PARTITIONS)])
+_LOOKED_AT_SCHEMA = spark_ddl([each for each in typed_columns(CURATED_FIELDS) if each[0] in fraud_rules.COLUMNS])
 _ALERT_SCHEMA = spark_ddl([*typed_columns(FRAUD_ALERT_FIELDS), ("slice", "string")])
 # All different: a dictionary is built in vain.
 _NO_DICTIONARY = ("transaction_id", "content_hash", "sequence_number")
@@ -128,10 +130,12 @@ class EtlRun:
     def _computed(self) -> dict[str, Any]:
         """Compute the run into the staging area; its write-ahead list."""
         attempt = uuid.uuid4().hex[:8]
-        rows = self._transformed(attempt)
+        # What is curated already; None where nothing is.
+        curated = self._staging.table(self._buckets.curated, CURATED_TRANSACTIONS_PREFIX, f"{attempt}/known")
+        rows = self._transformed(attempt, curated)
         counted = self._counted(rows, attempt)
         files = [self._published_row("curated", path, records) for path, records in counted.curated_files.items()]
-        files += self._fraud_alerts(rows, attempt, counted) + self._quarantine(rows, attempt, counted)
+        files += self._fraud_alerts(rows, curated, attempt, counted) + self._quarantine(rows, attempt, counted)
         totals = counted.totals
         landed = totals[CURATED] + totals[DUPLICATE] + totals[QUARANTINE]
         return {
@@ -150,7 +154,7 @@ class EtlRun:
     def _sizes(self, attempt: str) -> dict[str, int]:
         return {file.path: file.size for file in self._staging.files(attempt)}
 
-    def _transformed(self, attempt: str) -> DataFrame:
+    def _transformed(self, attempt: str, curated: str | None) -> DataFrame:
         """Scan, decide, write; the staged table."""
         manifest = self._manifest
         cores = self._spark.sparkContext.defaultParallelism
@@ -167,7 +171,7 @@ class EtlRun:
             earlier = transformations.positions(self._lines(manifest.earlier, f"{attempt}/earlier", cores))
         self._emit("transform", records=None)
         typed = transformations.typed(transformations.parsed(lines))
-        decided = transformations.decided(typed, self._known(attempt), earlier)
+        decided = transformations.decided(typed, self._known(curated), earlier)
         writer = transformations.staged(decided, manifest.run_id, gathered).write.partitionBy(*STAGED_PARTITIONS)
         for name in _NO_DICTIONARY:
             writer = writer.option(f"parquet.enable.dictionary#{name}", "false")
@@ -184,13 +188,12 @@ class EtlRun:
         )  # fmt: skip
         return self._spark.read.text(uris, lineSep="\n")
 
-    def _known(self, attempt: str) -> DataFrame | None:
-        """transaction_id and content_hash of what is curated already, None where nothing is."""
-        uri = self._staging.table(self._buckets.curated, CURATED_TRANSACTIONS_PREFIX, f"{attempt}/known")
-        if uri is None:
+    def _known(self, curated: str | None) -> DataFrame | None:
+        """transaction_id and content_hash of what is curated already."""
+        if curated is None:
             return None
         reader = self._spark.read.schema("transaction_id string, content_hash string")
-        return reader.option("recursiveFileLookup", "true").parquet(uri)
+        return reader.option("recursiveFileLookup", "true").parquet(curated)
 
     def _counted(self, rows: DataFrame, attempt: str) -> _Counted:
         counted = _Counted()
@@ -206,10 +209,18 @@ class EtlRun:
         self._emit("transform", records=sum(records.values()), **records)
         return counted
 
-    def _fraud_alerts(self, rows: DataFrame, attempt: str, counted: _Counted) -> list[dict[str, Any]]:
+    def _fraud_alerts(
+        self, rows: DataFrame, curated: str | None, attempt: str, counted: _Counted
+    ) -> list[dict[str, Any]]:
         if not counted.curated_files:
             return []
         transactions = rows.where(F.col("disposition") == CURATED).select(*fraud_rules.COLUMNS)
+        if curated is not None:
+            event_dates = {date.fromisoformat(_partition(path)) for path in counted.curated_files}
+            looked_at = sorted(fraud_rules.dates_looked_at(event_dates))
+            former = self._spark.read.schema(_LOOKED_AT_SCHEMA).parquet(curated)  # by date: other partitions go unread
+            former = former.where(F.col("event_date").isin(looked_at)).select(*fraud_rules.COLUMNS)
+            transactions = transactions.unionByName(former)
         alerts = fraud_rules.alerts(transactions, self._manifest.run_id)
         uri = self._staging.uri(f"{attempt}/fraud")
         by_date = alerts.withColumn("slice", F.col("event_date").cast("string")).repartition("slice")
@@ -237,12 +248,11 @@ class EtlRun:
 
     def _published_row(self, kind: str, path: str, records: int) -> dict[str, Any]:
         """One line of the write-ahead list, yet without key and size."""
-        partition = path.rsplit("/", 2)[1].split("=", 1)[1]
         return {
             "kind": kind,
             "bucket": self._buckets.of(kind),
             "staged": path,
-            "partition": partition,
+            "partition": _partition(path),
             "records": records,
         }
 
@@ -269,6 +279,11 @@ class EtlRun:
 def _staged_path(uri: str, attempt: str) -> str:
     """The path inside the staging area of a file that Spark names by its (escaped) URI."""
     return f"{attempt}/" + unquote(uri).split(f"/{attempt}/", 1)[1]
+
+
+def _partition(path: str) -> str:
+    """The value of the innermost partition in the path of a file."""
+    return path.rsplit("/", 2)[1].split("=", 1)[1]
 
 
 def _with_keys(files: list[dict[str, Any]], run_id: str, sizes: dict[str, int]) -> list[dict[str, Any]]:

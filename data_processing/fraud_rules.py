@@ -1,15 +1,15 @@
 """The fraud rules: which curated transactions deserve a look, and why. Pure: DataFrame -> DataFrame.
 
 Few, explained, and deterministic: a rule looks at a transaction and at what happened up to a day before it, as far as
-it is curated when the transaction is; facts stay untouched. They are examples of the kinds that a bank runs (a limit,
-a sum over a window, a rate, an implausible sequence), to be replaced by its own.
+it is curated when the transaction is, by the same run or a former one; facts stay untouched. They are examples of the
+kinds that a bank runs (a limit, a sum over a window, a rate, an implausible sequence), to be replaced by its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import reduce
 
 from pyspark.sql import Column, DataFrame, Window, WindowSpec
@@ -100,6 +100,11 @@ RULES = (
     Rule("rapid_card_use", "HIGH", rapid_card_use),
     Rule("implausible_travel", "HIGH", implausible_travel),
 )
+
+
+def dates_looked_at(event_dates: Iterable[date]) -> set[date]:
+    """The event dates of what the rules look at for transactions of some dates."""
+    return {day - timedelta(days=back) for day in event_dates for back in range(LOOK_BACK.days + 1)}
 
 
 def alerts(transactions: DataFrame, run_id: str) -> DataFrame:
