@@ -34,7 +34,7 @@ CARDS = ("4111111111111111", "4222222222222", "378282246310005")
 PLANTED = {*CARDS, *(number for number, _ in PLANTS)}
 MAX_BYTES, MAX_SECONDS = 64 * 1024, 5
 _RUN = re.compile(r"\d+")
-_ESCAPE = re.compile(r"\\+u[0-9a-fA-F]{4}")
+_ESCAPE = re.compile(r"\\+u([0-9a-fA-F]{4})")
 
 
 def try_input(data: bytes) -> None:
@@ -46,7 +46,8 @@ def try_input(data: bytes) -> None:
         raise AssertionError("the fast and the careful way differ")
     written = (result.landed + result.quarantined + result.control).decode()
     # A digit more beside it, escaped or not, and it is no card number.
-    if PLANTED.intersection(_RUN.findall(_ESCAPE.sub("0", written))):
+    read = _ESCAPE.sub(lambda match: chr(int(match[1], 16)), written)
+    if PLANTED.intersection(_RUN.findall(read)):
         raise AssertionError("a card number was written")
 
 
