@@ -107,19 +107,6 @@ def test_many_objects_of_any_size_an_empty_one_too(lake):
     assert len(lake.curated()) == 36
 
 
-def test_a_replay_into_an_arrival_date_long_closed_is_taken_up_once(lake):
-    lake.land([row(1, currency="XXX")], BASE + 1, BASE + 1)
-    lake.run()
-    replay = "replay-0123456789abcdef"
-    corrected = row(1, sequence_number="1", stream_incarnation=replay)
-    lake.land([corrected], 1, 1, arrival="2026-03-02", lane=f"{replay}-{SHARD}")
-    control = f"raw/control/arrival_date=2026-03-02/{replay}-{SHARD}-1-1.json"
-    lake.s3.put_object(Bucket=BUCKETS.raw, Key=control, Body=b"{}")
-    assert len(lake.run()) == 1
-    assert [each["stream_incarnation"] for each in lake.curated()] == [replay]
-    assert lake.run() == []
-
-
 def test_an_object_that_is_gone_or_changed_since_the_manifest_is_named(lake, monkeypatch):
     key = lake.land(rows(1), BASE + 1, BASE + 1)
     with monkeypatch.context() as broken:
