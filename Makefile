@@ -48,8 +48,9 @@ test-glue6: setup .venv-glue6/.installed  ## The Glue job's tests on Spark 4.1 (
 	@touch $@
 
 bench: setup .venv-bench/.installed  ## Benchmarks: ratios to a floor and to peers, in an environment of their own
-	@.venv-bench/bin/python benchmarks/lambda_hot_path.py --plot
-	@for benchmark in etl warehouse_load local_run; do \
+	@for benchmark in lambda_hot_path etl; do \
+		.venv-bench/bin/python benchmarks/$$benchmark.py --plot || exit 1; done
+	@for benchmark in warehouse_load local_run; do \
 		.venv-bench/bin/python benchmarks/$$benchmark.py || exit 1; done
 
 .venv-bench/.installed: requirements.txt benchmarks/requirements.txt

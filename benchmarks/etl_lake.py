@@ -8,9 +8,11 @@ import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from botocore.exceptions import ClientError
+from botocore.hooks import HierarchicalEmitter
 
 from data_catalog.transaction_contract import CURRENCY_MINOR_UNITS, LANDED_FIELDS, TRANSACTION_FIELDS, typed_columns
 from tests.pipeline.etl_landed import landed_lines
@@ -51,6 +53,9 @@ class FileStore:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self.meta = SimpleNamespace(
+            events=HierarchicalEmitter()
+        )  # conditions of puts are registered there, and unheeded
 
     def get_paginator(self, _: str) -> Any:
         return self
@@ -72,9 +77,10 @@ class FileStore:
 
     def get_object(self, Bucket: str, Key: str) -> dict[str, Any]:
         try:
-            return {"Body": io.BytesIO((self._root / Bucket / Key).read_bytes())}
+            body = (self._root / Bucket / Key).read_bytes()
         except FileNotFoundError:
             raise ClientError({"Error": {"Code": "NoSuchKey"}}, "GetObject") from None
+        return {"Body": io.BytesIO(body), "ETag": f'"{len(body)}"'}
 
     def put_object(self, Bucket: str, Key: str, Body: bytes, **_: Any) -> None:
         file = self._root / Bucket / Key
