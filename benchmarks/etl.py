@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -100,14 +99,20 @@ def _measured(case: str, lake: Path) -> Measured:
 
 def _tell_usage(jvm: int | None = None) -> None:
     """Print this process's CPU seconds and peak memory, and those of its JVM, by process id, while it is there."""
-    own = resource.getrusage(resource.RUSAGE_SELF)
-    cpu, jvm_peak = own.ru_utime + own.ru_stime, 0.0
-    if jvm is not None:
-        ticks = Path(f"/proc/{jvm}/stat").read_text().rsplit(")", 1)[1].split()[11:13]
-        cpu += sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
-        status = dict(line.split(":", 1) for line in Path(f"/proc/{jvm}/status").read_text().splitlines())
-        jvm_peak = int(status["VmHWM"].split()[0]) / 1024
-    print(json.dumps({"cpu": cpu, "python": own.ru_maxrss / 1024, "jvm": jvm_peak}))
+    processes = [os.getpid()] if jvm is None else [os.getpid(), jvm]
+    cpu = sum(_cpu_seconds(process) for process in processes)
+    print(json.dumps({"cpu": cpu, "python": _peak_mib(os.getpid()), "jvm": _peak_mib(jvm) if jvm else 0}))
+
+
+def _cpu_seconds(process: int) -> float:
+    user, system = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+def _peak_mib(process: int) -> float:
+    """Of the program itself; getrusage's peak would be that of the process which started it, where that is higher."""
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:"))
 
 
 def _run_case(case: str, lake: Path) -> None:
