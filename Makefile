@@ -48,10 +48,8 @@ test-glue6: setup .venv-glue6/.installed  ## The Glue job's tests on Spark 4.1 (
 	@touch $@
 
 bench: setup .venv-bench/.installed  ## Benchmarks: ratios to a floor and to peers, in an environment of their own
-	@for benchmark in lambda_hot_path etl; do \
-		.venv-bench/bin/python benchmarks/$$benchmark.py --plot || exit 1; done
-	@for benchmark in warehouse_load local_run; do \
-		.venv-bench/bin/python benchmarks/$$benchmark.py || exit 1; done
+	@missed=0; for benchmark in "lambda_hot_path --plot" "etl --plot" warehouse_load local_run; do \
+		set -- $$benchmark; .venv-bench/bin/python benchmarks/$$1.py $$2 || missed=1; done; exit $$missed
 
 .venv-bench/.installed: requirements.txt benchmarks/requirements.txt
 	$(PYTHON) -m venv .venv-bench
