@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import re
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -18,12 +19,13 @@ from data_catalog.transaction_contract import CURRENCY_MINOR_UNITS, LANDED_FIELD
 from tests.pipeline.etl_landed import landed_lines
 
 _BASE_ROWS = 20_000
+_ACCOUNT, _CARD = re.compile('("account_id":").{4}'), re.compile('("card_token":"1_).{4}')
 _PREFIX = "raw/transactions/arrival_date=2026-03-05"
 
 
 def write_lake(lake: Path, rows: int, objects: int) -> None:
-    """Raw objects with so many rows in all: what the Lambda lands of generated transactions, ids and positions made new
-    every 20,000 rows, so that the share of duplicates and conflicts stays."""
+    """Raw objects with so many rows in all: what the Lambda lands of generated transactions, their ids, positions,
+    accounts and cards made new every 20,000 rows, so that the shares of duplicates, conflicts and alerts stay."""
     base = landed_lines(_BASE_ROWS)
     per_object = -(-rows // objects)
     pending: list[str] = []
@@ -34,6 +36,7 @@ def write_lake(lake: Path, rows: int, objects: int) -> None:
         if copy:
             line = line.replace('"transaction_id":"', f'"transaction_id":"{copy:04x}', 1)
             line = line.replace('"sequence_number":"496', f'"sequence_number":"{497 + copy}', 1)
+            line = _ACCOUNT.sub(rf"\g<1>{copy:04x}", _CARD.sub(rf"\g<1>{copy:04x}", line, count=1), count=1)
         pending.append(line)
         if len(pending) == per_object or number == rows - 1:
             _write_object(lake, written, pending)

@@ -25,7 +25,7 @@ from infrastructure.settings import STAGING_PREFIX
 # Gzip members one behind another are a gzip file: many small objects become one without being packed anew. A line feed
 # between them ends a last line that has none.
 _LINE_FEED = gzip.compress(b"\n", mtime=0)
-BUNDLE_BYTES = 64 * 1024**2
+BUNDLE_BYTES = 16 * 1024**2
 _SMALLEST_BUNDLE = 1024**2
 _THREADS = 16
 
