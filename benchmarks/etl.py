@@ -213,7 +213,7 @@ def _plot(results: Results, sizes: list[int]) -> None:
     drawn = axes.barh(list(bars), list(bars.values()), color=["C0" if "job" in name else "C7" for name in bars])
     axes.bar_label(drawn, fmt="%.2f", padding=3)
     axes.axvline(FLOOR_GOAL, color="C3", linewidth=1, linestyle="--")
-    axes.set(xlabel=f"ratio of CPU seconds, start included; dashed: the goal at {FLOOR_GOAL_ROWS:,} rows")
+    axes.set(xlabel=f"ratio of CPU seconds; dashed: goal at {FLOOR_GOAL_ROWS:,} rows")
     axes.invert_yaxis()
     axes.margins(x=0.1)
     figure.tight_layout()

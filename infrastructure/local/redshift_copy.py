@@ -25,7 +25,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from data_storage.sql_statements import Token, tokens
 from infrastructure.local.redshift_dialect import UnknownSqlError
 
-_BATCH_ROWS = 20_000
+_BATCH_ROWS = 5_000
 
 
 class CopyError(Exception):
