@@ -103,6 +103,7 @@ POSITION_FIELDS: tuple[Field, ...] = (
     Field("sub_sequence_number", Type.INTEGER, comment="Place in a KPL aggregate, else 0"),
     Field("arrival_time", Type.TIMESTAMP, comment="Kinesis' approximate arrival time"),
 )
+POSITION = tuple(field.name for field in POSITION_FIELDS if field.name != "arrival_time")
 
 LANDED_FIELDS: tuple[Field, ...] = (
     *(field for field in TRANSACTION_FIELDS if field.name != "card_number"),

@@ -18,7 +18,7 @@ import msgspec
 from data_catalog.transaction_contract import (
     EVENT_TIME_AHEAD_SECONDS,
     LANDED_FIELDS,
-    POSITION_FIELDS,
+    POSITION,
     QUARANTINE_REASONS,
     TRANSACTION_FIELDS,
     Type,
@@ -29,7 +29,6 @@ from infrastructure.errors import PlatformError
 
 Record = dict[str, Any]
 
-POSITION = tuple(field.name for field in POSITION_FIELDS if field.name != "arrival_time")
 _LANDED = {field.name: field for field in LANDED_FIELDS}
 _REQUIRED = tuple(field.name for field in LANDED_FIELDS if field.required)
 _TRANSACTION = {field.name for field in TRANSACTION_FIELDS}

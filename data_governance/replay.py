@@ -19,8 +19,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from data_catalog.transaction_contract import POSITION
 from data_governance.control_totals import ControlKey, ControlTotals
-from data_governance.corrected_records import POSITION, Corrected, Position, Record, parse
+from data_governance.corrected_records import Corrected, Position, Record, parse
 from infrastructure.errors import PlatformError
 from infrastructure.settings import RAW_CONTROL_PREFIX, RAW_TRANSACTIONS_PREFIX
 

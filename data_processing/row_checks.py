@@ -22,6 +22,7 @@ from data_catalog.transaction_contract import (
     EARLIEST_EVENT_YEAR,
     EVENT_TIME_AHEAD_SECONDS,
     LANDED_FIELDS,
+    POSITION,
     Field,
     Type,
     typed_columns,
@@ -38,7 +39,7 @@ _REASONS = {
     "currency": "invalid_currency",
     "event_time": "invalid_event_time",
 }
-SEQUENCE_NUMBER = whole(value_form(_FIELDS["sequence_number"]))
+_SEQUENCE_NUMBER = whole(value_form(_FIELDS["sequence_number"]))
 _MORE_DECIMALS = whole(rf"[0-9]{{1,{AMOUNT_PRECISION - AMOUNT_SCALE}}}\.[0-9]{{{AMOUNT_SCALE + 1},}}")
 
 
@@ -57,20 +58,57 @@ def typed(name: str) -> Column:
     return F.expr(f"try_cast({value} AS {_TYPES[name]})")
 
 
+def minor_units() -> Column:
+    """The minor units of the row's currency; null for a currency that ISO 4217 doesn't know."""
+    by_units: dict[int, list[str]] = {}
+    for currency, units in CURRENCY_MINOR_UNITS.items():
+        by_units.setdefault(units, []).append(currency)
+    by_frequency = sorted(by_units.items(), key=lambda item: -len(item[1]))
+    branches = [(_is_one_of("row.currency", currencies), units) for units, currencies in by_frequency]
+    return reduce(lambda case, branch: case.when(*branch), branches[1:], F.when(*branches[0]))
+
+
+def form() -> Column:
+    """Over line, row: what is wrong with the form; null where LINE proves that nothing is.
+
+    A struct of fault; counts: whether the row can be counted under its currency and indicator, as leniently as at
+    landing; placed: whether it says where it stood.
+    """
+    looked_at = F.struct(
+        _form_fault().alias("fault"), _counts_in_totals().alias("counts"), _is_placed().alias("placed")
+    )
+    return F.when(~F.col("line").rlike(LINE), looked_at)
+
+
 def fault() -> Column:
-    """The first fault of the row as "reason:field", or null."""
-    return F.coalesce(F.when(~F.col("line").rlike(LINE), _form_fault()), _meaning_fault())
+    """The first fault of the row as "reason:field", or null; over form and the typed columns."""
+    return F.coalesce(F.col("form.fault"), _meaning_fault())
 
 
 def counts_in_totals() -> Column:
-    """Whether a row at fault can be counted under its currency and indicator; as lenient as at landing."""
+    """Whether a row at fault can be counted under its currency and indicator; over form and the typed columns."""
+    return F.when(F.col("form.fault").isNotNull(), F.col("form.counts")).otherwise(F.col("units").isNotNull())
+
+
+def _counts_in_totals() -> Column:
     return F.coalesce(
         _has_structure()
         & text("amount").rlike(whole(value_form(_FIELDS["amount"])))
-        & _minor_units().isNotNull()
+        & minor_units().isNotNull()
         & _is_one_of("row.credit_debit_indicator", CREDIT_DEBIT_INDICATORS),
         F.lit(False),
     )
+
+
+def is_placed() -> Column:
+    """Whether a row at fault says where it stood; over form."""
+    return F.coalesce("form.placed", F.lit(True))
+
+
+def _is_placed() -> Column:
+    """What the first object of an unreadable line says is no answer."""
+    all_there = F.concat(*(text(name).cast("string") for name in POSITION)).isNotNull()
+    return F.coalesce(_has_structure() & all_there & text("sequence_number").rlike(_SEQUENCE_NUMBER), F.lit(False))
 
 
 def _form_fault() -> Column:
@@ -113,8 +151,8 @@ def _is_utf8(line: Column) -> Column:
 
 
 def _meaning_fault() -> Column:
-    """Over the typed columns, each cast once in the step before."""
-    units, amount = _minor_units(), text("amount")
+    """Over the typed columns, each cast once in the step before, and two texts that tell more than their values."""
+    units, amount = F.col("units"), F.col("amount_text")
     point = F.instr(amount, ".")
     ahead = F.expr(f"INTERVAL {EVENT_TIME_AHEAD_SECONDS} SECONDS")
     earliest = F.lit(f"{EARLIEST_EVENT_YEAR}-01-01")
@@ -126,7 +164,7 @@ def _meaning_fault() -> Column:
         .when(_is_no_time("arrival_time", earliest), "invalid_value:arrival_time")
         .when(_is_no_time("landed_at", earliest), "invalid_value:landed_at")
         .when(F.col("event_time") > F.col("arrival_time") + ahead, "event_time_in_future:event_time")
-        .when(text("value_date").isNotNull() & F.col("value_date").isNull(), "invalid_value:value_date")
+        .when(F.col("value_date_text").isNotNull() & F.col("value_date").isNull(), "invalid_value:value_date")
         .when(F.col("value_date") < earliest.cast("date"), "invalid_value:value_date")
     )
     no_original = (F.col("transaction_type") == "REVERSAL") & F.col("original_transaction_id").isNull()
@@ -137,16 +175,6 @@ def _meaning_fault() -> Column:
 
 def _is_no_time(name: str, earliest: Column) -> Column:
     return F.col(name).isNull() | (F.col(name) < earliest.cast("timestamp"))
-
-
-def _minor_units() -> Column:
-    """The minor units of the row's currency; null for a currency that ISO 4217 doesn't know."""
-    by_units: dict[int, list[str]] = {}
-    for currency, units in CURRENCY_MINOR_UNITS.items():
-        by_units.setdefault(units, []).append(currency)
-    by_frequency = sorted(by_units.items(), key=lambda item: -len(item[1]))
-    branches = [(_is_one_of("row.currency", currencies), units) for units, currencies in by_frequency]
-    return reduce(lambda case, branch: case.when(*branch), branches[1:], F.when(*branches[0]))
 
 
 def _is_one_of(column: str, values: Collection[str]) -> Column:

@@ -3,8 +3,8 @@
     lines -> parsed -> typed -> decided -> staged
 
 One scan and one write: every row ends in one staged table, partitioned by what became of it, whose columns are the
-curated table's so that its curated files are final as they stand. A row for the quarantine carries its verdict as JSON
-in `description` until quarantine_rows() takes it out again.
+curated table's so that its curated files are final as they stand. A row at fault carries its fault and its line in
+`description` until quarantine_rows() takes them out again.
 
 Runs on Spark 3.5 and 4 (ANSI mode): nothing here relies on a failing cast.
 """
@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 from data_catalog.transaction_contract import (
     CURATED_FIELDS,
     LANDED_FIELDS,
-    POSITION_FIELDS,
+    POSITION,
     QUARANTINE_FIELDS,
     TRANSACTION_FIELDS,
     Type,
@@ -35,7 +35,6 @@ STAGE = "etl"
 # Quarantine partitions that readers look for: the catalog projects from this day to two days ahead.
 EARLIEST_ARRIVAL, _DAYS_AHEAD = "2024-01-01", 2
 
-POSITION = tuple(field.name for field in POSITION_FIELDS if field.name != "arrival_time")
 _LANDED = tuple(field.name for field in LANDED_FIELDS)
 _TYPES = dict(typed_columns(LANDED_FIELDS))
 _LANDED_SCHEMA = spark_ddl(json_columns(LANDED_FIELDS))
@@ -46,7 +45,7 @@ _CONTENT_FIELDS = tuple(
     if field.name in {each.name for each in TRANSACTION_FIELDS} | {"card_last4"} and field.name != "schema_version"
 )
 _SEPARATOR = "\u001f"
-_VERDICT_SCHEMA = "reason string, field string, transaction_id string, payload string"
+_CONFLICT = "conflicting_duplicate"
 
 
 def parsed(lines: DataFrame) -> DataFrame:
@@ -64,21 +63,16 @@ def typed(rows: DataFrame) -> DataFrame:
     """line, row -> the landed columns in their curated types, content_hash, reason (null where there is no fault).
 
     A row at fault gets an identity of its own for transaction_id, what it counts for in currency, indicator and
-    amount, and its verdict for description.
+    amount, its fault and its line for description.
     """
-    # Step by step, so that no step computes anything twice.
-    cast = rows.select("line", "row", *(row_checks.typed(name).alias(name) for name in _LANDED))
-    checked = cast.withColumn("fault", row_checks.fault())
-    judged = checked.select(
-        "*",
-        F.when(_is_bad(), row_checks.counts_in_totals()).alias("counts"),
-        F.when(_is_bad(), _position_is_known()).alias("known"),
-    )
+    # Step by step, so that no step computes anything twice; each copies its rows, so that there are few.
+    texts = [row_checks.text(name).alias(f"{name}_text") for name in ("amount", "value_date")]
+    values = [row_checks.typed(name).alias(name) for name in _LANDED]
+    units = row_checks.minor_units().alias("units")
+    cast = rows.select("line", row_checks.form().alias("form"), units, *texts, *values)
+    judged = cast.withColumn("fault", row_checks.fault())
     instead = _instead()
-    columns = [
-        F.when(_is_bad(), instead[name]).otherwise(F.col(name)).alias(name) if name in instead else F.col(name)
-        for name in _LANDED
-    ]
+    columns = [instead.get(name, F.col(name)).alias(name) for name in _LANDED]
     content_hash = F.when(_is_bad(), F.sha2("line", 256)).otherwise(_content_hash())
     reason = F.substring_index("fault", ":", 1)
     return judged.select(*columns, content_hash.alias("content_hash"), reason.alias("reason"))
@@ -89,52 +83,31 @@ def _is_bad() -> Column:
 
 
 def _instead() -> dict[str, Column]:
-    """What a row at fault has in a column instead of its own value."""
-    counts = F.col("counts")
-    return {
+    """The columns in which a row at fault has something else than its own value."""
+    counts = row_checks.counts_in_totals()
+    at_fault = {
         "transaction_id": _own_identity(),
         "currency": F.when(counts, F.col("currency")),
         "credit_debit_indicator": F.when(counts, F.col("credit_debit_indicator")),
         "amount": F.when(counts, F.col("amount")).otherwise(F.lit(0).cast(_TYPES["amount"])),
-        "description": _fault_verdict(),
-        **{name: F.lit(None).cast(_TYPES[name]) for name in ("event_time", "value_date", "landed_at")},
-    } | _known_position()
-
-
-def _own_identity() -> Column:
-    """No real transaction_id: the position where it is known, else the content. \\u0001 stands in no real one."""
-    position = F.concat_ws("/", F.lit("\u0001"), *(F.col(name).cast("string") for name in POSITION))
-    return F.when(F.col("known"), position).otherwise(F.concat(F.lit("\u0001"), F.sha2("line", 256)))
-
-
-def _position_is_known() -> Column:
-    """Whether a row at fault says where it stood. What the first object of an unreadable line says is no answer."""
-    readable = F.col("fault") != row_checks.UNREADABLE_ROW
-    all_there = F.concat(*(F.col(name).cast("string") for name in POSITION)).isNotNull()
-    return readable & all_there & F.col("sequence_number").rlike(row_checks.SEQUENCE_NUMBER)
-
-
-def _known_position() -> dict[str, Column]:
-    """The position of a row at fault; where it can't be read, one made of the content, so that it is its own."""
-    made = {
+        "description": F.concat("fault", F.lit("\n"), "line"),  # a line holds no line feed
+    }
+    # Where the position can't be read, one made of the content, so that it is the row's own.
+    nowhere = {
         "stream_incarnation": F.lit("unknown"),
         "shard_id": F.lit("unknown"),
         "sequence_number": F.conv(F.substring(F.sha2("line", 256), 1, 15), 16, 10),
         "sub_sequence_number": F.lit(0).cast("bigint"),
     }
-    return {name: F.when(F.col("known"), F.col(name)).otherwise(column) for name, column in made.items()}
+    return {name: F.when(_is_bad(), column).otherwise(F.col(name)) for name, column in at_fault.items()} | {
+        name: F.when(row_checks.is_placed(), F.col(name)).otherwise(column) for name, column in nowhere.items()
+    }
 
 
-def _fault_verdict() -> Column:
-    transaction_id = F.col("transaction_id")
-    return F.to_json(
-        F.struct(
-            F.substring_index("fault", ":", 1).alias("reason"),
-            F.when(F.instr("fault", ":") > 0, F.substring_index("fault", ":", -1)).alias("field"),
-            F.when(transaction_id.rlike(r"\A[!-~]{1,64}\z"), transaction_id).alias("transaction_id"),
-            F.col("line").alias("payload"),
-        )
-    )
+def _own_identity() -> Column:
+    """No real transaction_id: the position where it is known, else the content. \\u0001 stands in no real one."""
+    position = F.concat_ws("/", F.lit("\u0001"), *(F.col(name).cast("string") for name in POSITION))
+    return F.when(row_checks.is_placed(), position).otherwise(F.concat(F.lit("\u0001"), F.sha2("line", 256)))
 
 
 def _content_hash() -> Column:
@@ -152,7 +125,7 @@ def _normal(name: str, type_: Type) -> Column:
 
 
 def decided(rows: DataFrame, curated: DataFrame | None = None, earlier: DataFrame | None = None) -> DataFrame:
-    """Adds disposition, and the reason of a conflict: the first of an id in stream order is curated.
+    """Adds disposition, and the reason of conflicts: the first of an id in stream order is curated.
 
     curated: transaction_id, content_hash of what is curated already, unique by id; it comes before any row. earlier:
     the position columns of rows that former runs processed; a row at one of them is relanded.
@@ -176,8 +149,8 @@ def decided(rows: DataFrame, curated: DataFrame | None = None, earlier: DataFram
         .when(same, DUPLICATE)
         .otherwise(QUARANTINE)
     )
-    conflict = (F.col("disposition") == QUARANTINE) & F.col("reason").isNull()
-    return placed.withColumn("disposition", disposition).withColumn("conflict", conflict)
+    reason = F.when(F.col("disposition") == QUARANTINE, F.coalesce("reason", F.lit(_CONFLICT)))
+    return placed.withColumn("disposition", disposition).withColumn("reason", reason)
 
 
 def stream_order() -> list[Column]:
@@ -206,33 +179,18 @@ def staged(rows: DataFrame, run_id: str, gathered: bool = False) -> DataFrame:
     gathered: rows of a staged partition are brought together first, in as many parts as adaptive execution's advisory
     size makes of them; otherwise every part of the rows writes a file for every date.
     """
-    reason = F.when(F.col("conflict"), "conflicting_duplicate").otherwise(F.col("reason"))
     slice_ = (
         F.when(F.col("disposition") == CURATED, F.to_date("event_time").cast("string"))
-        .when(F.col("disposition") == QUARANTINE, reason)
+        .when(F.col("disposition") == QUARANTINE, F.col("reason"))
         .otherwise("-")
     )
-    derived = {
-        "event_date": F.to_date("event_time"),
-        "run_id": F.lit(run_id),
-        "description": F.when(F.col("conflict"), _conflict_verdict()).otherwise(F.col("description")),
-    }
+    derived = {"event_date": F.to_date("event_time"), "run_id": F.lit(run_id)}
     columns = [derived.get(field.name, F.col(field.name)).alias(field.name) for field in CURATED_FIELDS]
     placed = rows.select(*columns, "disposition", slice_.alias("slice"))
     if gathered:
         hint = f"REBALANCE({', '.join(STAGED_PARTITIONS)})"  # DataFrame.hint takes no columns
         placed = placed.sparkSession.sql(f"SELECT /*+ {hint} */ * FROM {{placed}}", placed=placed)
     return placed.sortWithinPartitions(*STAGED_PARTITIONS, "account_id", "event_time")
-
-
-def _conflict_verdict() -> Column:
-    return F.to_json(
-        F.struct(
-            F.lit("conflicting_duplicate").alias("reason"),
-            F.col("transaction_id").alias("transaction_id"),
-            F.to_json(F.struct(*(_landed_text(name) for name in _LANDED))).alias("payload"),
-        )
-    )
 
 
 def _landed_text(name: str) -> Column:
@@ -261,21 +219,36 @@ def quarantine_rows(staged_rows: DataFrame, arrival_date: str) -> DataFrame:
 
     arrival_date: the run's ISO date; it stands for the arrival of a row whose own can't be read or can't be.
     """
-    verdict = F.from_json("description", _VERDICT_SCHEMA)
     run_date = F.lit(arrival_date).cast("date")
     can_be = F.col("arrival_time").between(F.lit(EARLIEST_ARRIVAL).cast("date"), F.date_add(run_date, _DAYS_AHEAD))
     arrived = F.when(can_be, F.col("arrival_time")).otherwise(run_date.cast("timestamp"))
-    rows = staged_rows.withColumn("verdict", verdict).withColumn("arrival_time", arrived)
+    rows = _taken_out(staged_rows).withColumn("arrival_time", arrived)
     columns: dict[str, Column] = {
+        "reason": F.col("slice"),
         "stage": F.lit(STAGE),
         "fingerprint": F.col("content_hash"),
         "amount": _landed_text("amount"),
         "arrival_time": _landed_text("arrival_time"),
-    } | {name: F.col(f"verdict.{name}") for name in ("reason", "field", "transaction_id", "payload")}
-    line = F.to_json(
+    }
+    value = F.to_json(
         F.struct(*(columns.get(field.name, F.col(field.name)).alias(field.name) for field in QUARANTINE_FIELDS))
     )
     ordered = rows.select(
-        line.alias("value"), F.to_date("arrival_time").cast("string").alias("arrival_date"), *POSITION
+        value.alias("value"), F.to_date("arrival_time").cast("string").alias("arrival_date"), *POSITION
     )
     return ordered.sortWithinPartitions("arrival_date", *stream_order()).select("value", "arrival_date")
+
+
+def _taken_out(staged_rows: DataFrame) -> DataFrame:
+    """Adds field and payload, and gives a row at fault its own transaction_id again, where it has a readable one."""
+    conflict = F.col("slice") == _CONFLICT
+    fault, line = (F.when(~conflict, F.substring_index("description", "\n", end)) for end in (1, -1))
+    landed = F.to_json(F.struct(*(_landed_text(name) for name in _LANDED)))
+    rows = staged_rows.select(
+        "*",
+        F.when(F.instr(fault, ":") > 0, F.substring_index(fault, ":", -1)).alias("field"),
+        F.when(conflict, landed).otherwise(line).alias("payload"),
+        F.from_json(line, _LANDED_SCHEMA).getField("transaction_id").alias("own"),
+    )
+    own = F.when(F.col("own").rlike(r"\A[!-~]{1,64}\z"), F.col("own"))
+    return rows.withColumn("transaction_id", F.when(conflict, F.col("transaction_id")).otherwise(own))

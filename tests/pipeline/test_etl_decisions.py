@@ -28,7 +28,7 @@ def decide(spark, tmp_path):
         before = (
             t.positions(as_lines(spark, tmp_path / "earlier", [line(each) for each in earlier])) if earlier else None
         )
-        found = t.decided(typed, known, before).orderBy(*t.stream_order()).select(*HEAD, "content_hash", "conflict")
+        found = t.decided(typed, known, before).orderBy(*t.stream_order()).select(*HEAD, "content_hash", "reason")
         return found.collect()
 
     return decided
@@ -47,7 +47,7 @@ def test_the_first_of_an_id_in_stream_order_is_curated_and_numbers_are_no_text(d
 def test_same_id_with_other_content_is_a_conflict_and_the_first_stays(decide):
     found = decide([row(1), row(1, sequence_number="49600000000000000009", amount="99.00")])
     assert dispositions(found) == ["curated", "quarantine"]
-    assert [each["conflict"] for each in found] == [False, True]
+    assert [each["reason"] for each in found] == [None, "conflicting_duplicate"]
 
 
 def test_the_second_conflict_is_measured_against_the_first_row_too(decide):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -84,9 +83,7 @@ def _by_spark(spark, lines):
     for each in rows:
         position = "/".join(str(each[name]) for name in t.POSITION)
         if each["shard_id"] == "unknown":
-            position = json.loads(each["description"])["payload"]
-        outcome = each["disposition"]
-        if outcome == "quarantine":
-            outcome = "conflicting_duplicate" if each["conflict"] else each["reason"]
+            position = each["description"].split("\n")[1]
+        outcome = each["reason"] or each["disposition"]
         curated = (each["transaction_id"], each["amount"], each["microseconds"], each["description"])
         yield (position, outcome, *(curated if outcome == "curated" else itertools.repeat(None, 4)))
