@@ -7,7 +7,7 @@ kinds that a bank runs (a limit, a sum over a window, a rate, an implausible seq
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import reduce
@@ -44,62 +44,85 @@ TRAVEL_MINUTES = 60
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule: its name and severity, and what finds its alerts: COLUMNS -> the rows that raise one, with reason."""
+    """A rule: which transactions raise an alert, and why, over COLUMNS and the history that its kind adds to them."""
 
     name: str
     severity: str
-    find: Callable[[DataFrame], DataFrame]
+    raised: Column
+    reason: Column
 
 
-def large_amounts(transactions: DataFrame) -> DataFrame:
-    """One transaction of at least its currency's threshold."""
+def _rules_on_one() -> list[Rule]:
+    """Rules that need no history."""
     limit = _by_currency(LARGE_AMOUNTS)
-    reason = F.format_string("one transaction of at least %s %s", limit.cast("string"), "currency")
-    return transactions.where(F.col("amount") >= limit).withColumn("reason", reason)
+    return [
+        Rule(
+            "large_amount",
+            "MEDIUM",
+            F.col("amount") >= limit,
+            F.format_string("one transaction of at least %s %s", limit.cast("string"), "currency"),
+        )
+    ]
 
 
-def structured_deposits(transactions: DataFrame) -> DataFrame:
-    """Cash deposits in one account within a day, each below the reporting threshold, together at or above it."""
-    limit = _by_currency(CASH_REPORTING)
-    cash = transactions.where(
-        (F.col("transaction_type") == "DEPOSIT") & F.col("channel").isin("ATM", "BRANCH") & (F.col("amount") < limit)
+def _cash_history(transactions: DataFrame) -> DataFrame:
+    """Cash deposits below the reporting threshold: deposits and total of their account within a day before."""
+    cash = (
+        (F.col("transaction_type") == "DEPOSIT")
+        & F.col("channel").isin("ATM", "BRANCH")
+        & (F.col("amount") < _by_currency(CASH_REPORTING))
     )
     day = _before("account_id", "currency", minutes=24 * 60)
-    counted = cash.select("*", F.count("*").over(day).alias("deposits"), F.sum("amount").over(day).alias("total"))
-    found = counted.where((F.col("deposits") >= STRUCTURING_DEPOSITS) & (F.col("total") >= limit))
-    reason = F.format_string(
-        "%d cash deposits within 24 hours reach %s %s", "deposits", limit.cast("string"), "currency"
+    return transactions.where(cash).select(
+        "*", F.count("*").over(day).alias("deposits"), F.sum("amount").over(day).alias("total")
     )
-    return found.withColumn("reason", reason)
 
 
-def rapid_card_use(transactions: DataFrame) -> DataFrame:
-    """Many purchases with one card within minutes."""
-    purchases = transactions.where(F.col("card_token").isNotNull() & (F.col("transaction_type") == "CARD_PURCHASE"))
-    counted = purchases.withColumn("purchases", F.count("*").over(_before("card_token", minutes=RAPID_MINUTES)))
-    reason = F.format_string(f"%d purchases with one card within {RAPID_MINUTES} minutes", "purchases")
-    return counted.where(F.col("purchases") >= RAPID_PURCHASES).withColumn("reason", reason)
+def _rules_on_cash() -> list[Rule]:
+    """Over _cash_history: each deposit below the reporting threshold, together at or above it."""
+    limit = _by_currency(CASH_REPORTING)
+    return [
+        Rule(
+            "structured_deposits",
+            "HIGH",
+            (F.col("deposits") >= STRUCTURING_DEPOSITS) & (F.col("total") >= limit),
+            F.format_string(
+                "%d cash deposits within 24 hours reach %s %s", "deposits", limit.cast("string"), "currency"
+            ),
+        )
+    ]
 
 
-def implausible_travel(transactions: DataFrame) -> DataFrame:
-    """One card, physically present in two countries within an hour."""
-    present = transactions.where(
-        F.col("card_token").isNotNull() & F.col("channel").isin("POS", "ATM") & F.col("merchant_country").isNotNull()
+def _card_history(transactions: DataFrame) -> DataFrame:
+    """Uses of a card: its purchases in the last minutes, the first and last (by name) country where it was present."""
+    is_purchase = F.col("transaction_type") == "CARD_PURCHASE"
+    is_present = F.col("channel").isin("POS", "ATM") & F.col("merchant_country").isNotNull()
+    country = F.when(is_present, F.col("merchant_country"))
+    minutes, hour = _before("card_token", minutes=RAPID_MINUTES), _before("card_token", minutes=TRAVEL_MINUTES)
+    return transactions.where(F.col("card_token").isNotNull() & (is_purchase | is_present)).select(
+        "*",
+        F.when(is_purchase, F.count(F.when(is_purchase, True)).over(minutes)).alias("purchases"),
+        F.when(is_present, F.min(country).over(hour)).alias("one"),
+        F.when(is_present, F.max(country).over(hour)).alias("other"),
     )
-    hour = _before("card_token", minutes=TRAVEL_MINUTES)
-    seen = present.select(
-        "*", F.min("merchant_country").over(hour).alias("one"), F.max("merchant_country").over(hour).alias("other")
-    )
-    reason = F.format_string(f"card present in %s and %s within {TRAVEL_MINUTES} minutes", "one", "other")
-    return seen.where(F.col("one") != F.col("other")).withColumn("reason", reason)
 
 
-RULES = (
-    Rule("large_amount", "MEDIUM", large_amounts),
-    Rule("structured_deposits", "HIGH", structured_deposits),
-    Rule("rapid_card_use", "HIGH", rapid_card_use),
-    Rule("implausible_travel", "HIGH", implausible_travel),
-)
+def _rules_on_cards() -> list[Rule]:
+    """Over _card_history: many purchases with one card within minutes; one card present in two countries in an hour."""
+    return [
+        Rule(
+            "rapid_card_use",
+            "HIGH",
+            F.col("purchases") >= RAPID_PURCHASES,
+            F.format_string(f"%d purchases with one card within {RAPID_MINUTES} minutes", "purchases"),
+        ),
+        Rule(
+            "implausible_travel",
+            "HIGH",
+            F.col("one") != F.col("other"),
+            F.format_string(f"card present in %s and %s within {TRAVEL_MINUTES} minutes", "one", "other"),
+        ),
+    ]
 
 
 def dates_looked_at(event_dates: Iterable[date]) -> set[date]:
@@ -112,18 +135,33 @@ def alerts(transactions: DataFrame, run_id: str) -> DataFrame:
 
     transactions: COLUMNS of the run's curated transactions and of those before them that LOOK_BACK reaches.
     """
-    found = [_alert_columns(rule.find(transactions), rule, run_id) for rule in RULES]
-    return reduce(DataFrame.unionByName, found)
-
-
-def _alert_columns(found: DataFrame, rule: Rule, run_id: str) -> DataFrame:
+    found = [
+        _raised(transactions, _rules_on_one()),
+        _raised(_cash_history(transactions), _rules_on_cash()),
+        _raised(_card_history(transactions), _rules_on_cards()),
+    ]
     derived: dict[str, Column] = {
-        "alert_id": F.sha2(F.concat_ws("/", F.lit(rule.name), "transaction_id"), 256),
-        "rule": F.lit(rule.name),
-        "severity": F.lit(rule.severity),
+        "alert_id": F.sha2(F.concat_ws("/", "rule.name", "transaction_id"), 256),
+        "rule": F.col("rule.name"),
+        "severity": F.col("rule.severity"),
+        "reason": F.col("rule.reason"),
     }
     columns = [derived.get(field.name, F.col(field.name)).alias(field.name) for field in FRAUD_ALERT_FIELDS]
-    return found.where(F.col("run_id") == run_id).select(*columns)
+    return reduce(DataFrame.unionByName, found).where(F.col("run_id") == run_id).select(*columns)
+
+
+def _raised(transactions: DataFrame, rules: list[Rule]) -> DataFrame:
+    """A row for each transaction and rule that it raises, which is named in rule; COLUMNS beside it."""
+    each = [
+        F.when(
+            rule.raised,
+            F.struct(
+                F.lit(rule.name).alias("name"), F.lit(rule.severity).alias("severity"), rule.reason.alias("reason")
+            ),
+        )
+        for rule in rules
+    ]
+    return transactions.select(*COLUMNS, F.explode(F.array(*each)).alias("rule")).where(F.col("rule").isNotNull())
 
 
 def _before(*partition: str, minutes: int) -> WindowSpec:
