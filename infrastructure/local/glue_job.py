@@ -28,8 +28,10 @@ _LOG = "glue-job.log"
 CORES = 2
 # With Spark's own needs beside the heap the JVM stays under 1.5 GiB.
 _HEAP = "1g"
-# A job of seconds: the quick compiler alone, no time lost on a collector's threads.
-JAVA_OPTIONS = "-XX:+UseParallelGC -XX:TieredStopAtLevel=1 -Xshare:auto"
+_JAVA_OPTIONS = "-XX:+UseParallelGC -Xshare:auto"
+# In a job of seconds the optimizing compiler costs more than it gains: measured, up to this many records.
+_QUICKLY_COMPILED = "-XX:TieredStopAtLevel=1"
+_RECORDS_WORTH_OPTIMIZING = 300_000
 _SPARK = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
@@ -56,18 +58,21 @@ def run_glue_job(
     java: Java,
     staging_directory: Path,
     on_progress: Progress = lambda event: None,
+    records: int = 0,
 ) -> list[dict[str, Any]]:
     """Run the job to its end; the "result" event of each run that ended in it, none where nothing was pending.
 
     arguments: the job's (--JOB_NAME and --staging_directory are added); environment: what the process needs to reach
-    the emulated AWS; on_progress: gets each of the job's events ({"stage": ...}, docs/etl.md). PlatformError where the
-    job fails; its log stays in the staging directory. Interrupted, it leaves no process behind.
+    the emulated AWS; on_progress: gets each of the job's events ({"stage": ...}, docs/etl.md); records: about how many
+    wait, for the JVM to suit. PlatformError where the job fails; its log stays in the staging directory. Interrupted,
+    it leaves no process behind.
     """
     staging_directory.mkdir(parents=True, exist_ok=True)
     log = staging_directory / _LOG
     results: list[dict[str, Any]] = []
     failure: dict[str, Any] | None = None
-    with log.open("wb") as errors, _process(arguments, environment, java, staging_directory, errors) as process:
+    environment = spark_environment(java, staging_directory, java_options(records)) | dict(environment)
+    with log.open("wb") as errors, _process(arguments, environment, staging_directory, errors) as process:
         for event in _events(process):
             if event["stage"] == "result":
                 results.append(event)
@@ -90,7 +95,7 @@ def run_glue_job(
 
 @contextlib.contextmanager
 def _process(
-    arguments: Mapping[str, str], environment: Mapping[str, str], java: Java, staging: Path, errors: Any
+    arguments: Mapping[str, str], environment: Mapping[str, str], staging: Path, errors: Any
 ) -> Iterator[subprocess.Popen[bytes]]:
     """The job's process and its JVM, in a group of their own that ends with the context."""
     given = {"JOB_NAME": "etl-transactions", "staging_directory": str(staging)} | dict(arguments)
@@ -98,7 +103,7 @@ def _process(
     command += [part for name, value in given.items() for part in (f"--{name}", value)]
     process = subprocess.Popen(
         command,
-        env=spark_environment(java, staging) | dict(environment),
+        env=environment,
         stdin=subprocess.PIPE,  # held open: see run_job.py
         stdout=subprocess.PIPE,
         stderr=errors,
@@ -110,7 +115,12 @@ def _process(
         _stop(process)
 
 
-def spark_environment(java: Java, directory: Path, java_options: str = JAVA_OPTIONS) -> dict[str, str]:
+def java_options(records: int) -> str:
+    """The JVM's options for a job over about so many records."""
+    return _JAVA_OPTIONS if records > _RECORDS_WORTH_OPTIMIZING else f"{_JAVA_OPTIONS} {_QUICKLY_COMPILED}"
+
+
+def spark_environment(java: Java, directory: Path, options: str) -> dict[str, str]:
     """This process's environment, and in it what makes PySpark start as here; its scratch is below the directory."""
     local = {"spark.local.dir": directory, "spark.sql.warehouse.dir": directory / "warehouse"}
     settings = " ".join(f'--conf "{name}={value}"' for name, value in (_SPARK | local).items())
@@ -122,7 +132,7 @@ def spark_environment(java: Java, directory: Path, java_options: str = JAVA_OPTI
         "SPARK_LOCAL_IP": "127.0.0.1",
         "PYSPARK_PYTHON": sys.executable,
         "PYSPARK_SUBMIT_ARGS": f"--master local[{CORES}] --driver-memory {_HEAP} {settings} "
-        f'--driver-java-options "{java_options}" pyspark-shell',
+        f'--driver-java-options "{options}" pyspark-shell',
     }
 
 

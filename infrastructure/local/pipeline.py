@@ -255,7 +255,7 @@ def _curate(stack: EmbeddedStack, java: Java, stages: Stages, faults: Faults | N
         def run_job(on_progress: glue_job.Progress) -> None:
             staging = stack.workdir.path / "staging"
             try:
-                glue_job.run_glue_job(arguments, stack.job_environment, java, staging, on_progress)
+                glue_job.run_glue_job(arguments, stack.job_environment, java, staging, on_progress, expected)
             except glue_job.JobFailedError as failure:
                 if stack.workdir.kept:
                     raise
