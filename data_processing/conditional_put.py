@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -9,6 +10,8 @@ from botocore.exceptions import ClientError
 _EVENT = "before-call.s3.PutObject"
 # 412: somebody was first. 409: somebody is at it at this moment.
 _REFUSED = ("PreconditionFailed", "ConditionalRequestConflict")
+# The headers of the put that this thread is at; no other put on the same client has them.
+_condition: ContextVar[dict[str, str]] = ContextVar("condition")
 
 
 def put_first(s3: Any, bucket: str, key: str, body: bytes, instead_of: str | None = None) -> bool:
@@ -17,12 +20,9 @@ def put_first(s3: Any, bucket: str, key: str, body: bytes, instead_of: str | Non
     body must differ from what any other process puts: it is how an own put whose answer was lost is known.
     """
     condition = {"If-Match": instead_of} if instead_of else {"If-None-Match": "*"}
-
     # boto3 knows these as parameters from 1.35 on, and Glue brings a boto3 of its own: the header works with any.
-    def add_condition(params: dict[str, Any], **_: Any) -> None:
-        params["headers"].update(condition)
-
-    s3.meta.events.register(_EVENT, add_condition)
+    s3.meta.events.register(_EVENT, _add_condition, unique_id=_add_condition.__qualname__)
+    token = _condition.set(condition)
     try:
         s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json")
     except ClientError as error:
@@ -30,8 +30,12 @@ def put_first(s3: Any, bucket: str, key: str, body: bytes, instead_of: str | Non
             raise
         return _holds(s3, bucket, key, body)
     finally:
-        s3.meta.events.unregister(_EVENT, add_condition)
+        _condition.reset(token)
     return True
+
+
+def _add_condition(params: dict[str, Any], **_: Any) -> None:
+    params["headers"].update(_condition.get({}))
 
 
 def _holds(s3: Any, bucket: str, key: str, body: bytes) -> bool:
