@@ -188,29 +188,35 @@ class Lake:
             totals += ControlTotals.from_rows(control["streamed"])
             if (batch := batch_object(key)) is not None:
                 committed.append(batch)
-        for cluster in _overlapping(committed):
-            controls.streamed[cluster[0].incarnation] -= self._landed_again(cluster)
+        overlapping = _overlapping(committed)
+        objects = self._objects_of([batch for cluster in overlapping for batch in cluster])
+        for cluster in overlapping:
+            controls.streamed[cluster[0].incarnation] -= self._landed_again(cluster, objects)
         return controls
 
-    def _landed_again(self, cluster: list[BatchObject]) -> ControlTotals:
+    def _objects_of(self, committed: list[BatchObject]) -> dict[str, list[tuple[str, str]]]:
+        """What batches landed: (bucket's purpose, key) by their names. Each day's objects are listed once."""
+        objects: dict[str, list[tuple[str, str]]] = {_name(batch.key): [] for batch in committed}
+        for date in sorted({batch.key.removeprefix(RAW_CONTROL_PREFIX).split("/", 1)[0] for batch in committed}):
+            for purpose, prefix in (
+                ("raw", f"{RAW_TRANSACTIONS_PREFIX}{date}/"),
+                ("quarantine", f"{QUARANTINE_PREFIX}stage=landing/{date}/"),
+            ):
+                for key in self._keys(purpose, prefix):
+                    if _name(key) in objects:
+                        objects[_name(key)].append((purpose, key))
+        return objects
+
+    def _landed_again(self, cluster: list[BatchObject], objects: dict[str, list[tuple[str, str]]]) -> ControlTotals:
         """What overlapping committed batches received a second time, by the positions of their rows."""
         again = ControlTotals()
         seen: set[Position] = set()
         for batch in cluster:
-            name = batch.key.removeprefix(RAW_CONTROL_PREFIX).removesuffix(".json")
-            date = name.split("/", 1)[0]
-            stem = name.rsplit("/", 1)[1]
-            for bucket, prefix in (
-                ("raw", f"{RAW_TRANSACTIONS_PREFIX}{date}/"),
-                ("quarantine", f"{QUARANTINE_PREFIX}stage=landing/{date}/"),
-            ):
-                for key in self._keys(bucket, prefix):
-                    if not key.endswith(f"/{stem}.ndjson.gz"):
-                        continue
-                    for row in self._rows(bucket, key):
-                        if row.position in seen:
-                            again.add(row.key, Decimal(row.amount))
-                        seen.add(row.position)
+            for purpose, key in objects[_name(batch.key)]:
+                for row in self._rows(purpose, key):
+                    if row.position in seen:
+                        again.add(row.key, Decimal(row.amount))
+                    seen.add(row.position)
         return again
 
     def _distinct(self, keys: Iterable[str]) -> Iterator[_Row]:
@@ -299,6 +305,11 @@ class Lake:
                 f"is not what the pipeline writes ({type(error).__name__})",
                 "Restore the object's earlier version; versioning keeps it",
             ) from None
+
+
+def _name(key: str) -> str:
+    """What a batch's objects share: the name without its suffix."""
+    return key.rsplit("/", 1)[1].split(".", 1)[0]
 
 
 def _overlapping(batches: list[BatchObject]) -> list[list[BatchObject]]:

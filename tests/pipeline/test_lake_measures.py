@@ -97,6 +97,20 @@ def test_a_batch_retried_with_other_boundaries_counts_once(s3, committed):
     assert m.repeated_landing.records == 0
 
 
+def test_however_many_batches_overlap_a_day_is_listed_once(s3):
+    listed, counts = [], set()
+    s3.meta.events.register("before-send.s3.ListObjectsV2", lambda request, **_: listed.append(request.url))
+    for number in range(1, 6):
+        land(s3, 10 * number, 10 * number + 5, bad=[10 * number + 4])
+        land(s3, 10 * number + 3, 10 * number + 9, bad=[10 * number + 4])
+        listed.clear()
+        found = measured(s3)
+        counts.add(len(listed))
+        assert found.streamed.records == 10 * number
+    assert len(counts) == 1
+    assert found.landed.records == 45 and found.quarantined_landing.records == 5
+
+
 def test_a_raw_object_that_was_lost_shows(s3):
     land(s3, 1, 10)
     s3.delete_object(
