@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 import msgspec
 import pyarrow.parquet
 
+from data_governance import lake_objects
 from data_governance.control_totals import ControlKey, ControlTotals
 from data_governance.reconciliation import Measured
 from infrastructure.errors import PlatformError
@@ -121,13 +122,12 @@ class Lake:
         """
         result, manifest = (self._run_file(run_id, name) for name in ("result.json", "manifest.json"))
         measured = Measured()
-        earlier = {row.position for entry in manifest.get("earlier", []) for row in self._rows("raw", entry["key"])}
+        earlier = {row.position for row in self._rows("raw", (entry["key"] for entry in manifest.get("earlier", [])))}
         for row in self._distinct(entry["key"] for entry in manifest["objects"]):
             if row.position not in earlier:
                 measured.landed.add(row.key, Decimal(row.amount))
-        for key in (file["key"] for file in result["quarantine"]["files"]):
-            for row in self._rows("quarantine", key):
-                measured.quarantined_etl.add(row.key, Decimal(row.amount))
+        for row in self._rows("quarantine", (file["key"] for file in result["quarantine"]["files"])):
+            measured.quarantined_etl.add(row.key, Decimal(row.amount))
         measured.duplicate_etl = ControlTotals.from_rows(result["control_totals"]["duplicate"])
         measured.curated = self._curated(file["key"] for file in result["curated"]["files"])
         return measured
@@ -153,11 +153,11 @@ class Lake:
                 f"has no {name}",
                 "See the runs under runs/ in the curated bucket; unfinished ones rerun",
             )
-        content: dict[str, Any] = json.loads(self._get("curated", key))
+        content: dict[str, Any] = json.loads(lake_objects.body(self._s3, self._settings.bucket("curated"), key))
         return content
 
     def measure(self) -> LakeMeasures:
-        """All the lake's totals. Memory stays flat: objects are read one at a time."""
+        """All the lake's totals. Memory stays flat: of its objects, a few are held at a time."""
         measures = LakeMeasures()
         measured = measures.measured
         controls = self._controls()
@@ -178,8 +178,8 @@ class Lake:
         """Streamed by incarnation, positions of overlapping batches counted once; what was replayed, and for what."""
         controls = _Controls()
         committed: list[BatchObject] = []
-        for key in self._keys("raw", prefix):
-            control = json.loads(self._get("raw", key))
+        for key, body in self._bodies("raw", self._keys("raw", prefix)):
+            control = json.loads(body)
             if "replay_of" in control:
                 controls.replayed += ControlTotals.from_rows(control["landed"])
                 controls.replaced.update((name, shard, seq, sub) for name, shard, seq, sub in control["replay_of"])
@@ -194,50 +194,47 @@ class Lake:
             controls.streamed[cluster[0].incarnation] -= self._landed_again(cluster, objects)
         return controls
 
-    def _objects_of(self, committed: list[BatchObject]) -> dict[str, list[tuple[str, str]]]:
-        """What batches landed: (bucket's purpose, key) by their names. Each day's objects are listed once."""
-        objects: dict[str, list[tuple[str, str]]] = {_name(batch.key): [] for batch in committed}
+    def _objects_of(self, committed: list[BatchObject]) -> dict[str, dict[str, str]]:
+        """What batches landed: their keys by the bucket's purpose and their names. A day's objects are listed once."""
+        names = {_name(batch.key) for batch in committed}
+        objects: dict[str, dict[str, str]] = {"raw": {}, "quarantine": {}}
         for date in sorted({batch.key.removeprefix(RAW_CONTROL_PREFIX).split("/", 1)[0] for batch in committed}):
-            for purpose, prefix in (
-                ("raw", f"{RAW_TRANSACTIONS_PREFIX}{date}/"),
-                ("quarantine", f"{QUARANTINE_PREFIX}stage=landing/{date}/"),
-            ):
-                for key in self._keys(purpose, prefix):
-                    if _name(key) in objects:
-                        objects[_name(key)].append((purpose, key))
+            prefixes = {"raw": RAW_TRANSACTIONS_PREFIX, "quarantine": f"{QUARANTINE_PREFIX}stage=landing/"}
+            for purpose, prefix in prefixes.items():
+                found = self._keys(purpose, f"{prefix}{date}/")
+                objects[purpose].update((_name(key), key) for key in found if _name(key) in names)
         return objects
 
-    def _landed_again(self, cluster: list[BatchObject], objects: dict[str, list[tuple[str, str]]]) -> ControlTotals:
+    def _landed_again(self, cluster: list[BatchObject], objects: dict[str, dict[str, str]]) -> ControlTotals:
         """What overlapping committed batches received a second time, by the positions of their rows."""
         again = ControlTotals()
         seen: set[Position] = set()
-        for batch in cluster:
-            for purpose, key in objects[_name(batch.key)]:
-                for row in self._rows(purpose, key):
-                    if row.position in seen:
-                        again.add(row.key, Decimal(row.amount))
-                    seen.add(row.position)
+        names = [_name(batch.key) for batch in cluster]
+        for purpose, by_name in objects.items():
+            for row in self._rows(purpose, [by_name[name] for name in names if name in by_name]):
+                if row.position in seen:
+                    again.add(row.key, Decimal(row.amount))
+                seen.add(row.position)
         return again
 
     def _distinct(self, keys: Iterable[str]) -> Iterator[_Row]:
         """The rows of raw objects, each position once. Only overlapping objects are compared row by row."""
         batches: list[BatchObject] = []
+        others: list[str] = []
         for key in keys:
             if (batch := batch_object(key)) is None:
-                yield from self._rows("raw", key)
+                others.append(key)
             else:
                 batches.append(batch)
         overlapping = _overlapping(batches)
         alone = set(batches).difference(*overlapping)
-        for batch in sorted(alone):
-            yield from self._rows("raw", batch.key)
+        yield from self._rows("raw", [*others, *(batch.key for batch in sorted(alone))])
         for cluster in overlapping:
             seen: set[Position] = set()
-            for batch in cluster:
-                for row in self._rows("raw", batch.key):
-                    if row.position not in seen:
-                        seen.add(row.position)
-                        yield row
+            for row in self._rows("raw", [batch.key for batch in cluster]):
+                if row.position not in seen:
+                    seen.add(row.position)
+                    yield row
 
     def _measure_quarantine(
         self, measured: Measured, replaced: set[Position], prefix: str = QUARANTINE_PREFIX
@@ -246,34 +243,34 @@ class Lake:
         gone = ControlTotals()
         seen_positions: set[Position] = set()
         seen_content: set[tuple[str, str]] = set()
-        for key in self._keys("quarantine", prefix):
-            for row in self._rows("quarantine", key):
-                if row.position in seen_positions:
-                    continue
-                seen_positions.add(row.position)
-                amount = Decimal(row.amount)
-                landing = row.stage == "landing"
-                if row.position in replaced:
-                    gone.add(row.key, amount)
-                    if not landing:  # its raw row is still there
-                        measured.landed.add(row.key, -amount, -1)
-                    continue
-                repeated = (row.stage, row.fingerprint) in seen_content
-                seen_content.add((row.stage, row.fingerprint))
-                if repeated:
-                    totals = measured.repeated_landing if landing else measured.repeated_etl
-                else:
-                    totals = measured.quarantined_landing if landing else measured.quarantined_etl
-                    reasons = measured.quarantined_by_reason
-                    reasons[row.reason] = reasons.get(row.reason, 0) + 1
-                totals.add(row.key, amount)
+        for row in self._rows("quarantine", self._keys("quarantine", prefix)):
+            if row.position in seen_positions:
+                continue
+            seen_positions.add(row.position)
+            amount = Decimal(row.amount)
+            landing = row.stage == "landing"
+            if row.position in replaced:
+                gone.add(row.key, amount)
+                if not landing:  # its raw row is still there
+                    measured.landed.add(row.key, -amount, -1)
+                continue
+            repeated = (row.stage, row.fingerprint) in seen_content
+            seen_content.add((row.stage, row.fingerprint))
+            if repeated:
+                totals = measured.repeated_landing if landing else measured.repeated_etl
+            else:
+                totals = measured.quarantined_landing if landing else measured.quarantined_etl
+                reasons = measured.quarantined_by_reason
+                reasons[row.reason] = reasons.get(row.reason, 0) + 1
+            totals.add(row.key, amount)
         return gone
 
     def _curated(self, files: Iterable[str]) -> ControlTotals:
         totals = ControlTotals()
         keys = ["currency", "credit_debit_indicator"]
         for key in files:
-            table = pyarrow.parquet.read_table(io.BytesIO(self._get("curated", key)), columns=[*keys, "amount"])
+            file = io.BytesIO(lake_objects.body(self._s3, self._settings.bucket("curated"), key))
+            table = pyarrow.parquet.read_table(file, columns=[*keys, "amount"])
             grouped = table.group_by(keys).aggregate([("amount", "sum"), ("amount", "count")])
             for row in grouped.to_pylist():
                 key_ = ControlKey(row["currency"], row["credit_debit_indicator"])
@@ -281,30 +278,26 @@ class Lake:
         return totals
 
     def _results(self) -> Iterator[dict[str, Any]]:
-        for key in self._keys("curated", RUNS_PREFIX):
-            if key.endswith("/result.json"):
-                yield json.loads(self._get("curated", key))
+        keys = (key for key in self._keys("curated", RUNS_PREFIX) if key.endswith("/result.json"))
+        for _, body in self._bodies("curated", keys):
+            yield json.loads(body)
 
     def _keys(self, purpose: str, prefix: str) -> Iterator[str]:
-        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._settings.bucket(purpose), Prefix=prefix)
-        for page in pages:
-            for found in page.get("Contents", []):
-                yield found["Key"]
+        return lake_objects.keys(self._s3, self._settings.bucket(purpose), prefix)
 
-    def _get(self, purpose: str, key: str) -> bytes:
-        body: bytes = self._s3.get_object(Bucket=self._settings.bucket(purpose), Key=key)["Body"].read()
-        return body
+    def _bodies(self, purpose: str, keys: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+        return lake_objects.bodies(self._s3, self._settings.bucket(purpose), keys)
 
-    def _rows(self, purpose: str, key: str) -> Iterator[_Row]:
-        try:
-            for line in gzip.decompress(self._get(purpose, key)).splitlines():
-                yield _row_decoder.decode(line)
-        except (msgspec.MsgspecError, OSError, EOFError) as error:
-            raise PlatformError(
-                f"s3://{self._settings.bucket(purpose)}/{key}",
-                f"is not what the pipeline writes ({type(error).__name__})",
-                "Restore the object's earlier version; versioning keeps it",
-            ) from None
+    def _rows(self, purpose: str, keys: Iterable[str]) -> Iterator[_Row]:
+        for key, body in self._bodies(purpose, keys):
+            try:
+                yield from map(_row_decoder.decode, gzip.decompress(body).splitlines())
+            except (msgspec.MsgspecError, OSError, EOFError) as error:
+                raise PlatformError(
+                    f"s3://{self._settings.bucket(purpose)}/{key}",
+                    f"is not what the pipeline writes ({type(error).__name__})",
+                    "Restore the object's earlier version; versioning keeps it",
+                ) from None
 
 
 def _name(key: str) -> str:

@@ -20,6 +20,7 @@ from decimal import Decimal
 from typing import Any
 
 from data_catalog.transaction_contract import POSITION
+from data_governance import lake_objects
 from data_governance.control_totals import ControlKey, ControlTotals
 from data_governance.corrected_records import Corrected, Position, Record, parse
 from infrastructure.errors import PlatformError
@@ -122,7 +123,7 @@ class Replay:
         Raises PlatformError where nothing lies there, a line is no landed row, a position was never quarantined, or
         two lines correct the same record differently; nothing is written then.
         """
-        corrected = [one for key in self._keys(self._quarantine, prefix) for one in parse(key, self._lines(key))]
+        corrected = [one for key, lines in self._quarantined(prefix) for one in parse(key, lines)]
         if not corrected:
             raise PlatformError(
                 f"s3://{self._quarantine}/{prefix}",
@@ -156,9 +157,10 @@ class Replay:
     def _replayed_before(self) -> set[Position]:
         """Positions that a replay's raw object replaces. The control object of an interrupted replay is removed."""
         found: set[Position] = set()
-        for key in list(self._keys(self._raw, _CONTROL_PREFIX)):
-            control = json.loads(self._get(self._raw, key))
-            if control["raw_key"] in self._keys(self._raw, control["raw_key"]):
+        controls = list(lake_objects.keys(self._s3, self._raw, _CONTROL_PREFIX))
+        for key, body in lake_objects.bodies(self._s3, self._raw, controls):
+            control = json.loads(body)
+            if control["raw_key"] in lake_objects.keys(self._s3, self._raw, control["raw_key"]):
                 found.update(Position(*position) for position in control["replay_of"])
             else:
                 self._s3.delete_object(Bucket=self._raw, Key=key)
@@ -166,26 +168,19 @@ class Replay:
 
     def _quarantined_positions(self, corrected_prefix: str) -> set[Position]:
         found: set[Position] = set()
-        for key in self._keys(self._quarantine, "quarantine/"):
+        for key, lines in self._quarantined("quarantine/"):
             if key.startswith(corrected_prefix):
                 continue
-            for line in self._lines(key):
+            for line in lines:
                 row = json.loads(line)
                 found.add(Position(*(row[name] for name in POSITION)))
         return found
 
-    def _lines(self, key: str) -> list[bytes]:
-        body = self._get(self._quarantine, key)
-        try:
-            return (gzip.decompress(body) if key.endswith(".gz") else body).splitlines()
-        except (OSError, EOFError):
-            raise PlatformError(key, "is no readable gzip", "Write it again, plain or .gz") from None
-
-    def _get(self, bucket: str, key: str) -> bytes:
-        body: bytes = self._s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-        return body
-
-    def _keys(self, bucket: str, prefix: str) -> Iterator[str]:
-        for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-            for found in page.get("Contents", []):
-                yield found["Key"]
+    def _quarantined(self, prefix: str) -> Iterator[tuple[str, list[bytes]]]:
+        """Key and lines of what lies below a prefix of the quarantine bucket."""
+        keys = lake_objects.keys(self._s3, self._quarantine, prefix)
+        for key, body in lake_objects.bodies(self._s3, self._quarantine, keys):
+            try:
+                yield key, (gzip.decompress(body) if key.endswith(".gz") else body).splitlines()
+            except (OSError, EOFError):
+                raise PlatformError(key, "is no readable gzip", "Write it again, plain or .gz") from None
