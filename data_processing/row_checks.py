@@ -7,7 +7,7 @@ that the landing wrote is proven by one regular expression; every other row is l
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import reduce
 
 from pyspark.sql import Column
@@ -74,10 +74,20 @@ def form() -> Column:
     A struct of fault; counts: whether the row can be counted under its currency and indicator, as leniently as at
     landing; placed: whether it says where it stood.
     """
-    looked_at = F.struct(
-        _form_fault().alias("fault"), _counts_in_totals().alias("counts"), _is_placed().alias("placed")
-    )
-    return F.when(~F.col("line").rlike(LINE), looked_at)
+
+    def looked_at(structure: Column) -> Column:
+        return F.struct(
+            _form_fault(structure).alias("fault"),
+            _counts_in_totals(structure).alias("counts"),
+            _is_placed(structure).alias("placed"),
+        )
+
+    return F.when(~F.col("line").rlike(LINE), _let(_has_structure(), looked_at))
+
+
+def _let(value: Column, use: Callable[[Column], Column]) -> Column:
+    """use(value), where the value is computed once, however often it is used."""
+    return F.transform(F.array(value), use)[0]
 
 
 def fault() -> Column:
@@ -90,9 +100,9 @@ def counts_in_totals() -> Column:
     return F.when(F.col("form.fault").isNotNull(), F.col("form.counts")).otherwise(F.col("units").isNotNull())
 
 
-def _counts_in_totals() -> Column:
+def _counts_in_totals(structure: Column) -> Column:
     return F.coalesce(
-        _has_structure()
+        structure
         & text("amount").rlike(whole(value_form(_FIELDS["amount"])))
         & minor_units().isNotNull()
         & _is_one_of("row.credit_debit_indicator", CREDIT_DEBIT_INDICATORS),
@@ -105,14 +115,14 @@ def is_placed() -> Column:
     return F.coalesce("form.placed", F.lit(True))
 
 
-def _is_placed() -> Column:
+def _is_placed(structure: Column) -> Column:
     """What the first object of an unreadable line says is no answer."""
     all_there = F.concat(*(text(name).cast("string") for name in POSITION)).isNotNull()
-    return F.coalesce(_has_structure() & all_there & text("sequence_number").rlike(_SEQUENCE_NUMBER), F.lit(False))
+    return F.coalesce(structure & all_there & text("sequence_number").rlike(_SEQUENCE_NUMBER), F.lit(False))
 
 
-def _form_fault() -> Column:
-    found = F.when(~_has_structure(), UNREADABLE_ROW)
+def _form_fault(structure: Column) -> Column:
+    found = F.when(~structure, UNREADABLE_ROW)
     for field in LANDED_FIELDS:
         value = text(field.name)
         if field.required:
@@ -130,11 +140,10 @@ def _fault_of(field: Field) -> str:
 def _has_structure() -> Column:
     """One flat JSON object of the landed schema's fields and JSON types, each field once, in UTF-8."""
     line = F.col("line")
-    keys = F.json_object_keys(line)
     return F.coalesce(
         (F.octet_length(line) <= MAX_LINE_BYTES)
         & line.rlike(FLAT_OBJECT)
-        & (F.size(keys) == F.size(F.array_distinct(keys)))
+        & _let(F.json_object_keys(line), lambda names: F.size(names) == F.size(F.array_distinct(names)))
         & _is_utf8(line),
         F.lit(False),
     )
