@@ -72,7 +72,7 @@ def _cash_history(transactions: DataFrame) -> DataFrame:
         & F.col("channel").isin("ATM", "BRANCH")
         & (F.col("amount") < _by_currency(CASH_REPORTING))
     )
-    account, day = Window.partitionBy("account_id", "currency"), 24 * 60
+    account, day = _ordered("account_id", "currency"), 24 * 60
     return transactions.where(cash).select(
         "*",
         _summed(F.lit(1), account, day).alias("deposits"),
@@ -100,11 +100,11 @@ def _card_history(transactions: DataFrame) -> DataFrame:
     is_purchase = F.col("transaction_type") == "CARD_PURCHASE"
     is_present = F.col("channel").isin("POS", "ATM") & F.col("merchant_country").isNotNull()
     country = F.when(is_present, F.col("merchant_country"))
-    card = Window.partitionBy("card_token")
-    hour = _ordered(card).rangeBetween(-_micros(TRAVEL_MINUTES), 0)
+    card = _ordered("card_token")
+    minutes, hour = (card.rangeBetween(-_micros(limit), 0) for limit in (RAPID_MINUTES, TRAVEL_MINUTES))
     return transactions.where(F.col("card_token").isNotNull() & (is_purchase | is_present)).select(
         "*",
-        F.when(is_purchase, _summed(F.when(is_purchase, 1), card, RAPID_MINUTES)).alias("purchases"),
+        F.when(is_purchase, F.count(F.when(is_purchase, True)).over(minutes)).alias("purchases"),
         F.when(is_present, F.min(country).over(hour)).alias("one"),
         F.when(is_present, F.max(country).over(hour)).alias("other"),
     )
@@ -167,20 +167,20 @@ def _raised(transactions: DataFrame, rules: list[Rule]) -> DataFrame:
     return transactions.select(*COLUMNS, F.explode(F.array(*each)).alias("rule")).where(F.col("rule").isNotNull())
 
 
-def _summed(column: Column, of: WindowSpec, minutes: int) -> Column:
+def _summed(column: Column, ordered: WindowSpec, minutes: int) -> Column:
     """The sum over the transactions up to so many minutes before a row, and all that happened at its very moment.
 
     As the difference of two sums from the beginning, which grow row by row: Spark sums a window that slides anew for
     every row, which takes hours for an account with a million deposits.
     """
     before = Window.unboundedPreceding
-    until_now = F.sum(column).over(_ordered(of).rangeBetween(before, 0))
-    until_then = F.sum(column).over(_ordered(of).rangeBetween(before, -_micros(minutes) - 1))
+    until_now = F.sum(column).over(ordered.rangeBetween(before, 0))
+    until_then = F.sum(column).over(ordered.rangeBetween(before, -_micros(minutes) - 1))
     return until_now - F.coalesce(until_then, F.lit(0))
 
 
-def _ordered(of: WindowSpec) -> WindowSpec:
-    return of.orderBy(F.unix_micros("event_time"))
+def _ordered(*partition: str) -> WindowSpec:
+    return Window.partitionBy(*partition).orderBy(F.unix_micros("event_time"))
 
 
 def _micros(minutes: int) -> int:
