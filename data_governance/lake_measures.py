@@ -37,6 +37,7 @@ from infrastructure.settings import (
 )
 
 Position = tuple[str, str, str, int]
+_Part = tuple[str, str, int, int]
 
 _BATCH_NAME = re.compile(
     r"(?P<incarnation>[^/]+)-(?P<shard>shardId-\d+)-(?P<first>\d+)-(?P<last>\d+)\.(?:ndjson\.gz|json)$"
@@ -77,6 +78,11 @@ class BatchObject(NamedTuple):
     first: int
     last: int
     key: str
+
+    @property
+    def part(self) -> _Part:
+        """The part of the shard: what the objects of one batch have in common."""
+        return self[:4]
 
 
 def batch_object(key: str) -> BatchObject | None:
@@ -194,24 +200,24 @@ class Lake:
             controls.streamed[cluster[0].incarnation] -= self._landed_again(cluster, objects)
         return controls
 
-    def _objects_of(self, committed: list[BatchObject]) -> dict[str, dict[str, str]]:
-        """What batches landed: their keys by the bucket's purpose and their names. A day's objects are listed once."""
-        names = {_name(batch.key) for batch in committed}
-        objects: dict[str, dict[str, str]] = {"raw": {}, "quarantine": {}}
+    def _objects_of(self, committed: list[BatchObject]) -> dict[str, dict[_Part, str]]:
+        """What batches landed: their keys by the bucket's purpose and by part. A day's objects are listed once."""
+        wanted = {batch.part for batch in committed}
+        objects: dict[str, dict[_Part, str]] = {"raw": {}, "quarantine": {}}
         for date in sorted({batch.key.removeprefix(RAW_CONTROL_PREFIX).split("/", 1)[0] for batch in committed}):
             prefixes = {"raw": RAW_TRANSACTIONS_PREFIX, "quarantine": f"{QUARANTINE_PREFIX}stage=landing/"}
             for purpose, prefix in prefixes.items():
-                found = self._keys(purpose, f"{prefix}{date}/")
-                objects[purpose].update((_name(key), key) for key in found if _name(key) in names)
+                for key in self._keys(purpose, f"{prefix}{date}/"):
+                    if (batch := batch_object(key)) is not None and batch.part in wanted:
+                        objects[purpose][batch.part] = key
         return objects
 
-    def _landed_again(self, cluster: list[BatchObject], objects: dict[str, dict[str, str]]) -> ControlTotals:
+    def _landed_again(self, cluster: list[BatchObject], objects: dict[str, dict[_Part, str]]) -> ControlTotals:
         """What overlapping committed batches received a second time, by the positions of their rows."""
         again = ControlTotals()
         seen: set[Position] = set()
-        names = [_name(batch.key) for batch in cluster]
-        for purpose, by_name in objects.items():
-            for row in self._rows(purpose, [by_name[name] for name in names if name in by_name]):
+        for purpose, keys in objects.items():
+            for row in self._rows(purpose, [keys[batch.part] for batch in cluster if batch.part in keys]):
                 if row.position in seen:
                     again.add(row.key, Decimal(row.amount))
                 seen.add(row.position)
@@ -298,11 +304,6 @@ class Lake:
                     f"is not what the pipeline writes ({type(error).__name__})",
                     "Restore the object's earlier version; versioning keeps it",
                 ) from None
-
-
-def _name(key: str) -> str:
-    """What a batch's objects share: the name without its suffix."""
-    return key.rsplit("/", 1)[1].split(".", 1)[0]
 
 
 def _overlapping(batches: list[BatchObject]) -> list[list[BatchObject]]:

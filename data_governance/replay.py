@@ -13,7 +13,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -123,7 +123,7 @@ class Replay:
         Raises PlatformError where nothing lies there, a line is no landed row, a position was never quarantined, or
         two lines correct the same record differently; nothing is written then.
         """
-        corrected = [one for key, lines in self._quarantined(prefix) for one in parse(key, lines)]
+        corrected = [one for key, lines in self._lines(self._keys(prefix)) for one in parse(key, lines)]
         if not corrected:
             raise PlatformError(
                 f"s3://{self._quarantine}/{prefix}",
@@ -168,17 +168,18 @@ class Replay:
 
     def _quarantined_positions(self, corrected_prefix: str) -> set[Position]:
         found: set[Position] = set()
-        for key, lines in self._quarantined("quarantine/"):
-            if key.startswith(corrected_prefix):
-                continue
+        keys = (key for key in self._keys("quarantine/") if not key.startswith(corrected_prefix))
+        for _, lines in self._lines(keys):
             for line in lines:
                 row = json.loads(line)
                 found.add(Position(*(row[name] for name in POSITION)))
         return found
 
-    def _quarantined(self, prefix: str) -> Iterator[tuple[str, list[bytes]]]:
-        """Key and lines of what lies below a prefix of the quarantine bucket."""
-        keys = lake_objects.keys(self._s3, self._quarantine, prefix)
+    def _keys(self, prefix: str) -> Iterator[str]:
+        return lake_objects.keys(self._s3, self._quarantine, prefix)
+
+    def _lines(self, keys: Iterable[str]) -> Iterator[tuple[str, list[bytes]]]:
+        """Key and lines of objects of the quarantine bucket."""
         for key, body in lake_objects.bodies(self._s3, self._quarantine, keys):
             try:
                 yield key, (gzip.decompress(body) if key.endswith(".gz") else body).splitlines()

@@ -10,11 +10,12 @@ Runs inside the Glue job: boto3's clients come as arguments, the rest is standar
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from data_governance import lake_objects
 from data_governance.control_totals import ControlKey, ControlTotals
 from data_storage.data_api import StatementFailedError, WarehouseTarget, execute_batch, query
 from data_storage.warehouse_load_sql import CopySource, CuratedFile, Run, copy_manifest, literal, load_statements
@@ -69,19 +70,16 @@ def load_pending(
 def pending_runs(data_api: Any, s3: Any, target: WarehouseTarget, curated_bucket: str) -> list[Run]:
     """The runs that have a result and no ledger row, in the order of their manifests' creation."""
     loaded = {run_id for (run_id,) in query(data_api, target, f"SELECT run_id FROM {target.schema}.load_ledger")}
-    runs = []
-    for key in _result_keys(s3, curated_bucket):
-        if key.removeprefix(RUNS_PREFIX).partition("/")[0] not in loaded:
-            body = s3.get_object(Bucket=curated_bucket, Key=key)["Body"].read()
-            runs.append(Run.from_result(body, f"s3://{curated_bucket}/{key}"))
+    results = (
+        key
+        for key in lake_objects.keys(s3, curated_bucket, RUNS_PREFIX)
+        if key.endswith("/result.json") and key.removeprefix(RUNS_PREFIX).partition("/")[0] not in loaded
+    )
+    runs = [
+        Run.from_result(body, f"s3://{curated_bucket}/{key}")
+        for key, body in lake_objects.bodies(s3, curated_bucket, results)
+    ]
     return sorted(runs, key=lambda run: (run.created_at, run.run_id))
-
-
-def _result_keys(s3: Any, bucket: str) -> Iterator[str]:
-    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=RUNS_PREFIX):
-        for found in page.get("Contents", []):
-            if found["Key"].endswith("/result.json"):
-                yield found["Key"]
 
 
 def load_run(data_api: Any, s3: Any, target: WarehouseTarget, curated_bucket: str, run: Run) -> LoadReport:
