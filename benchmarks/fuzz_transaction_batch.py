@@ -15,10 +15,9 @@ import re
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
 import atheris
+
+ROOT = Path(__file__).resolve().parents[1]
 
 with atheris.instrument_imports(include=["data_ingestion", "data_governance"]):
     from data_ingestion.transaction_batch import process_batch

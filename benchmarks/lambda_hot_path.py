@@ -25,18 +25,17 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
 from benchmarks import lambda_peers
 from benchmarks.lambda_peers import Event, Handler
 from data_governance.tokenization import TokenKeys
 from data_ingestion import process_transaction_lambda, transaction_batch, transaction_generator
 from data_ingestion.control_entries import ControlCount
-from infrastructure import aws
+from data_ingestion.function_package import build_zip
+from infrastructure.aws import clients
 from infrastructure.errors import PlatformError
 from infrastructure.settings import Settings
-from scripts.package_lambda import build_zip
+
+ROOT = Path(__file__).resolve().parents[1]
 
 BATCHES = (100, 1_000, 6_000)
 GOAL_BATCH = 1_000
@@ -116,7 +115,7 @@ def our_handler() -> Handler:
         "METRICS_NAMESPACE": "Benchmark",
         "POWERTOOLS_SERVICE_NAME": "process-transaction",
     }
-    aws.client = StubbedAws()  # type: ignore[assignment]
+    clients.client = StubbedAws()  # type: ignore[assignment]
     process_transaction_lambda.reset()
     return lambda event: process_transaction_lambda.handler(event, None)
 

@@ -21,8 +21,6 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 import boto3
 import psycopg
 from moto import mock_aws
@@ -30,8 +28,8 @@ from moto import mock_aws
 from data_storage.warehouse_loader import LoadReport, load_pending, loaded_totals
 from data_storage.warehouse_security import apply_security
 from data_storage.warehouse_tables import create_tables
-from infrastructure.local.postgresql import Warehouse
-from infrastructure.local.redshift_data import LocalRedshiftData
+from infrastructure.local.redshift.data_api import LocalRedshiftData
+from infrastructure.local.redshift.postgresql import Warehouse
 from tests.pipeline.curated_runs import BUCKET, put_files, put_result, transaction
 from tests.pipeline.warehouse_fixtures import TARGET
 

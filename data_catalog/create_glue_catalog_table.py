@@ -15,15 +15,19 @@ There are two databases over the same files, because the two engines disagree on
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from data_catalog.glue_catalog import Database, Table
+from data_catalog.lake_layout import (
+    CURATED_FRAUD_ALERTS_PREFIX,
+    CURATED_TRANSACTIONS_PREFIX,
+    DAYS_AHEAD,
+    EARLIEST_ARRIVAL,
+    QUARANTINE_PREFIX,
+    RAW_CONTROL_PREFIX,
+    RAW_TRANSACTIONS_PREFIX,
+)
 from data_catalog.transaction_contract import (
     CURATED_FIELDS,
     EARLIEST_EVENT_YEAR,
@@ -34,18 +38,12 @@ from data_catalog.transaction_contract import (
     json_columns,
     typed_columns,
 )
-from infrastructure.resource import Clients, Properties, Resource
-from infrastructure.settings import (
-    CURATED_FRAUD_ALERTS_PREFIX,
-    CURATED_TRANSACTIONS_PREFIX,
-    QUARANTINE_PREFIX,
-    RAW_CONTROL_PREFIX,
-    RAW_TRANSACTIONS_PREFIX,
-    Settings,
-)
+from infrastructure.aws.glue import Database, Table
+from infrastructure.planning.resource import Clients, Properties, Resource
+from infrastructure.references import spectrum_database
+from infrastructure.settings import Settings
 
 _PART = "data_catalog"
-EARLIEST_ARRIVAL = "2024-01-01"  # before any stream of the platform was made
 
 _TEXT = "org.apache.hadoop.mapred.TextInputFormat"
 _TEXT_OUT = "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat"
@@ -96,14 +94,14 @@ def _days(name: str, earliest: str) -> Partition:
         {
             "type": "date",
             "format": "yyyy-MM-dd",
-            "range": f"{earliest},NOW+2DAYS",
+            "range": f"{earliest},NOW+{DAYS_AHEAD}DAYS",
             "interval": "1",
             "interval.unit": "DAYS",
         },
     )
 
 
-_ARRIVAL_DAYS = _days("arrival_date", EARLIEST_ARRIVAL)
+_ARRIVAL_DAYS = _days("arrival_date", EARLIEST_ARRIVAL.isoformat())
 _ARRIVAL_HOURS = Partition("arrival_hour", "int", {"type": "integer", "range": "0,23", "digits": "2"})
 _EVENT_DAYS = _days("event_date", f"{EARLIEST_EVENT_YEAR}-01-01")
 _STAGES = Partition(
@@ -181,16 +179,6 @@ TABLES: tuple[TableSpec, ...] = (
         "What the fraud rules raised",
     ),
 )
-
-
-def spectrum_database(settings: Settings) -> str:
-    """The database that the warehouse's external schema stands over."""
-    return f"{settings.glue_database}_spectrum"
-
-
-def table_id(settings: Settings, name: str) -> str:
-    """The resource id of a table of Athena's database, for depends_on."""
-    return f"{Table.type}/{settings.glue_database}.{name}"
 
 
 def resources(settings: Settings, clients: Clients) -> list[Resource]:
@@ -276,6 +264,6 @@ def _table(clients: Clients, database: Database, spec: TableSpec, properties: di
 
 
 if __name__ == "__main__":
-    from infrastructure.provisioning import run_alone
+    from infrastructure.run_alone import run_alone
 
-    raise SystemExit(run_alone(resources, __doc__))
+    run_alone("apply-file", __file__)

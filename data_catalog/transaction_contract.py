@@ -207,7 +207,6 @@ _GLUE_TYPES = {
     Type.DATE: "date",
     Type.INTEGER: "bigint",
 }
-_SPARK_TYPES = _GLUE_TYPES
 _REDSHIFT_TYPES = {
     Type.DECIMAL: f"DECIMAL({AMOUNT_PRECISION},{AMOUNT_SCALE})",
     Type.TIMESTAMP: "TIMESTAMP",  # UTC by contract; TIMESTAMPTZ is not what Parquet COPY fills

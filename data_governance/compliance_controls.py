@@ -9,21 +9,13 @@ platform (GuardDuty, the account's own public access block, access reviews) is l
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from rich.console import Console
-from rich.text import Text
-
-from infrastructure.plan import Reading, read_all
-from infrastructure.resource import UNSUPPORTED, Properties, Resource, Unsupported
+from infrastructure.planning.plan import Reading, read_all
+from infrastructure.planning.resource import UNSUPPORTED, Properties, Resource, Unsupported
 
 KEPT_DAYS = 365  # 10.5.1: twelve months
 
@@ -290,39 +282,7 @@ def _asked(control: Control, resources: Sequence[Resource]) -> Iterator[Resource
             yield resource
 
 
-def show(console: Console, found: Sequence[Verdict]) -> None:
-    """Print a line per control, with the resources that fail it, and what is left to the account."""
-    for verdict in found:
-        mark, style = ("✗", "bold red") if verdict.failed else ("✓", "green") if verdict.met else ("·", "dim")
-        asked = len(verdict.met) + len(verdict.failed)
-        counted = f"{len(verdict.met)} of {asked}" if asked else "cannot be looked at here"
-        control = verdict.control
-        console.print(
-            Text.assemble("  ", (mark, style), f" {control.requirement:<9}{control.what}: {counted}"), soft_wrap=True
-        )
-        for name in verdict.failed:
-            console.print(f"               not met by {name}", soft_wrap=True, highlight=False)
-    for requirement, what in ELSEWHERE.items():
-        console.print(Text(f"  - {requirement:<9}{what}: left to the account"), soft_wrap=True)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Judge the account; 1 where a control fails or the account cannot be read."""
-    from infrastructure import provisioning
-    from infrastructure.errors import PlatformError
-    from infrastructure.usage import UsageParser
-
-    parser = UsageParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    provisioning._add_target_options(parser)
-    try:
-        target = provisioning.find_target(parser.parse_args(argv))
-        found = verdicts(provisioning.gather(target.settings, target.clients, target.embedded))
-    except PlatformError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    show(Console(highlight=False), found)
-    return 1 if any(verdict.failed for verdict in found) else 0
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    from infrastructure.run_alone import run_alone
+
+    run_alone("verify")

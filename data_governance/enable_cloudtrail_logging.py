@@ -17,21 +17,14 @@ transactions.
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from data_governance.trail import Trail
-from data_storage.s3_bucket_setup import bucket_policy_id
-from infrastructure.resource import Clients, Resource
+from infrastructure.aws.cloudtrail import Trail
+from infrastructure.aws.logs import MetricFilter
+from infrastructure.log_groups import log_group
+from infrastructure.planning.resource import Clients, Resource
+from infrastructure.references import FOREIGN_STREAM_READS_METRIC, bucket_policy_id, key_arn, role_id, trail_log_group
 from infrastructure.settings import Settings
-from monitoring.alarms import FOREIGN_STREAM_READS_METRIC
-from monitoring.log_group import log_group
-from monitoring.metric_filter import MetricFilter
-from security.iam_roles import role_id, trail_log_group
-from security.kms_keys import key_arn
 
 LAKE = ("raw", "curated", "quarantine")
 STREAM_READING_STARTS = ("GetShardIterator", "SubscribeToShard")
@@ -129,6 +122,6 @@ def _starts_with(field: str, *values: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    from infrastructure.provisioning import run_alone
+    from infrastructure.run_alone import run_alone
 
-    raise SystemExit(run_alone(resources, __doc__))
+    run_alone("apply-file", __file__)

@@ -14,34 +14,39 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import pyarrow.parquet
 
-from data_governance import lake_objects
-from data_governance.control_totals import ControlKey, ControlTotals
-from data_governance.reconciliation import Measured
-from infrastructure.errors import PlatformError
-from infrastructure.settings import (
+from data_catalog.lake_layout import (
     CURATED_TRANSACTIONS_PREFIX,
+    LANDING_QUARANTINE_PREFIX,
     QUARANTINE_PREFIX,
     RAW_CONTROL_PREFIX,
     RAW_TRANSACTIONS_PREFIX,
     RUNS_PREFIX,
-    Settings,
+    Batch,
+    Coverage,
+    arrival_day,
+    arrival_of,
+    batch_of,
+    event_day,
+    run_key,
+    run_of,
 )
+from data_governance.control_totals import ControlKey, ControlTotals
+from data_governance.reconciliation import Measured
+from data_governance.run_result import RunResult
+from infrastructure.aws import s3_objects
+from infrastructure.errors import PlatformError
+from infrastructure.settings import Settings
 
 Position = tuple[str, str, str, int]
-_Part = tuple[str, str, int, int]
-
-_BATCH_NAME = re.compile(
-    r"(?P<incarnation>[^/]+)-(?P<shard>shardId-\d+)-(?P<first>\d+)-(?P<last>\d+)\.(?:ndjson\.gz|json)$"
-)
+_BatchObject = tuple[Batch, str]  # and its key
 
 
 class _Row(msgspec.Struct):
@@ -68,29 +73,6 @@ class _Row(msgspec.Struct):
 
 
 _row_decoder = msgspec.json.Decoder(_Row)
-
-
-class BatchObject(NamedTuple):
-    """An object that a batch wrote: which part of which shard it covers."""
-
-    incarnation: str
-    shard: str
-    first: int
-    last: int
-    key: str
-
-    @property
-    def part(self) -> _Part:
-        """The part of the shard: what the objects of one batch have in common."""
-        return self[:4]
-
-
-def batch_object(key: str) -> BatchObject | None:
-    """The range that a key's name tells, or None for a key that no batch wrote (a replay's)."""
-    match = _BATCH_NAME.search(key)
-    if match is None:
-        return None
-    return BatchObject(match["incarnation"], match["shard"], int(match["first"]), int(match["last"]), key)
 
 
 @dataclass(slots=True)
@@ -126,41 +108,41 @@ class Lake:
 
         Raises PlatformError where there is no such run, or it has not finished.
         """
-        result, manifest = (self._run_file(run_id, name) for name in ("result.json", "manifest.json"))
+        result = RunResult.from_json(self._run_file(run_id, "result.json"), f"run {run_id}")
+        manifest = json.loads(self._run_file(run_id, "manifest.json"))
         measured = Measured()
         earlier = {row.position for row in self._rows("raw", (entry["key"] for entry in manifest.get("earlier", [])))}
         for row in self._distinct(entry["key"] for entry in manifest["objects"]):
             if row.position not in earlier:
                 measured.landed.add(row.key, Decimal(row.amount))
-        for row in self._rows("quarantine", (file["key"] for file in result["quarantine"]["files"])):
+        for row in self._rows("quarantine", (file.key for file in result.quarantine)):
             measured.quarantined_etl.add(row.key, Decimal(row.amount))
-        measured.duplicate_etl = ControlTotals.from_rows(result["control_totals"]["duplicate"])
-        measured.curated = self._curated(file["key"] for file in result["curated"]["files"])
+        measured.duplicate_etl = result.control_totals["duplicate"]
+        measured.curated = self._curated(file.key for file in result.curated)
         return measured
 
     def measure_date(self, date: str) -> Measured:
         """One day (UTC): what arrived on it, streamed against landed and quarantined; what happened on it, curated."""
         measured = Measured()
-        controls = self._controls(f"{RAW_CONTROL_PREFIX}arrival_date={date}/")
+        controls = self._controls(arrival_day(RAW_CONTROL_PREFIX, date))
         for totals in controls.streamed.values():
             measured.streamed += totals
-        for row in self._distinct(self._keys("raw", f"{RAW_TRANSACTIONS_PREFIX}arrival_date={date}/")):
+        for row in self._distinct(self._keys("raw", arrival_day(RAW_TRANSACTIONS_PREFIX, date))):
             if not row.stream_incarnation.startswith("replay-"):
                 measured.landed.add(row.key, Decimal(row.amount))
-        self._measure_quarantine(measured, set(), f"{QUARANTINE_PREFIX}stage=landing/arrival_date={date}/")
-        measured.curated = self._curated(self._keys("curated", f"{CURATED_TRANSACTIONS_PREFIX}event_date={date}/"))
+        self._measure_quarantine(measured, set(), arrival_day(LANDING_QUARANTINE_PREFIX, date))
+        measured.curated = self._curated(self._keys("curated", event_day(CURATED_TRANSACTIONS_PREFIX, date)))
         return measured
 
-    def _run_file(self, run_id: str, name: str) -> dict[str, Any]:
-        key = f"{RUNS_PREFIX}{run_id}/{name}"
+    def _run_file(self, run_id: str, name: str) -> bytes:
+        key = run_key(run_id, name)
         if key not in self._keys("curated", key):
             raise PlatformError(
                 f"run {run_id}",
                 f"has no {name}",
                 "See the runs under runs/ in the curated bucket; unfinished ones rerun",
             )
-        content: dict[str, Any] = json.loads(lake_objects.body(self._s3, self._settings.bucket("curated"), key))
-        return content
+        return s3_objects.body(self._s3, self._settings.bucket("curated"), key)
 
     def measure(self) -> LakeMeasures:
         """All the lake's totals. Memory stays flat: of its objects, a few are held at a time."""
@@ -176,14 +158,14 @@ class Lake:
         measures.corrections -= self._measure_quarantine(measured, controls.replaced)
         measured.streamed += measures.corrections
         for result in self._results():
-            measured.duplicate_etl += ControlTotals.from_rows(result["control_totals"]["duplicate"])
+            measured.duplicate_etl += result.control_totals["duplicate"]
         measured.curated = self._curated(self._keys("curated", CURATED_TRANSACTIONS_PREFIX))
         return measures
 
     def _controls(self, prefix: str = RAW_CONTROL_PREFIX) -> _Controls:
         """Streamed by incarnation, positions of overlapping batches counted once; what was replayed, and for what."""
         controls = _Controls()
-        committed: list[BatchObject] = []
+        committed: list[_BatchObject] = []
         for key, body in self._bodies("raw", self._keys("raw", prefix)):
             control = json.loads(body)
             if "replay_of" in control:
@@ -192,32 +174,32 @@ class Lake:
                 continue
             totals = controls.streamed.setdefault(control["stream_incarnation"], ControlTotals())
             totals += ControlTotals.from_rows(control["streamed"])
-            if (batch := batch_object(key)) is not None:
-                committed.append(batch)
+            if (batch := batch_of(key)) is not None:
+                committed.append((batch, key))
         overlapping = _overlapping(committed)
-        objects = self._objects_of([batch for cluster in overlapping for batch in cluster])
+        objects = self._objects_of([one for cluster in overlapping for one in cluster])
         for cluster in overlapping:
-            controls.streamed[cluster[0].incarnation] -= self._landed_again(cluster, objects)
+            controls.streamed[cluster[0][0].incarnation] -= self._landed_again(cluster, objects)
         return controls
 
-    def _objects_of(self, committed: list[BatchObject]) -> dict[str, dict[_Part, str]]:
-        """What batches landed: their keys by the bucket's purpose and by part. A day's objects are listed once."""
-        wanted = {batch.part for batch in committed}
-        objects: dict[str, dict[_Part, str]] = {"raw": {}, "quarantine": {}}
-        for date in sorted({batch.key.removeprefix(RAW_CONTROL_PREFIX).split("/", 1)[0] for batch in committed}):
-            prefixes = {"raw": RAW_TRANSACTIONS_PREFIX, "quarantine": f"{QUARANTINE_PREFIX}stage=landing/"}
+    def _objects_of(self, committed: list[_BatchObject]) -> dict[str, dict[Batch, str]]:
+        """What batches landed: their keys by the bucket's purpose and by batch. A day's objects are listed once."""
+        wanted = {batch for batch, _ in committed}
+        objects: dict[str, dict[Batch, str]] = {"raw": {}, "quarantine": {}}
+        for day in sorted({arrival_of(key)[0] for _, key in committed}):
+            prefixes = {"raw": RAW_TRANSACTIONS_PREFIX, "quarantine": LANDING_QUARANTINE_PREFIX}
             for purpose, prefix in prefixes.items():
-                for key in self._keys(purpose, f"{prefix}{date}/"):
-                    if (batch := batch_object(key)) is not None and batch.part in wanted:
-                        objects[purpose][batch.part] = key
+                for key in self._keys(purpose, arrival_day(prefix, day)):
+                    if (batch := batch_of(key)) in wanted and batch is not None:
+                        objects[purpose][batch] = key
         return objects
 
-    def _landed_again(self, cluster: list[BatchObject], objects: dict[str, dict[_Part, str]]) -> ControlTotals:
+    def _landed_again(self, cluster: list[_BatchObject], objects: dict[str, dict[Batch, str]]) -> ControlTotals:
         """What overlapping committed batches received a second time, by the positions of their rows."""
         again = ControlTotals()
         seen: set[Position] = set()
         for purpose, keys in objects.items():
-            for row in self._rows(purpose, [keys[batch.part] for batch in cluster if batch.part in keys]):
+            for row in self._rows(purpose, [keys[batch] for batch, _ in cluster if batch in keys]):
                 if row.position in seen:
                     again.add(row.key, Decimal(row.amount))
                 seen.add(row.position)
@@ -225,19 +207,19 @@ class Lake:
 
     def _distinct(self, keys: Iterable[str]) -> Iterator[_Row]:
         """The rows of raw objects, each position once. Only overlapping objects are compared row by row."""
-        batches: list[BatchObject] = []
+        batches: list[_BatchObject] = []
         others: list[str] = []
         for key in keys:
-            if (batch := batch_object(key)) is None:
+            if (batch := batch_of(key)) is None:
                 others.append(key)
             else:
-                batches.append(batch)
+                batches.append((batch, key))
         overlapping = _overlapping(batches)
         alone = set(batches).difference(*overlapping)
-        yield from self._rows("raw", [*others, *(batch.key for batch in sorted(alone))])
+        yield from self._rows("raw", [*others, *(key for _, key in sorted(alone))])
         for cluster in overlapping:
             seen: set[Position] = set()
-            for row in self._rows("raw", [batch.key for batch in cluster]):
+            for row in self._rows("raw", [key for _, key in cluster]):
                 if row.position not in seen:
                     seen.add(row.position)
                     yield row
@@ -275,7 +257,7 @@ class Lake:
         totals = ControlTotals()
         keys = ["currency", "credit_debit_indicator"]
         for key in files:
-            file = io.BytesIO(lake_objects.body(self._s3, self._settings.bucket("curated"), key))
+            file = io.BytesIO(s3_objects.body(self._s3, self._settings.bucket("curated"), key))
             table = pyarrow.parquet.read_table(file, columns=[*keys, "amount"])
             grouped = table.group_by(keys).aggregate([("amount", "sum"), ("amount", "count")])
             for row in grouped.to_pylist():
@@ -283,16 +265,16 @@ class Lake:
                 totals.add(key_, row["amount_sum"], row["amount_count"])
         return totals
 
-    def _results(self) -> Iterator[dict[str, Any]]:
-        keys = (key for key in self._keys("curated", RUNS_PREFIX) if key.endswith("/result.json"))
-        for _, body in self._bodies("curated", keys):
-            yield json.loads(body)
+    def _results(self) -> Iterator[RunResult]:
+        keys = (key for key in self._keys("curated", RUNS_PREFIX) if run_of(key)[1] == "result.json")
+        for key, body in self._bodies("curated", keys):
+            yield RunResult.from_json(body, key)
 
     def _keys(self, purpose: str, prefix: str) -> Iterator[str]:
-        return lake_objects.keys(self._s3, self._settings.bucket(purpose), prefix)
+        return s3_objects.keys(self._s3, self._settings.bucket(purpose), prefix)
 
     def _bodies(self, purpose: str, keys: Iterable[str]) -> Iterator[tuple[str, bytes]]:
-        return lake_objects.bodies(self._s3, self._settings.bucket(purpose), keys)
+        return s3_objects.bodies(self._s3, self._settings.bucket(purpose), keys)
 
     def _rows(self, purpose: str, keys: Iterable[str]) -> Iterator[_Row]:
         for key, body in self._bodies(purpose, keys):
@@ -306,20 +288,11 @@ class Lake:
                 ) from None
 
 
-def _overlapping(batches: list[BatchObject]) -> list[list[BatchObject]]:
+def _overlapping(batches: Iterable[_BatchObject]) -> list[list[_BatchObject]]:
     """Groups of two or more batches of one shard whose ranges overlap, in the order of their first records."""
-    clusters: list[list[BatchObject]] = []
-    current: list[BatchObject] = []
-    last = -1
-    for batch in sorted(batches):
-        same_shard = current and (current[-1].incarnation, current[-1].shard) == (batch.incarnation, batch.shard)
-        if same_shard and batch.first <= last:
-            current.append(batch)
-            last = max(last, batch.last)
-            continue
-        if len(current) > 1:
-            clusters.append(current)
-        current, last = [batch], batch.last
-    if len(current) > 1:
-        clusters.append(current)
-    return clusters
+    ordered = sorted(batches)
+    coverage = Coverage(batch for batch, _ in ordered)
+    groups: dict[Any, list[_BatchObject]] = {}
+    for batch, key in ordered:
+        groups.setdefault((batch.incarnation, batch.shard_id, coverage.met_by(batch)), []).append((batch, key))
+    return [group for group in groups.values() if len(group) > 1]

@@ -5,20 +5,10 @@ python data_ingestion/create_kinesis_stream.py        # make or mend the stream 
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC
-from pathlib import Path
-from typing import Any, ClassVar
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from infrastructure.errors import PlatformError
-from infrastructure.resource import Clients, Properties, Ref, Remains, Resource, resource_id
+from infrastructure.aws.kinesis import Stream
+from infrastructure.planning.resource import Clients, Properties, Resource
+from infrastructure.references import key_arn
 from infrastructure.settings import Settings
-from infrastructure.waiting import wait_until
-from security.kms_keys import key_arn
 
 # The configuration of the stream beyond settings, as plain data (infrastructure/terraform/ is held equal to it).
 SHARD_LEVEL_METRICS = (
@@ -31,21 +21,6 @@ SHARD_LEVEL_METRICS = (
     "WriteProvisionedThroughputExceeded",
 )
 ENCRYPTION_KEY_PURPOSE = "data"
-
-_STREAM = "AWS::Kinesis::Stream"
-_CREATED_RETENTION_HOURS = 24  # what CreateStream gives
-_SETTLE_SECONDS = 900  # on-demand streams take minutes to change mode
-_RESIZES_A_DAY = 10  # what UpdateShardCount takes in 24 hours
-
-
-def stream_id(settings: Settings) -> str:
-    """The resource id of the stream, for depends_on."""
-    return resource_id(_STREAM, settings.stream_name)
-
-
-def stream_incarnation(settings: Settings) -> Ref:
-    """When the stream was created, e.g. 20261123T125500Z: sequence numbers start anew with each stream."""
-    return Ref(stream_id(settings), "Incarnation")
 
 
 def resources(settings: Settings, clients: Clients) -> list[Resource]:
@@ -62,147 +37,7 @@ def resources(settings: Settings, clients: Clients) -> list[Resource]:
     return [Stream(part="data_ingestion", name=settings.stream_name, clients=clients, properties=properties)]
 
 
-@dataclass(kw_only=True, eq=False)
-class Stream(Resource):
-    """A Kinesis data stream. Each change is waited for: the stream takes the next one only when it is active again."""
-
-    type: ClassVar[str] = _STREAM
-    unordered: ClassVar[frozenset[str]] = frozenset({"ShardLevelMetrics"})
-
-    def read(self) -> Properties | None:
-        summary = self._summary()
-        if summary is None or summary["StreamStatus"] == "DELETING":
-            return None
-        return {
-            "StreamMode": summary.get("StreamModeDetails", {}).get("StreamMode", "PROVISIONED"),
-            "ShardCount": summary["OpenShardCount"],
-            "RetentionPeriodHours": summary["RetentionPeriodHours"],
-            "EncryptionKeyId": summary.get("KeyId") if summary.get("EncryptionType") == "KMS" else None,
-            "ShardLevelMetrics": [
-                metric for group in summary["EnhancedMonitoring"] for metric in group.get("ShardLevelMetrics", [])
-            ],
-            "Tags": self._tags(),
-            "Arn": summary["StreamARN"],
-            "Incarnation": f"{summary['StreamCreationTimestamp'].astimezone(UTC):%Y%m%dT%H%M%SZ}",
-        }
-
-    def create(self, properties: Properties) -> None:
-        self._wait_until_gone()  # a stream of this name may be on its way out
-        shards = {"ShardCount": properties["ShardCount"]} if "ShardCount" in properties else {}
-        self._kinesis.create_stream(
-            StreamName=self.name,
-            StreamModeDetails={"StreamMode": properties["StreamMode"]},
-            Tags=properties["Tags"],
-            **shards,
-        )
-        self._wait_until_active()
-
-    def update(self, changed: frozenset[str], properties: Properties) -> None:
-        summary = self._summary() or {}
-        arn = summary["StreamARN"]
-        kinesis = self._kinesis
-
-        def change(call: Callable[..., object]) -> Callable[[Any], None]:
-            def write(value: Any) -> None:
-                self._wait_until_active()
-                call(value)
-                self._wait_until_active()
-
-            return write
-
-        self.write_each(
-            changed,
-            properties,
-            {
-                "EncryptionKeyId": change(
-                    lambda key: kinesis.start_stream_encryption(StreamName=self.name, EncryptionType="KMS", KeyId=key)
-                ),
-                "RetentionPeriodHours": change(
-                    lambda hours: self._retain(summary.get("RetentionPeriodHours", _CREATED_RETENTION_HOURS), hours)
-                ),
-                "StreamMode": change(
-                    lambda mode: kinesis.update_stream_mode(StreamARN=arn, StreamModeDetails={"StreamMode": mode})
-                ),
-                "ShardCount": change(self._resize),
-                "ShardLevelMetrics": change(self._measure),
-                "Tags": lambda tags: kinesis.add_tags_to_stream(StreamName=self.name, Tags=tags),
-            },
-        )
-
-    def delete(self) -> Remains | None:
-        try:
-            self._kinesis.delete_stream(StreamName=self.name, EnforceConsumerDeletion=True)
-        except self._kinesis.exceptions.ResourceNotFoundException:
-            return None
-        self._wait_until_gone()
-        return None
-
-    @property
-    def _kinesis(self) -> Any:
-        return self.clients("kinesis")
-
-    def _summary(self) -> dict[str, Any] | None:
-        try:
-            summary: dict[str, Any] = self._kinesis.describe_stream_summary(StreamName=self.name)[
-                "StreamDescriptionSummary"
-            ]
-        except self._kinesis.exceptions.ResourceNotFoundException:
-            return None
-        return summary
-
-    def _tags(self) -> dict[str, str]:
-        tags: dict[str, str] = {}
-        more: dict[str, str] = {}
-        while True:
-            page = self._kinesis.list_tags_for_stream(StreamName=self.name, **more)
-            tags |= {tag["Key"]: tag["Value"] for tag in page["Tags"]}
-            if not page["HasMoreTags"]:
-                return tags
-            more = {"ExclusiveStartTagKey": page["Tags"][-1]["Key"]}
-
-    def _retain(self, now: int, hours: int) -> None:
-        if hours > now:
-            self._kinesis.increase_stream_retention_period(StreamName=self.name, RetentionPeriodHours=hours)
-        else:
-            self._kinesis.decrease_stream_retention_period(StreamName=self.name, RetentionPeriodHours=hours)
-
-    def _resize(self, shards: int) -> None:
-        steps = shard_steps((self._summary() or {})["OpenShardCount"], shards)
-        if len(steps) > _RESIZES_A_DAY:
-            raise PlatformError(
-                f"stream {self.name}",
-                f"takes {len(steps)} resizes to {shards} shards, Kinesis makes {_RESIZES_A_DAY} in 24 hours",
-                f"Set SHARD_COUNT to {steps[_RESIZES_A_DAY - 1]} now, and to {shards} tomorrow.",
-            )
-        for step in steps:
-            self._kinesis.update_shard_count(StreamName=self.name, TargetShardCount=step, ScalingType="UNIFORM_SCALING")
-            self._wait_until_active()
-
-    def _measure(self, metrics: list[str]) -> None:
-        self._kinesis.enable_enhanced_monitoring(StreamName=self.name, ShardLevelMetrics=metrics)
-
-    def _wait_until_active(self) -> None:
-        wait_until(
-            lambda: (self._summary() or {}).get("StreamStatus") == "ACTIVE", f"stream {self.name}", _SETTLE_SECONDS
-        )
-
-    def _wait_until_gone(self) -> None:
-        wait_until(lambda: self._summary() is None or not self._is_going(), f"stream {self.name}", _SETTLE_SECONDS)
-
-    def _is_going(self) -> bool:
-        return (self._summary() or {}).get("StreamStatus") == "DELETING"
-
-
-def shard_steps(now: int, wanted: int) -> list[int]:
-    """The shard counts on the way: UpdateShardCount goes to twice or to half of what there is, and no further."""
-    steps: list[int] = []
-    while now != wanted:
-        now = min(wanted, now * 2) if wanted > now else max(wanted, -(-now // 2))
-        steps.append(now)
-    return steps
-
-
 if __name__ == "__main__":
-    from infrastructure.provisioning import run_alone
+    from infrastructure.run_alone import run_alone
 
-    raise SystemExit(run_alone(resources, __doc__))
+    run_alone("apply-file", __file__)

@@ -8,24 +8,16 @@ The code is the zip of scripts/package_lambda.py, the same bytes on every build:
 from __future__ import annotations
 
 import functools
-import io
-import sys
-import zipfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from data_ingestion.create_kinesis_stream import stream_id, stream_incarnation
-from data_ingestion.lambda_function import EventSourceMapping, Function, code_sha256
-from data_ingestion.on_failure_queue import Queue
-from data_storage.s3_bucket_setup import bucket_id
-from infrastructure.resource import Clients, Properties, Resource, resource_id
+from data_ingestion.function_package import build_zip
+from infrastructure.aws.lambda_ import EventSourceMapping, Function, code_sha256
+from infrastructure.aws.sqs import Queue
+from infrastructure.log_groups import log_group
+from infrastructure.planning.resource import Clients, Properties, Resource
+from infrastructure.references import bucket_id, key_arn, role_id, secret_arn, stream_id, stream_incarnation
 from infrastructure.settings import Settings
-from monitoring.log_group import log_group
-from security.kms_keys import key_arn
-from security.tokenization_secret import secret_arn
 
 # The configuration beyond settings, as plain data.
 HANDLER = "data_ingestion.process_transaction_lambda.handler"
@@ -33,11 +25,6 @@ DESCRIPTION = "Lands transactions: validates, tokenises, writes raw and quaranti
 STARTING_POSITION = "TRIM_HORIZON"  # a record put before the mapping stood must land too
 QUEUE_RETENTION_SECONDS = 14 * 86_400  # SQS's longest: longer than the stream keeps the records that it points to
 QUEUE_VISIBILITY_SECONDS = 300
-
-
-def function_id(settings: Settings) -> str:
-    """The resource id of the function, for depends_on."""
-    return resource_id(Function.type, settings.function_name)
 
 
 def function_environment(settings: Settings, incarnation: Any) -> dict[str, Any]:
@@ -72,7 +59,7 @@ def resources(
         zip_bytes=zip_bytes,
         depends_on=(
             group.id,
-            role_id(settings),
+            role_id(settings, "lambda"),
             bucket_id(settings, "raw"),
             bucket_id(settings, "quarantine"),
             secret_arn(settings).resource,
@@ -98,27 +85,9 @@ def resources(
 
 def _packaged(settings: Settings) -> Callable[[], bytes]:
     def build() -> bytes:
-        from scripts.package_lambda import build_zip
-
-        built: bytes = build_zip(settings.lambda_runtime, settings.lambda_architecture)
-        return built
+        return build_zip(settings.lambda_runtime, settings.lambda_architecture)
 
     return build
-
-
-def placeholder_zip() -> bytes:
-    """Code that lands nothing, for emulators, which store a function and do not run it."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr(
-            zipfile.ZipInfo("placeholder.py"), "def handler(event, context):\n    raise NotImplementedError\n"
-        )
-    return buffer.getvalue()
-
-
-def role_id(settings: Settings) -> str:
-    """The resource id of the function's role (security/iam_roles.py)."""
-    return resource_id("AWS::IAM::Role", settings.role_name("lambda"))
 
 
 def _queue(settings: Settings, clients: Clients) -> Queue:
@@ -175,6 +144,6 @@ def _mapping(settings: Settings, clients: Clients, function: Function, queue: Qu
 
 
 if __name__ == "__main__":
-    from infrastructure.provisioning import run_alone
+    from infrastructure.run_alone import run_alone
 
-    raise SystemExit(run_alone(resources, __doc__))
+    run_alone("apply-file", __file__)

@@ -52,7 +52,7 @@ class Records(NamedTuple):
         )
 
 
-class Batch(NamedTuple):
+class ShardBatch(NamedTuple):
     """One event. first and last: sequence numbers of its first and last Kinesis record."""
 
     shard_id: str
@@ -62,7 +62,7 @@ class Batch(NamedTuple):
     records: Records
 
 
-def read_event(event_records: Sequence[Any]) -> Batch:
+def read_event(event_records: Sequence[Any]) -> ShardBatch:
     """The batch in an event's "Records". PlatformError where they are no Kinesis records.
 
     An aggregate that can't be taken apart safely stays one record, as it came; so do those past MAX_AGGREGATED records.
@@ -79,7 +79,7 @@ def read_event(event_records: Sequence[Any]) -> Batch:
             "Invoke the function through its event source mapping, or test it with the console's Kinesis event",
         )
     aggregates = [data for data in records.data if data[:4] == MAGIC]
-    return Batch(
+    return ShardBatch(
         shard_id=shard_id,
         first=records.sequence_numbers[0],
         last=records.sequence_numbers[-1],

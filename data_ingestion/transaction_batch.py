@@ -14,12 +14,13 @@ from typing import Any
 
 import msgspec
 
+from data_catalog.lake_layout import Batch
 from data_catalog.transaction_contract import EVENT_TIME_AHEAD_SECONDS
 from data_governance.control_totals import ControlTotals
 from data_governance.tokenization import TokenKeys
 from data_ingestion.control_entries import ControlCount, control_entry
-from data_ingestion.kinesis_records import Batch, Records, read_event
-from data_ingestion.landing_rows import STAGE, LandedRow, Origin, landed_rows, quarantined_row
+from data_ingestion.kinesis_records import Records, ShardBatch, read_event
+from data_ingestion.landing_rows import LandedRow, Origin, landed_rows, quarantined_row
 from data_ingestion.transaction_screening import columns_of, decode_records, in_utc, uncertain
 from data_ingestion.transaction_validation import Valid, validate
 
@@ -156,14 +157,13 @@ def _write(rows: list[Any], outcome: _Outcome) -> None:
     outcome.transaction_ids.update([row.transaction_id for row in landed])
 
 
-def _result(batch: Batch, origin: Origin, outcome: _Outcome) -> BatchResult:
+def _result(batch: ShardBatch, origin: Origin, outcome: _Outcome) -> BatchResult:
     streamed = outcome.streamed_count.totals()
-    landed = outcome.landed_count.totals(outcome.streamed_count)
+    landed = outcome.landed_count.totals()
     quarantined = outcome.quarantined_count.totals()
     records = len(batch.records.data)
     first_arrival = batch.records.arrivals[0]
-    name = f"{origin.stream_incarnation}-{origin.shard_id}-{batch.first}-{batch.last}"
-    date = f"arrival_date={first_arrival:%Y-%m-%d}"
+    written = Batch(origin.stream_incarnation, origin.shard_id, int(batch.first), int(batch.last))
     control = {
         "stream_incarnation": origin.stream_incarnation,
         "shard_id": origin.shard_id,
@@ -175,9 +175,9 @@ def _result(batch: Batch, origin: Origin, outcome: _Outcome) -> BatchResult:
         "quarantined": quarantined.rows(),
     }
     return BatchResult(
-        raw_key=f"raw/transactions/{date}/arrival_hour={first_arrival:%H}/{name}.ndjson.gz",
-        quarantine_key=f"quarantine/stage={STAGE}/{date}/{name}.ndjson.gz",
-        control_key=f"raw/control/{date}/{name}.json",
+        raw_key=written.raw_key(first_arrival),
+        quarantine_key=written.quarantine_key(first_arrival),
+        control_key=written.control_key(first_arrival),
         landed=b"".join(outcome.landed),
         quarantined=b"".join(outcome.quarantined),
         control=_encoder.encode(control),

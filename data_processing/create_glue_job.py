@@ -14,22 +14,24 @@ not use it. Bookmarks are off: what is processed is told by the manifests (docs/
 from __future__ import annotations
 
 import hashlib
-import sys
 from collections.abc import Callable
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from data_processing.glue_job import Job, JobFile, SecurityConfiguration, Trigger, content_sha256
+from data_catalog.lake_layout import STAGING_PREFIX
 from data_processing.job_package import SCRIPT, job_zip
-from data_storage.redshift_setup import data_api_target, load_ids
-from data_storage.s3_bucket_setup import bucket_id
-from infrastructure.resource import Clients, Properties, Resource, WhereThere
-from infrastructure.service_settings import ServiceSettings, service_settings
-from infrastructure.settings import STAGING_PREFIX, Settings
-from monitoring.log_group import LOG_KEY_PURPOSE, log_group
-from security.iam_roles import GLUE_LOG_GROUPS, role_id
-from security.kms_keys import key_arn
+from infrastructure.aws.glue import Job, SecurityConfiguration, Trigger
+from infrastructure.aws.s3 import S3Object, content_sha256
+from infrastructure.log_groups import log_group
+from infrastructure.planning.resource import Clients, IfPresent, Properties, Resource
+from infrastructure.references import (
+    GLUE_LOG_GROUPS,
+    LOG_KEY_PURPOSE,
+    bucket_id,
+    key_arn,
+    load_ids,
+    role_id,
+    warehouse_target,
+)
+from infrastructure.settings import Settings
 
 _PART = "data_processing"
 _FOLDER = "glue"  # of the artifacts bucket; the job's role may read it
@@ -37,9 +39,8 @@ _KEY_DIGITS = 16
 _FLEX_WORKERS = ("G.1X", "G.2X")  # Glue has no spare capacity of other kinds
 
 
-def resources(settings: Settings, clients: Clients, services: ServiceSettings | None = None) -> list[Resource]:
+def resources(settings: Settings, clients: Clients) -> list[Resource]:
     """Log groups, security configuration, the job's files, the job and its trigger."""
-    services = services or service_settings()
     configuration = _security_configuration(settings, clients)
     groups = [log_group(settings, clients, _PART, name) for name in log_groups(settings)]
     script = _file(settings, clients, SCRIPT.name, SCRIPT.read_bytes)
@@ -57,28 +58,28 @@ def resources(settings: Settings, clients: Clients, services: ServiceSettings | 
             *(group.id for group in groups),
             *(bucket_id(settings, purpose) for purpose in ("raw", "curated", "quarantine")),
         ),
-        after=load_ids(settings, services),  # the trigger starts the job at once
+        after=load_ids(settings),  # the trigger starts the job at once
         properties={
             "Description": "Curates landed transactions and loads the warehouse",
             "Role": settings.role_arn("glue"),
             "Command": {"Name": "glueetl", "ScriptLocation": f"s3://{script.name}", "PythonVersion": "3"},
-            "DefaultArguments": default_arguments(settings, services, f"s3://{modules.name}")
-            | _where_there_is_a_warehouse(settings, services),
+            "DefaultArguments": default_arguments(settings, f"s3://{modules.name}")
+            | _where_there_is_a_warehouse(settings),
             "ExecutionProperty": {"MaxConcurrentRuns": 1},
-            "MaxRetries": services.glue_retries,
-            "Timeout": services.glue_timeout_minutes,
-            "GlueVersion": services.glue_version,
-            "WorkerType": services.glue_worker_type,
-            "NumberOfWorkers": services.glue_workers,
+            "MaxRetries": settings.glue_retries,
+            "Timeout": settings.glue_timeout_minutes,
+            "GlueVersion": settings.glue_version,
+            "WorkerType": settings.glue_worker_type,
+            "NumberOfWorkers": settings.glue_workers,
             "SecurityConfiguration": configuration.name,
-            "ExecutionClass": _execution_class(settings, services),
+            "ExecutionClass": _execution_class(settings),
             "Tags": settings.all_tags,
         },
     )
-    return [*groups, configuration, script, modules, job, _trigger(settings, clients, services, job)]
+    return [*groups, configuration, script, modules, job, _trigger(settings, clients, job)]
 
 
-def default_arguments(settings: Settings, services: ServiceSettings, modules_url: str) -> dict[str, str]:
+def default_arguments(settings: Settings, modules_url: str) -> dict[str, str]:
     """The arguments that a run takes unless it is given others: Glue's own, then the script's."""
     return {
         "--extra-py-files": modules_url,
@@ -94,14 +95,14 @@ def default_arguments(settings: Settings, services: ServiceSettings, modules_url
         "--quarantine_bucket": settings.bucket("quarantine"),
         "--stream_retention_hours": str(settings.stream_retention_hours),
         "--region": settings.region,
-        **_load_arguments(settings, services),
+        **_load_arguments(settings),
     }
 
 
-def _load_arguments(settings: Settings, services: ServiceSettings) -> dict[str, str]:
-    if not services.redshift_enabled:
+def _load_arguments(settings: Settings) -> dict[str, str]:
+    if not settings.redshift_enabled:
         return {}
-    target = data_api_target(settings, services)
+    target = warehouse_target(settings)
     given = {
         "--redshift_workgroup": target.workgroup,
         "--redshift_cluster": target.cluster,
@@ -112,15 +113,15 @@ def _load_arguments(settings: Settings, services: ServiceSettings) -> dict[str, 
     return {name: value for name, value in given.items() if value}
 
 
-def _execution_class(settings: Settings, services: ServiceSettings) -> str:
-    flexible = settings.environment != "prod" and services.glue_worker_type in _FLEX_WORKERS
+def _execution_class(settings: Settings) -> str:
+    flexible = settings.environment != "prod" and settings.glue_worker_type in _FLEX_WORKERS
     return "FLEX" if flexible else "STANDARD"
 
 
-def _where_there_is_a_warehouse(settings: Settings, services: ServiceSettings) -> dict[str, WhereThere]:
+def _where_there_is_a_warehouse(settings: Settings) -> dict[str, IfPresent]:
     """The load's arguments: a run without them curates only, one with them fails where no warehouse stands."""
-    arguments = _load_arguments(settings, services)
-    return {name: WhereThere(load_ids(settings, services)[0], value) for name, value in arguments.items()}
+    arguments = _load_arguments(settings)
+    return {name: IfPresent(load_ids(settings)[0], value) for name, value in arguments.items()}
 
 
 def log_groups(settings: Settings) -> list[str]:
@@ -151,9 +152,9 @@ def _security_configuration(settings: Settings, clients: Clients) -> SecurityCon
     )
 
 
-def _file(settings: Settings, clients: Clients, name: str, content: Callable[[], bytes]) -> JobFile:
+def _file(settings: Settings, clients: Clients, name: str, content: Callable[[], bytes]) -> S3Object:
     digest = hashlib.sha256(content()).hexdigest()[:_KEY_DIGITS]
-    return JobFile(
+    return S3Object(
         part=_PART,
         name=f"{settings.bucket('artifacts')}/{_FOLDER}/{digest}/{name}",
         clients=clients,
@@ -163,10 +164,10 @@ def _file(settings: Settings, clients: Clients, name: str, content: Callable[[],
     )
 
 
-def _trigger(settings: Settings, clients: Clients, services: ServiceSettings, job: Job) -> Trigger:
+def _trigger(settings: Settings, clients: Clients, job: Job) -> Trigger:
     name = f"{settings.glue_job_name}-schedule"
     properties: Properties = {
-        "Schedule": schedule(services.glue_every_minutes),
+        "Schedule": schedule(settings.glue_every_minutes),
         "JobNames": [job.name],
         "Description": "Starts the job; what arrived since its last run is curated and loaded",
         "Active": True,
@@ -178,12 +179,12 @@ def _trigger(settings: Settings, clients: Clients, services: ServiceSettings, jo
         clients=clients,
         arn=settings.arn("glue", f"trigger/{name}"),
         depends_on=(job.id,),
-        wanted=services.glue_every_minutes > 0,
+        wanted=settings.glue_every_minutes > 0,
         properties=properties,
     )
 
 
 if __name__ == "__main__":
-    from infrastructure.provisioning import run_alone
+    from infrastructure.run_alone import run_alone
 
-    raise SystemExit(run_alone(resources, __doc__))
+    run_alone("apply-file", __file__)

@@ -27,14 +27,20 @@ import pyspark
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from data_catalog.lake_layout import (
+    CURATED_FRAUD_ALERTS_PREFIX,
+    CURATED_TRANSACTIONS_PREFIX,
+    ETL_QUARANTINE_PREFIX,
+    published_key,
+)
 from data_catalog.transaction_contract import CURATED_FIELDS, FRAUD_ALERT_FIELDS, spark_ddl, typed_columns
 from data_governance.control_totals import ControlKey, ControlTotals
+from data_governance.run_result import PARTITIONS, PublishedFile, RunResult
 from data_processing import fraud_rules, transformations
 from data_processing.manifest import Manifest, RawObject
 from data_processing.run_state import RunState
 from data_processing.staging import Staging, delete_objects, open_staging, publish_files, stage_raw
-from data_processing.transformations import CURATED, DISPOSITIONS, DUPLICATE, QUARANTINE, RELANDED, STAGED_PARTITIONS
-from infrastructure.settings import CURATED_FRAUD_ALERTS_PREFIX, CURATED_TRANSACTIONS_PREFIX, QUARANTINE_PREFIX
+from data_processing.transformations import CURATED, DISPOSITIONS, DUPLICATE, QUARANTINE, REDELIVERED, STAGED_PARTITIONS
 
 # Parquet files of this size are read at full speed; curated rows take about as much there as landed ones in gzip.
 TARGET_FILE_BYTES = 128 * 1024**2
@@ -67,11 +73,11 @@ class Buckets:
         return self.quarantine if kind == "quarantine" else self.curated
 
 
-# What is published: kind -> (prefix, partition, suffix).
+# What is published: kind -> (prefix, suffix).
 _PREFIXES = {
-    "curated": (CURATED_TRANSACTIONS_PREFIX, "event_date", "parquet"),
-    "fraud_alerts": (CURATED_FRAUD_ALERTS_PREFIX, "event_date", "parquet"),
-    "quarantine": (f"{QUARANTINE_PREFIX}stage={transformations.STAGE}/", "arrival_date", "ndjson.gz"),
+    "curated": (CURATED_TRANSACTIONS_PREFIX, "parquet"),
+    "fraud_alerts": (CURATED_FRAUD_ALERTS_PREFIX, "parquet"),
+    "quarantine": (ETL_QUARANTINE_PREFIX, "ndjson.gz"),
 }
 
 Progress = Callable[..., None]
@@ -105,7 +111,7 @@ class EtlRun:
         self._staging: Staging = open_staging(s3, buckets.curated, manifest.run_id, staging_directory)
         self._started = time.monotonic()
 
-    def finish(self) -> dict[str, Any]:
+    def finish(self) -> RunResult:
         """Do what is left of the run; its result."""
         run_id = self._manifest.run_id
         publication = self._state.publication(run_id)
@@ -118,9 +124,13 @@ class EtlRun:
             publication = self._computed()
             self._state.write_publication(run_id, publication)
         result = self._published(publication)
-        self._state.write_result(run_id, result)
+        self._state.write_result(result)
         self._staging.remove()
-        self._emit("result", control_totals=result["control_totals"], reasons=result["quarantined_by_reason"])
+        self._emit(
+            "result",
+            control_totals={hop: totals.rows() for hop, totals in result.control_totals.items()},
+            reasons=result.quarantined_by_reason,
+        )
         return result
 
     def _is_still_staged(self, publication: dict[str, Any]) -> bool:
@@ -143,7 +153,7 @@ class EtlRun:
             "files": _with_keys(files, self._manifest.run_id, self._sizes(attempt)),
             "control_totals": {
                 "landed": landed.rows(),
-                "relanded": totals[RELANDED].rows(),
+                "redelivered": totals[REDELIVERED].rows(),
                 "duplicate": totals[DUPLICATE].rows(),
                 "quarantined": totals[QUARANTINE].rows(),
                 "curated": totals[CURATED].rows(),
@@ -256,21 +266,21 @@ class EtlRun:
             "records": records,
         }
 
-    def _published(self, publication: dict[str, Any]) -> dict[str, Any]:
+    def _published(self, publication: dict[str, Any]) -> RunResult:
         """Copy what the list says to its place; the run's result."""
         files = publication["files"]
         self._emit("publish", files=0, of=len(files))
         publish_files(self._staging, [(row["staged"], row["bucket"], row["key"]) for row in files])
         self._emit("publish", files=len(files), of=len(files))
-        return {
-            "run_id": self._manifest.run_id,
-            "created_at": self._manifest.created_at.isoformat(),
-            "raw_objects": len(self._manifest.objects),
-            **{kind: {"files": [_result_row(row) for row in files if row["kind"] == kind]} for kind in _PREFIXES},
-            "control_totals": publication["control_totals"],
-            "quarantined_by_reason": publication["quarantined_by_reason"],
-            "versions": {"spark": pyspark.__version__, "python": platform.python_version()},
-        }
+        return RunResult(
+            run_id=self._manifest.run_id,
+            created_at=self._manifest.created_at,
+            **{kind: tuple(_file(row) for row in files if row["kind"] == kind) for kind in PARTITIONS},
+            quarantined_by_reason=publication["quarantined_by_reason"],
+            control_totals={hop: ControlTotals.from_rows(rows) for hop, rows in publication["control_totals"].items()},
+            raw_objects=len(self._manifest.objects),
+            versions={"spark": pyspark.__version__, "python": platform.python_version()},
+        )
 
     def _emit(self, stage: str, **fields: Any) -> None:
         emit(stage, run_id=self._manifest.run_id, seconds=round(time.monotonic() - self._started, 1), **fields)
@@ -289,14 +299,13 @@ def _partition(path: str) -> str:
 def _with_keys(files: list[dict[str, Any]], run_id: str, sizes: dict[str, int]) -> list[dict[str, Any]]:
     """Each with the key that it gets: {run_id}-NNNNN, numbered by kind in the order of the staged paths."""
     named: list[dict[str, Any]] = []
-    for kind, (prefix, partition, suffix) in _PREFIXES.items():
+    for kind, (prefix, suffix) in _PREFIXES.items():
         ordered = sorted((row for row in files if row["kind"] == kind), key=lambda row: row["staged"])
         for number, row in enumerate(ordered):
-            key = f"{prefix}{partition}={row['partition']}/{run_id}-{number:05}.{suffix}"
+            key = published_key(prefix, PARTITIONS[kind], row["partition"], run_id, number, suffix)
             named.append(row | {"key": key, "size": sizes[row["staged"]]})
     return named
 
 
-def _result_row(row: dict[str, Any]) -> dict[str, Any]:
-    partition = _PREFIXES[row["kind"]][1]
-    return {"key": row["key"], "size": row["size"], "records": row["records"], partition: row["partition"]}
+def _file(row: dict[str, Any]) -> PublishedFile:
+    return PublishedFile(row["key"], row["size"], row["records"], date.fromisoformat(row["partition"]))

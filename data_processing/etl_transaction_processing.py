@@ -18,23 +18,22 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-with suppress(IndexError):  # a Glue worker has the project's packages from --extra-py-files
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from data_governance.run_result import RunResult
 
-from pyspark.sql import SparkSession
+with suppress(IndexError):  # a Glue worker has the project's packages from --extra-py-files
+    from pyspark.sql import SparkSession
 
 from data_processing.etl_run import Buckets, EtlRun, emit
 from data_processing.manifest import Manifest, list_from, plan
 from data_processing.raw_zone import list_raw
 from data_processing.run_state import RunState
 from data_processing.spark_session import configure
-from infrastructure.aws import client
+from infrastructure.aws.clients import client
 
 if TYPE_CHECKING:
-    from data_storage.data_api import WarehouseTarget
+    from infrastructure.aws.redshift_data import WarehouseTarget
 
 _REQUIRED = ("JOB_NAME", "raw_bucket", "curated_bucket", "quarantine_bucket")
 _OPTIONAL = {
@@ -72,7 +71,7 @@ def main(argv: Sequence[str]) -> None:
 
 def process(
     spark: SparkSession, s3: Any, buckets: Buckets, staging_directory: str | None, retention_hours: int = 168
-) -> list[dict[str, Any]]:
+) -> list[RunResult]:
     """Finish open runs, then make one of what is pending; the results of all that ended here."""
     state = RunState(s3, buckets.curated)
     results = []
@@ -118,7 +117,7 @@ def _session(options: dict[str, str]) -> tuple[SparkSession, Any]:
 
 def warehouse(options: Mapping[str, str]) -> WarehouseTarget:
     """The warehouse that the arguments name."""
-    from data_storage.data_api import WarehouseTarget
+    from infrastructure.aws.redshift_data import WarehouseTarget
 
     return WarehouseTarget(
         database=options["redshift_database"],

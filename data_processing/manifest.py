@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
+
+from data_catalog.lake_layout import Coverage, arrival_of, batch_of
 
 # A run takes at most so much; more stays pending for the next run. 16 GiB of gzip are some 100 million rows.
 MAX_OBJECTS = 100_000
@@ -26,21 +26,6 @@ MAX_BYTES = 16 * 1024**3
 
 # Clocks of Kinesis, S3 and the job may differ; a batch is named by the arrival of its first record.
 _CLOCK_SLACK = timedelta(days=1)
-
-_RAW_KEY = re.compile(
-    r"arrival_date=(?P<date>\d{4}-\d{2}-\d{2})/arrival_hour=(?P<hour>\d{2})/"
-    r"(?P<lane>[^/]+)-(?P<first>\d+)-(?P<last>\d+)\.ndjson\.gz$"
-)
-_ARRIVAL_DATE = re.compile(r"arrival_date=(\d{4}-\d{2}-\d{2})/")
-
-
-class Batch(NamedTuple):
-    """What a raw object's name tells. lane: stream incarnation and shard; first, last: Kinesis sequence numbers."""
-
-    arrival: str
-    lane: str
-    first: int
-    last: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +37,10 @@ class RawObject:
     etag: str
 
     @property
-    def batch(self) -> Batch:
-        """Where it stands in the stream. A key that no batch wrote stands alone, at the end of its partition."""
-        match = _RAW_KEY.search(self.key)
-        if match is None:
-            return Batch(self.key, self.key, 0, 0)
-        return Batch(f"{match['date']}T{match['hour']}", match["lane"], int(match["first"]), int(match["last"]))
+    def order(self) -> tuple[str, tuple[str, str, int, int], str]:
+        """Sorts by arrival, shard and sequence; what no batch wrote stands at the end."""
+        batch = batch_of(self.key)
+        return ("T".join(arrival_of(self.key)), batch, self.key) if batch else (self.key, ("", "", 0, 0), self.key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +112,6 @@ def list_from(manifests: Iterable[Manifest], retention: timedelta) -> date | Non
     return (max(manifest.created_at for manifest in complete) - retention - _CLOCK_SLACK).date()
 
 
-def arrival_date(key: str) -> date | None:
-    """The arrival date in a raw key or prefix; None where it has none."""
-    match = _ARRIVAL_DATE.search(key)
-    return date.fromisoformat(match[1]) if match else None
-
-
 def plan(
     listing: Iterable[RawObject],
     manifests: Sequence[Manifest],
@@ -149,7 +126,7 @@ def plan(
     """
     taken = {raw.key for manifest in manifests for raw in manifest.objects}
     listing = list(listing)
-    pending = sorted((raw for raw in listing if raw.key not in taken), key=lambda raw: (raw.batch, raw.key))
+    pending = sorted((raw for raw in listing if raw.key not in taken), key=lambda raw: raw.order)
     chosen = _within(pending, max_objects, max_bytes)
     if not chosen:
         return None
@@ -176,30 +153,10 @@ def _within(pending: Sequence[RawObject], max_objects: int, max_bytes: int) -> l
 
 
 def overlapping(objects: Iterable[RawObject], others: Iterable[RawObject]) -> list[RawObject]:
-    """The others whose range of sequence numbers meets that of one of the objects in the same lane, by key."""
-    lanes: dict[str, list[tuple[int, int]]] = {}
-    for raw in objects:
-        lanes.setdefault(raw.batch.lane, []).append((raw.batch.first, raw.batch.last))
-    merged = {lane: _merged(ranges) for lane, ranges in lanes.items()}
-    found = (raw for raw in others if _meets(merged.get(raw.batch.lane, []), raw.batch.first, raw.batch.last))
+    """The others whose range of sequence numbers meets that of one of the objects in the same shard, by key."""
+    coverage = Coverage(batch for raw in objects if (batch := batch_of(raw.key)))
+    found = (raw for raw in others if (batch := batch_of(raw.key)) and coverage.met_by(batch))
     return sorted(found, key=lambda raw: raw.key)
-
-
-def _merged(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The same ground in disjoint ranges, in order."""
-    merged: list[tuple[int, int]] = []
-    for first, last in sorted(ranges):
-        if merged and first <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(merged[-1][1], last))
-        else:
-            merged.append((first, last))
-    return merged
-
-
-def _meets(merged: list[tuple[int, int]], first: int, last: int) -> bool:
-    """Whether first..last meets one of the disjoint ranges: the last that begins in time reaches furthest."""
-    begun = bisect_right(merged, last, key=lambda one: one[0])
-    return begun > 0 and merged[begun - 1][1] >= first
 
 
 def bundles(objects: Sequence[RawObject], target_bytes: int) -> list[list[RawObject]]:

@@ -13,6 +13,7 @@ from functools import reduce
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
+from data_catalog.landed_form import FLAT_OBJECT, LINE, MAX_LINE_BYTES, REPLACEMENT, value_form, whole
 from data_catalog.transaction_contract import (
     AMOUNT_PRECISION,
     AMOUNT_SCALE,
@@ -27,7 +28,6 @@ from data_catalog.transaction_contract import (
     Type,
     typed_columns,
 )
-from data_processing.landed_form import FLAT_OBJECT, LINE, MAX_LINE_BYTES, REPLACEMENT, value_form, whole
 
 UNREADABLE_ROW = "unreadable_row"
 

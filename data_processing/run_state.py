@@ -11,17 +11,18 @@ manifest and the write-ahead list are put on condition that nobody else put one.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from data_processing.conditional_put import put_first
+from data_catalog.lake_layout import RUNS_PREFIX, run_key, run_of
+from data_governance.run_result import RunResult
 from data_processing.manifest import Manifest, list_from
+from infrastructure.aws import s3_objects
+from infrastructure.aws.s3_objects import put_if_absent
 from infrastructure.errors import PlatformError
-from infrastructure.settings import RUNS_PREFIX
 
 _READ_SLACK = timedelta(days=2)
 # Between two that plan at the same time: from the one's listing to the other's manifest.
@@ -49,8 +50,8 @@ class RunState:
     def runs(self) -> dict[str, Listed]:
         """Every run by id. One listing call per some 300 runs."""
         found: dict[str, Listed] = {}
-        for entry in self._listed():
-            run_id, _, name = entry["Key"].removeprefix(RUNS_PREFIX).partition("/")
+        for entry in s3_objects.entries(self._s3, self._bucket, RUNS_PREFIX):
+            run_id, name = run_of(entry["Key"])
             if name == "manifest.json":
                 found[run_id] = found.get(run_id, Listed())._replace(manifest_at=entry["LastModified"])
             elif name == "result.json":
@@ -83,7 +84,8 @@ class RunState:
         return sorted(found, key=lambda manifest: (manifest.created_at, manifest.run_id))
 
     def _precedence(self, run_id: str, listed: Listed) -> tuple[Any, ...]:
-        """Sorts runs by whose an object is that two manifests hold: whoever goes on saw no other, so was put first."""
+        """Decides which manifest keeps a shared object: finished runs, then those with a publish list, then the
+        oldest."""
         is_open = not listed.finished
         return is_open, is_open and self.publication(run_id) is None, listed.manifest_at, run_id
 
@@ -119,7 +121,7 @@ class RunState:
         one at least sees a run that it did not plan with, because S3 lists what was put before, and withdraws.
         """
         planned_with = self._seen
-        if not put_first(self._s3, self._bucket, _key(manifest.run_id, "manifest.json"), manifest.to_json()):
+        if not put_if_absent(self._s3, self._bucket, run_key(manifest.run_id, "manifest.json"), manifest.to_json()):
             raise _two_jobs(manifest.run_id, "was begun at the same time by another job")
         others = [
             run
@@ -131,47 +133,42 @@ class RunState:
             raise _two_jobs(manifest.run_id, f"run {others[0]} was begun at the same time")
 
     def _withdraw(self, run_id: str) -> None:
-        self._s3.delete_object(Bucket=self._bucket, Key=_key(run_id, "manifest.json"))
+        self._s3.delete_object(Bucket=self._bucket, Key=run_key(run_id, "manifest.json"))
 
     def publication(self, run_id: str) -> dict[str, Any] | None:
         """The run's write-ahead list; None where it has none yet."""
-        return self._document(run_id, "publish.json")
+        body = self._body(run_id, "publish.json")
+        return json.loads(body) if body is not None else None
 
     def write_publication(self, run_id: str, publication: dict[str, Any]) -> None:
         """Fix what the run publishes, instead of the list that publication() read. PlatformError where another process
         fixed one since."""
         body = json.dumps(publication, indent=0).encode()
-        etag = self._etags.get(_key(run_id, "publish.json"))
-        if not put_first(self._s3, self._bucket, _key(run_id, "publish.json"), body, etag):
+        etag = self._etags.get(run_key(run_id, "publish.json"))
+        if not put_if_absent(self._s3, self._bucket, run_key(run_id, "publish.json"), body, etag):
             raise _two_jobs(run_id, "was computed at the same time by another job")
 
-    def result(self, run_id: str) -> dict[str, Any] | None:
+    def result(self, run_id: str) -> RunResult | None:
         """The run's result; None while it is open."""
-        return self._document(run_id, "result.json")
+        body = self._body(run_id, "result.json")
+        return RunResult.from_json(body, f"run {run_id}") if body is not None else None
 
-    def write_result(self, run_id: str, result: dict[str, Any]) -> None:
+    def write_result(self, result: RunResult) -> None:
         """Commit the run."""
-        body = json.dumps(result, indent=1).encode()
-        key = _key(run_id, "result.json")
-        self._s3.put_object(Bucket=self._bucket, Key=key, Body=body, ContentType="application/json")
+        key = run_key(result.run_id, "result.json")
+        self._s3.put_object(Bucket=self._bucket, Key=key, Body=result.to_json(), ContentType="application/json")
 
-    def _listed(self) -> Iterator[dict[str, Any]]:
-        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=RUNS_PREFIX)
-        for page in pages:
-            yield from page.get("Contents", [])
-
-    def _document(self, run_id: str, name: str) -> dict[str, Any] | None:
+    def _body(self, run_id: str, name: str) -> bytes | None:
         try:
-            document: dict[str, Any] = json.loads(self._get(run_id, name))
+            return self._get(run_id, name)
         except ClientError as error:
             if error.response["Error"]["Code"] in ("NoSuchKey", "404"):
                 return None
             raise
-        return document
 
     def _get(self, run_id: str, name: str) -> bytes:
-        found = self._s3.get_object(Bucket=self._bucket, Key=_key(run_id, name))
-        self._etags[_key(run_id, name)] = found["ETag"]
+        found = self._s3.get_object(Bucket=self._bucket, Key=run_key(run_id, name))
+        self._etags[run_key(run_id, name)] = found["ETag"]
         body: bytes = found["Body"].read()
         return body
 
@@ -182,7 +179,3 @@ def _two_jobs(run_id: str, what: str) -> PlatformError:
         what,
         "Run one job at a time (the Glue job's MaxConcurrentRuns is 1), then run it again",
     )
-
-
-def _key(run_id: str, name: str) -> str:
-    return f"{RUNS_PREFIX}{run_id}/{name}"

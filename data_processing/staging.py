@@ -18,9 +18,10 @@ from typing import Any, NamedTuple, Protocol
 
 from botocore.exceptions import ClientError
 
+from data_catalog.lake_layout import STAGING_PREFIX
 from data_processing.manifest import RawObject, bundles
+from infrastructure.aws import s3_objects
 from infrastructure.errors import PlatformError
-from infrastructure.settings import STAGING_PREFIX
 
 # Gzip members one behind another are a gzip file: many small objects become one without being packed anew. A line feed
 # between them ends a last line that has none.
@@ -80,7 +81,7 @@ class LocalStaging:
         return str(file)
 
     def table(self, bucket: str, prefix: str, path: str) -> str | None:
-        keys = [entry["Key"] for entry in _listed(self._s3, bucket, prefix)]
+        keys = list(s3_objects.keys(self._s3, bucket, prefix))
         for key in keys:
             (self._directory / path / key).parent.mkdir(parents=True, exist_ok=True)
         with ThreadPoolExecutor(_THREADS) as pool:
@@ -146,12 +147,7 @@ class S3Staging:
             self._s3.delete_objects(Bucket=self._bucket, Delete={"Objects": keys[start : start + 1000], "Quiet": True})
 
     def _listed(self, path: str) -> Iterator[dict[str, Any]]:
-        return _listed(self._s3, self._bucket, self._prefix + path)
-
-
-def _listed(s3: Any, bucket: str, prefix: str) -> Iterator[dict[str, Any]]:
-    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-        yield from page.get("Contents", [])
+        return s3_objects.entries(self._s3, self._bucket, self._prefix + path)
 
 
 def _is_data(path: str) -> bool:

@@ -1,4 +1,4 @@
-"""Raw lines -> what becomes of each: curated, duplicate, relanded or quarantine. Pure: DataFrame -> DataFrame.
+"""Raw lines -> what becomes of each: curated, duplicate, redelivered or quarantine. Pure: DataFrame -> DataFrame.
 
     lines -> parsed -> typed -> decided -> staged
 
@@ -14,6 +14,7 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from data_catalog.lake_layout import DAYS_AHEAD, EARLIEST_ARRIVAL
 from data_catalog.transaction_contract import (
     CURATED_FIELDS,
     LANDED_FIELDS,
@@ -27,13 +28,11 @@ from data_catalog.transaction_contract import (
 )
 from data_processing import row_checks
 
-CURATED, DUPLICATE, RELANDED, QUARANTINE = "curated", "duplicate", "relanded", "quarantine"
-DISPOSITIONS = (CURATED, DUPLICATE, RELANDED, QUARANTINE)
+CURATED, DUPLICATE, REDELIVERED, QUARANTINE = "curated", "duplicate", "redelivered", "quarantine"
+DISPOSITIONS = (CURATED, DUPLICATE, REDELIVERED, QUARANTINE)
 # Partition columns of the staged table: what became of the row; its event date, or the reason of its quarantine.
 STAGED_PARTITIONS = ("disposition", "slice")
 STAGE = "etl"
-# Quarantine partitions that readers look for: the catalog projects from this day to two days ahead.
-EARLIEST_ARRIVAL, _DAYS_AHEAD = "2024-01-01", 2
 
 _LANDED = tuple(field.name for field in LANDED_FIELDS)
 _TYPES = dict(typed_columns(LANDED_FIELDS))
@@ -128,7 +127,7 @@ def decided(rows: DataFrame, curated: DataFrame | None = None, earlier: DataFram
     """Adds disposition, and the reason of conflicts: the first of an id in stream order is curated.
 
     curated: transaction_id, content_hash of what is curated already, unique by id; it comes before any row. earlier:
-    the position columns of rows that former runs processed; a row at one of them is relanded.
+    the position columns of rows that former runs processed; a row at one of them is redelivered.
     """
     in_order = Window.partitionBy("transaction_id").orderBy(*stream_order())
     ranked = rows.select(
@@ -139,11 +138,11 @@ def decided(rows: DataFrame, curated: DataFrame | None = None, earlier: DataFram
     )
     known = _with_known(ranked, curated)
     placed = _with_earlier(known, earlier)
-    relanded = F.col("relanded") | (F.col("rank") < F.col("number"))
+    redelivered = F.col("redelivered") | (F.col("rank") < F.col("number"))
     is_first = F.col("known_hash").isNull() & (F.col("number") == 1)
     same = F.col("content_hash") == F.coalesce("known_hash", "first_hash")
     disposition = (
-        F.when(relanded, RELANDED)
+        F.when(redelivered, REDELIVERED)
         .when(F.col("reason").isNotNull(), QUARANTINE)
         .when(is_first, CURATED)
         .when(same, DUPLICATE)
@@ -168,9 +167,11 @@ def _with_known(rows: DataFrame, curated: DataFrame | None) -> DataFrame:
 
 def _with_earlier(rows: DataFrame, earlier: DataFrame | None) -> DataFrame:
     if earlier is None:
-        return rows.withColumn("relanded", F.lit(False))
-    positions = earlier.select(*POSITION).distinct().withColumn("relanded", F.lit(True))
-    return rows.join(positions, list(POSITION), "left").withColumn("relanded", F.coalesce("relanded", F.lit(False)))
+        return rows.withColumn("redelivered", F.lit(False))
+    positions = earlier.select(*POSITION).distinct().withColumn("redelivered", F.lit(True))
+    return rows.join(positions, list(POSITION), "left").withColumn(
+        "redelivered", F.coalesce("redelivered", F.lit(False))
+    )
 
 
 def staged(rows: DataFrame, run_id: str, gathered: bool = False) -> DataFrame:
@@ -220,7 +221,7 @@ def quarantine_rows(staged_rows: DataFrame, arrival_date: str) -> DataFrame:
     arrival_date: the run's ISO date; it stands for the arrival of a row whose own can't be read or can't be.
     """
     run_date = F.lit(arrival_date).cast("date")
-    can_be = F.col("arrival_time").between(F.lit(EARLIEST_ARRIVAL).cast("date"), F.date_add(run_date, _DAYS_AHEAD))
+    can_be = F.col("arrival_time").between(F.lit(EARLIEST_ARRIVAL), F.date_add(run_date, DAYS_AHEAD))
     arrived = F.when(can_be, F.col("arrival_time")).otherwise(run_date.cast("timestamp"))
     rows = _taken_out(staged_rows).withColumn("arrival_time", arrived)
     columns: dict[str, Column] = {

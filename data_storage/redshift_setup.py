@@ -12,26 +12,28 @@ identity provider or IAM, the job by its IAM role.
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from data_catalog.create_glue_catalog_table import spectrum_database
-from data_storage.data_api import WarehouseTarget
-from data_storage.redshift_serverless import Namespace, Workgroup
-from data_storage.s3_gateway_endpoint import S3GatewayEndpoint
-from data_storage.warehouse_schema import ExistingWorkgroup, Inside, WarehouseSchema
-from data_storage.warehouse_subnets import Subnets, enough, warehouse_subnets
-from infrastructure.policy_template import policy_from
-from infrastructure.resource import Clients, Properties, Ref, Resource, resource_id
-from infrastructure.service_settings import ServiceSettings, service_settings
+from data_storage.warehouse_schema import WarehouseContents
+from data_storage.warehouse_subnets import Subnets, require_subnets, warehouse_subnets
+from infrastructure.aws.ec2 import S3GatewayEndpoint
+from infrastructure.aws.iam import RolePolicy
+from infrastructure.aws.policy_template import policy_from
+from infrastructure.aws.redshift import WarehouseSchema
+from infrastructure.aws.redshift_serverless import ExistingWorkgroup, Namespace, Workgroup
+from infrastructure.log_groups import log_group
+from infrastructure.planning.resource import Clients, Properties, Ref, Resource
+from infrastructure.references import (
+    key_arn,
+    role_id,
+    spectrum_database,
+    warehouse_load_policy_name,
+    warehouse_name,
+    warehouse_schema_name,
+    warehouse_target,
+)
 from infrastructure.settings import Settings
-from monitoring.log_group import log_group
-from security.iam_role import RolePolicy
-from security.iam_roles import WAREHOUSE_LOAD_POLICY, role_id
-from security.kms_keys import key_arn
 
 # The configuration beyond settings, as plain data.
 ADMIN_USER = "warehouse_admin"
@@ -44,83 +46,46 @@ _PART = "redshift"
 _KEEP = "it holds the warehouse's data"
 
 
-def warehouse_name(settings: Settings) -> str:
-    """The name of the platform's own namespace and workgroup."""
-    return settings.prefix
-
-
-def inside(settings: Settings, services: ServiceSettings) -> Inside:
+def contents(settings: Settings) -> WarehouseContents:
     """What stands in the warehouse of an environment."""
-    return Inside(
-        database=settings.warehouse_database,
+    return WarehouseContents(
         schema=settings.warehouse_schema,
         copy_role_arn=settings.role_arn("redshift"),
         job_role=settings.role_name("glue"),
         spectrum_database=spectrum_database(settings),
-        shared=not services.creates_warehouse,
-        auditor_roles=services.warehouse_auditors,
+        shared=not settings.creates_warehouse,
+        auditor_roles=settings.warehouse_auditors,
     )
 
 
-def data_api_target(settings: Settings, services: ServiceSettings | None = None) -> WarehouseTarget:
-    """The warehouse for whoever calls: the Data API logs them in as the user of their IAM identity."""
-    services = services or service_settings()
-    cluster = services.redshift_cluster
-    return WarehouseTarget(
-        database=settings.warehouse_database,
-        schema=settings.warehouse_schema,
-        copy_role_arn=settings.role_arn("redshift"),
-        workgroup=None if cluster else services.redshift_workgroup or warehouse_name(settings),
-        cluster=cluster or None,
-    )
-
-
-def load_ids(settings: Settings, services: ServiceSettings) -> tuple[str, ...]:
-    """The resource ids of what a load needs: the warehouse's inside, and the job's right to it. None without one."""
-    if not services.redshift_enabled:
-        return ()
-    schema = resource_id(WarehouseSchema.type, _schema_name(settings, services))
-    return schema, resource_id(RolePolicy.type, _load_policy_name(settings))
-
-
-def _schema_name(settings: Settings, services: ServiceSettings) -> str:
-    target = data_api_target(settings, services)
-    return f"{target.workgroup or target.cluster}/{settings.warehouse_schema}"
-
-
-def _load_policy_name(settings: Settings) -> str:
-    return f"{settings.role_name('glue')}/{WAREHOUSE_LOAD_POLICY}"
-
-
-def resources(settings: Settings, clients: Clients, services: ServiceSettings | None = None) -> list[Resource]:
-    """The warehouse, its inside, and the job's right to load it."""
-    services = services or service_settings()
-    if not services.redshift_enabled:
+def resources(settings: Settings, clients: Clients) -> list[Resource]:
+    """The warehouse, what stands inside, and the job's right to load it."""
+    if not settings.redshift_enabled:
         return []
     found: list[Resource] = []
-    if services.creates_warehouse:
-        found = _own_warehouse(settings, clients, services)
-    elif services.redshift_workgroup:
-        found = [ExistingWorkgroup(part=_PART, name=services.redshift_workgroup, clients=clients)]
-    target = data_api_target(settings, services)
+    if settings.creates_warehouse:
+        found = _own_warehouse(settings, clients)
+    elif settings.redshift_workgroup:
+        found = [ExistingWorkgroup(part=_PART, name=settings.redshift_workgroup, clients=clients)]
+    target = warehouse_target(settings)
     schema = WarehouseSchema(
         part=_PART,
-        name=_schema_name(settings, services),
+        name=warehouse_schema_name(settings),
         clients=clients,
         depends_on=(*(resource.id for resource in found), role_id(settings, "redshift")),
         keep=_KEEP,
-        inside=inside(settings, services),
-        workgroup=target.workgroup or "",
-        cluster=target.cluster or "",
+        target=target,
+        make=contents(settings).make,
+        shared=contents(settings).shared,
         cluster_arn=settings.arn("redshift", f"cluster:{target.cluster}"),
         tag=f"{settings.prefix}-schema",
-        properties={"Version": inside(settings, services).version},
+        properties={"Version": contents(settings).version},
     )
     workgroup_arn = next((Ref(each.id, "Arn") for each in found if each.type == Workgroup.type), None)
-    return [*found, schema, _load_policy(settings, clients, workgroup_arn, services.redshift_cluster)]
+    return [*found, schema, _load_policy(settings, clients, workgroup_arn, settings.redshift_cluster)]
 
 
-def _own_warehouse(settings: Settings, clients: Clients, services: ServiceSettings) -> list[Resource]:
+def _own_warehouse(settings: Settings, clients: Clients) -> list[Resource]:
     name = warehouse_name(settings)
     groups = [log_group(settings, clients, _PART, f"/aws/redshift/{name}/{export}") for export in LOG_EXPORTS]
     for group in groups:
@@ -143,7 +108,7 @@ def _own_warehouse(settings: Settings, clients: Clients, services: ServiceSettin
             "Tags": settings.all_tags,
         },
     )
-    subnets = warehouse_subnets(clients, services.redshift_subnet_ids)
+    subnets = warehouse_subnets(clients, settings.redshift_subnet_ids)
     endpoint = _endpoint(settings, clients, subnets)
     workgroup = Workgroup(
         part=_PART,
@@ -151,27 +116,25 @@ def _own_warehouse(settings: Settings, clients: Clients, services: ServiceSettin
         clients=clients,
         depends_on=(namespace.id, endpoint.id),
         keep=_KEEP,
-        properties=_workgroup_properties(settings, services, subnets, namespace.name),
+        properties=_workgroup_properties(settings, subnets, namespace.name),
     )
     return [*groups, namespace, endpoint, workgroup]
 
 
-def _workgroup_properties(
-    settings: Settings, services: ServiceSettings, subnets: Subnets, namespace: str
-) -> Properties:
+def _workgroup_properties(settings: Settings, subnets: Subnets, namespace: str) -> Properties:
     properties: Properties = {
         "namespaceName": namespace,
-        "baseCapacity": services.redshift_base_capacity,
-        "maxCapacity": services.redshift_max_capacity,
+        "baseCapacity": settings.redshift_base_capacity,
+        "maxCapacity": settings.redshift_max_capacity,
         "publiclyAccessible": False,
         "enhancedVpcRouting": True,
-        "subnetIds": lambda: enough(subnets),
+        "subnetIds": lambda: require_subnets(subnets),
         "port": PORT,
         "ConfigParameters": CONFIG_PARAMETERS,
         "Tags": settings.all_tags,
     }
-    if services.redshift_security_group_ids:
-        properties["securityGroupIds"] = list(services.redshift_security_group_ids)
+    if settings.redshift_security_group_ids:
+        properties["securityGroupIds"] = list(settings.redshift_security_group_ids)
     return properties
 
 
@@ -185,7 +148,7 @@ def _endpoint(settings: Settings, clients: Clients, subnets: Subnets) -> S3Gatew
         subnet_ids=subnets,
         tags=settings.all_tags,
         keep="the warehouse's way to S3",
-        properties={"ServedSubnets": lambda: enough(subnets)},
+        properties={"ServedSubnets": lambda: require_subnets(subnets)},
     )
 
 
@@ -193,7 +156,7 @@ def _load_policy(settings: Settings, clients: Clients, workgroup_arn: Ref | None
     """What the job's role may do with the warehouse: log in as itself, run statements, follow its own."""
     return RolePolicy(
         part=_PART,
-        name=_load_policy_name(settings),
+        name=warehouse_load_policy_name(settings),
         clients=clients,
         depends_on=(role_id(settings, "glue"),),
         properties={"PolicyDocument": load_policy(settings, workgroup_arn, cluster)},
@@ -212,6 +175,6 @@ def load_policy(settings: Settings, workgroup_arn: Any, cluster: str = "") -> di
 
 
 if __name__ == "__main__":
-    from infrastructure.provisioning import run_alone
+    from infrastructure.run_alone import run_alone
 
-    raise SystemExit(run_alone(resources, __doc__))
+    run_alone("apply-file", __file__)

@@ -12,18 +12,16 @@ a bucket that logs to itself would never stop.
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from data_storage.s3_bucket import Bucket, BucketPolicy
-from infrastructure.policy_template import policy_from
-from infrastructure.resource import Clients, Properties, Resource, resource_id
-from infrastructure.settings import BUCKET_PURPOSES, STAGING_PREFIX, Settings
-from security.kms_keys import key_arn
+from data_catalog.lake_layout import STAGING_PREFIX
+from infrastructure.aws.policy_template import policy_from
+from infrastructure.aws.s3 import Bucket, BucketPolicy
+from infrastructure.planning.resource import Clients, Properties, Resource
+from infrastructure.references import bucket_id, bucket_policy_id, key_arn
+from infrastructure.settings import BUCKET_PURPOSES, Settings
 
 POLICY_TEMPLATE = Path(__file__).resolve().parents[1] / "data_governance" / "s3_access_policy.json"
 
@@ -89,16 +87,6 @@ BUCKETS: dict[str, BucketSpec] = {
 assert tuple(BUCKETS) == BUCKET_PURPOSES
 
 _DAYS_A_YEAR = 365.25
-
-
-def bucket_id(settings: Settings, purpose: str) -> str:
-    """The resource id of a bucket, for depends_on."""
-    return resource_id(Bucket.type, settings.bucket(purpose))
-
-
-def bucket_policy_id(settings: Settings, purpose: str) -> str:
-    """The resource id of a bucket's policy: a trail needs it to be there first."""
-    return resource_id(BucketPolicy.type, settings.bucket(purpose))
 
 
 def resources(settings: Settings, clients: Clients) -> list[Resource]:
@@ -201,6 +189,6 @@ def bucket_policy(settings: Settings, purpose: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    from infrastructure.provisioning import run_alone
+    from infrastructure.run_alone import run_alone
 
-    raise SystemExit(run_alone(resources, __doc__))
+    run_alone("apply-file", __file__)

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any
 
 from data_catalog.transaction_contract import CURATED_FIELDS, FRAUD_ALERT_FIELDS, Field, redshift_columns
+from data_governance.run_result import PublishedFile, RunResult
 from infrastructure.errors import PlatformError
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
@@ -22,59 +22,7 @@ _SAFE_TEXT = re.compile(r"[A-Za-z0-9_.:/@+=, -]*")
 _UNKNOWN_COUNTRY = "CAST('ZZ' AS VARCHAR(2))"
 
 
-@dataclass(frozen=True, slots=True)
-class CuratedFile:
-    """A Parquet file of a run."""
-
-    key: str
-    size: int
-    records: int
-    event_date: date
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """What a run's result.json says, as far as the warehouse needs it."""
-
-    run_id: str
-    created_at: datetime
-    curated: tuple[CuratedFile, ...]
-    fraud_alerts: tuple[CuratedFile, ...]
-    quarantined: Mapping[str, int]
-
-    @classmethod
-    def from_result(cls, body: bytes, where: str) -> Run:
-        """From the object's bytes; where names it in errors."""
-        try:
-            result = json.loads(body)
-            for name in (result["run_id"], *result["quarantined_by_reason"]):
-                literal(name)
-            return cls(
-                run_id=result["run_id"],
-                created_at=datetime.fromisoformat(result["created_at"]),
-                curated=_files(result["curated"]),
-                fraud_alerts=_files(result["fraud_alerts"]),
-                quarantined=dict(result["quarantined_by_reason"]),
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise PlatformError(
-                where, f"is no result of a run ({type(error).__name__}: {error})", "Run the ETL job again; it writes it"
-            ) from None
-
-    @property
-    def rows(self) -> int:
-        """Curated records, by the run's own count."""
-        return sum(file.records for file in self.curated)
-
-
-def _files(part: Mapping[str, Any]) -> tuple[CuratedFile, ...]:
-    return tuple(
-        CuratedFile(file["key"], int(file["size"]), int(file["records"]), date.fromisoformat(file["event_date"]))
-        for file in part["files"]
-    )
-
-
-def copy_manifest(bucket: str, files: Iterable[CuratedFile]) -> bytes:
+def copy_manifest(bucket: str, files: Iterable[PublishedFile]) -> bytes:
     """COPY's manifest: all and only these files, each mandatory, with the length that Parquet needs."""
     entries = [
         {"url": f"s3://{bucket}/{file.key}", "mandatory": True, "meta": {"content_length": file.size}} for file in files
@@ -91,7 +39,7 @@ class CopySource:
     fraud_alerts_manifest: str | None
 
 
-def load_statements(run: Run, schema: str, source: CopySource) -> list[str]:
+def load_statements(run: RunResult, schema: str, source: CopySource) -> list[str]:
     """The run's load as statements of one transaction, in order; at most 40."""
     load = _Load(run, _name(schema), source)
     return [
@@ -154,7 +102,7 @@ def _columns(fields: Sequence[Field], prefix: str = "") -> str:
 class _Load:
     """The statements, part by part."""
 
-    def __init__(self, run: Run, schema: str, source: CopySource) -> None:
+    def __init__(self, run: RunResult, schema: str, source: CopySource) -> None:
         self._run = run
         self._schema = schema
         self._source = source
@@ -164,9 +112,9 @@ class _Load:
     def _not_loaded(self) -> str:
         return f"NOT EXISTS (SELECT 1 FROM {self._schema}.load_ledger WHERE run_id = {self._run_id})"
 
-    def _within_dates(self, column: str, files: Sequence[CuratedFile]) -> str:
+    def _within_dates(self, column: str, files: Sequence[PublishedFile]) -> str:
         """The run's event dates as literals: only they let Redshift skip the blocks of other dates."""
-        dates = [file.event_date for file in files] or [date.min]
+        dates = [file.partition_date for file in files] or [date.min]
         return f"{column} BETWEEN {literal(min(dates))} AND {literal(max(dates))}"
 
     def _copy(self, table: str, manifest: str | None) -> list[str]:
@@ -247,7 +195,7 @@ SELECT merchant_name, merchant_country, merchant_category_code, seen_at FROM (
     FROM {self._schema}.fact_transactions AS fact JOIN seen_merchants AS seen
         ON fact.merchant_name = seen.merchant_name
         AND COALESCE(fact.merchant_country, {_UNKNOWN_COUNTRY}) = seen.merchant_country
-    WHERE fact.event_date >= {literal(min((file.event_date for file in self._run.curated), default=date.max))}
+    WHERE fact.event_date >= {literal(min((file.partition_date for file in self._run.curated), default=date.max))}
         AND fact.event_time >= seen.seen_from) AS sightings
 WHERE latest = 1
 UNION ALL
@@ -322,7 +270,7 @@ WHEN NOT MATCHED THEN INSERT ({_columns(FRAUD_ALERT_FIELDS)}) VALUES ({_columns(
         of_run = f"run_id = {self._run_id} AND {self._within_dates('event_date', run.curated)}"
         reasons = " UNION ALL ".join(
             f"SELECT {_text(reason)} AS reason, {int(records)} AS records"
-            for reason, records in sorted(run.quarantined.items())
+            for reason, records in sorted(run.quarantined_by_reason.items())
         )
         summary = f"""INSERT INTO {schema}.quarantine_summary (run_id, reason, records)
 SELECT {_text(run.run_id)}, reason, records FROM ({reasons}) AS quarantined WHERE {self._not_loaded}"""
@@ -335,7 +283,7 @@ WHERE {of_run} AND {self._not_loaded} GROUP BY run_id, currency, credit_debit_in
             f"""INSERT INTO {schema}.load_ledger
     (run_id, manifest_created_at, loaded_at, files, rows_staged, rows_loaded, fraud_alerts, quarantined)
 SELECT {_text(run.run_id)}, CAST({literal(run.created_at)} AS TIMESTAMP), GETDATE(), {len(run.curated)},
-    CASE WHEN staged.n = {run.rows} THEN staged.n END, loaded.n, alerts.n, {sum(run.quarantined.values())}
+    CASE WHEN staged.n = {run.rows} THEN staged.n END, loaded.n, alerts.n, {sum(run.quarantined_by_reason.values())}
 FROM (SELECT COUNT(*) AS n FROM stage_transactions) AS staged,
     (SELECT COUNT(*) AS n FROM {schema}.fact_transactions WHERE {of_run}) AS loaded,
     (SELECT COUNT(*) AS n FROM new_alerts) AS alerts

@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from data_governance import lake_objects
+from data_catalog.lake_layout import RUNS_PREFIX, run_key, run_of
 from data_governance.control_totals import ControlKey, ControlTotals
-from data_storage.data_api import StatementFailedError, WarehouseTarget, execute_batch, query
-from data_storage.warehouse_load_sql import CopySource, CuratedFile, Run, copy_manifest, literal, load_statements
-from infrastructure.settings import RUNS_PREFIX
+from data_governance.run_result import PublishedFile, RunResult
+from data_storage.warehouse_load_sql import CopySource, copy_manifest, literal, load_statements
+from infrastructure.aws import s3_objects
+from infrastructure.aws.redshift_data import StatementFailedError, WarehouseTarget, execute_batch, query
 
 __all__ = ["LedgerRow", "LoadReport", "WarehouseTarget", "ledger", "load_pending", "loaded_totals", "pending_runs"]
 
@@ -67,22 +68,22 @@ def load_pending(
     return reports
 
 
-def pending_runs(data_api: Any, s3: Any, target: WarehouseTarget, curated_bucket: str) -> list[Run]:
+def pending_runs(data_api: Any, s3: Any, target: WarehouseTarget, curated_bucket: str) -> list[RunResult]:
     """The runs that have a result and no ledger row, in the order of their manifests' creation."""
     loaded = {run_id for (run_id,) in query(data_api, target, f"SELECT run_id FROM {target.schema}.load_ledger")}
     results = (
         key
-        for key in lake_objects.keys(s3, curated_bucket, RUNS_PREFIX)
-        if key.endswith("/result.json") and key.removeprefix(RUNS_PREFIX).partition("/")[0] not in loaded
+        for key in s3_objects.keys(s3, curated_bucket, RUNS_PREFIX)
+        if run_of(key)[1] == "result.json" and run_of(key)[0] not in loaded
     )
     runs = [
-        Run.from_result(body, f"s3://{curated_bucket}/{key}")
-        for key, body in lake_objects.bodies(s3, curated_bucket, results)
+        RunResult.from_json(body, f"s3://{curated_bucket}/{key}")
+        for key, body in s3_objects.bodies(s3, curated_bucket, results)
     ]
     return sorted(runs, key=lambda run: (run.created_at, run.run_id))
 
 
-def load_run(data_api: Any, s3: Any, target: WarehouseTarget, curated_bucket: str, run: Run) -> LoadReport:
+def load_run(data_api: Any, s3: Any, target: WarehouseTarget, curated_bucket: str, run: RunResult) -> LoadReport:
     """Load one run in one transaction. A run that the ledger knows changes nothing."""
     source = CopySource(
         role_arn=target.copy_role_arn,
@@ -106,11 +107,11 @@ def load_run(data_api: Any, s3: Any, target: WarehouseTarget, curated_bucket: st
     return LoadReport(run.run_id, row.rows_staged, row.rows_loaded, row.fraud_alerts)
 
 
-def _put_manifest(s3: Any, bucket: str, run: Run, table: str, files: Sequence[CuratedFile]) -> str | None:
+def _put_manifest(s3: Any, bucket: str, run: RunResult, table: str, files: Sequence[PublishedFile]) -> str | None:
     """Write COPY's manifest beside the run's result; its URL, or None where there is nothing to copy."""
     if not files:
         return None
-    key = f"{RUNS_PREFIX}{run.run_id}/copy_{table}.manifest"
+    key = run_key(run.run_id, f"copy_{table}.manifest")
     s3.put_object(Bucket=bucket, Key=key, Body=copy_manifest(bucket, files), ContentType="application/json")
     return f"s3://{bucket}/{key}"
 

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from data_storage.data_api import WarehouseTarget, execute, query, script_statements
+from data_storage.sql_scripts import script_statements
 from data_storage.sql_statements import Token, tokens
+from infrastructure.aws.redshift_data import WarehouseTarget, execute, query
 
 SECURITY_SQL = Path(__file__).with_name("warehouse_security.sql")
 

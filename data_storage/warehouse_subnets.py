@@ -9,29 +9,20 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 
+from infrastructure.aws.ec2 import default_subnets
 from infrastructure.errors import PlatformError
-from infrastructure.resource import Clients
-from infrastructure.service_settings import NEEDED_SUBNETS
+from infrastructure.planning.resource import Clients
+from infrastructure.settings_bounds import NEEDED_SUBNETS
 
 Subnets = Callable[[], tuple[str, ...]]
 
 
 def warehouse_subnets(clients: Clients, given: tuple[str, ...]) -> Subnets:
     """The ids, looked up when they are first asked for; none where none are given and there is no default VPC."""
-    return functools.cache(lambda: given or _default_subnets(clients))
+    return functools.cache(lambda: given or default_subnets(clients))
 
 
-def _default_subnets(clients: Clients) -> tuple[str, ...]:
-    """One for each zone of the region, in the VPC that AWS made with the account."""
-    pages = (
-        clients("ec2")
-        .get_paginator("describe_subnets")
-        .paginate(Filters=[{"Name": "default-for-az", "Values": ["true"]}])
-    )
-    return tuple(sorted(subnet["SubnetId"] for page in pages for subnet in page["Subnets"]))
-
-
-def enough(subnets: Subnets) -> list[str]:
+def require_subnets(subnets: Subnets) -> list[str]:
     """The ids. Raises PlatformError where they are too few for a warehouse."""
     found = subnets()
     if len(found) >= NEEDED_SUBNETS:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from data_catalog.transaction_contract import CURATED_FIELDS, FRAUD_ALERT_FIELDS, Field, redshift_columns
-from data_storage.data_api import WarehouseTarget, execute, query, run_script
+from data_storage.sql_scripts import run_script
+from infrastructure.aws.redshift_data import WarehouseTarget, execute, query
 from infrastructure.errors import PlatformError
 
 TABLES_SQL = Path(__file__).with_name("create_redshift_tables.sql")

@@ -1,17 +1,16 @@
-"""Every name, tag and tunable of the platform, derived in one place.
+"""Every name, tag and tunable of the platform, in one place.
 
 Each field is set by the environment variable of its name in capitals (STREAM_MODE, LAMBDA_MEMORY_MB, ...), also from a
-.env file; .env.example lists them all. Nothing else reads settings: see from_environment in
-infrastructure/settings_source.py.
+.env file; .env.example lists them all. infrastructure/settings_source.py reads them, infrastructure/settings_bounds.py
+says what each may be.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Literal
 
-from infrastructure.errors import PlatformError
+from infrastructure.settings_bounds import Problem, problems_of, settings_error
 
 Environment = Literal["dev", "test", "prod"]
 ENVIRONMENTS: tuple[Environment, ...] = ("dev", "test", "prod")
@@ -19,20 +18,15 @@ ObjectLockMode = Literal["GOVERNANCE", "COMPLIANCE"]
 
 BUCKET_PURPOSES = ("raw", "curated", "quarantine", "artifacts", "access-logs", "audit")
 KEY_PURPOSES = ("data", "audit", "messaging")
-
-# Prefixes inside the lake's buckets; the IAM policies, the catalog and the code agree on them through here.
-RAW_TRANSACTIONS_PREFIX = "raw/transactions/"
-RAW_CONTROL_PREFIX = "raw/control/"
-QUARANTINE_PREFIX = "quarantine/"
-CURATED_TRANSACTIONS_PREFIX = "curated/transactions/"
-CURATED_FRAUD_ALERTS_PREFIX = "curated/fraud_alerts/"
-RUNS_PREFIX = "runs/"  # manifests and results of ETL runs, in the curated bucket
-STAGING_PREFIX = "staging/"  # scratch of a run, in the curated bucket; expires by lifecycle
+_BUCKET_NAME_MAX = 63
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The settings of one environment in one account and region. Immutable; names are properties."""
+    """The settings of one environment in one account and region. Immutable; names are properties.
+
+    Raises PlatformError that tells every value outside its bounds.
+    """
 
     environment: Environment = "dev"
     region: str = "us-east-1"
@@ -68,13 +62,38 @@ class Settings:
     parallelization_factor: int = 1
     lambda_reserved_concurrency: int = 50  # 0: none reserved; else at least shards x parallelization_factor
 
-    # Warehouse
+    # Warehouse: an existing workgroup or cluster by name, or Redshift Serverless of the platform's own
     warehouse_database: str = "banking"
     warehouse_schema: str = "banking"
+    redshift_enabled: bool = True  # false: a lake without a warehouse; the job does not load
+    redshift_workgroup: str = ""
+    redshift_cluster: str = ""
+    redshift_base_capacity: int = 8  # Redshift processing units
+    redshift_max_capacity: int = 64
+    redshift_subnet_ids: tuple[str, ...] = ()  # none: those of the default VPC
+    redshift_security_group_ids: tuple[str, ...] = ()
+    warehouse_auditors: tuple[str, ...] = ()  # IAM roles whose people may ask it for status and reconcile
+
+    # Roles, alarms, the Glue job, Athena
+    permissions_boundary_arn: str = ""  # IAM policy that bounds every role; many banks ask for one
+    alarm_emails: tuple[str, ...] = ()  # each confirms its subscription from a mail
+    alarm_iterator_age_seconds: int = 300
+    alarm_quarantine_percent: int = 5
+    glue_version: str = "5.1"
+    glue_worker_type: str = "G.1X"  # spare capacity (Flex) is to be had as G.1X and G.2X
+    glue_workers: int = 4
+    glue_timeout_minutes: int = 120
+    glue_retries: int = 1
+    glue_every_minutes: int = 15  # 0: the job is started by hand or by the bank's own scheduler
+    athena_scan_limit_gib: int = 100  # a query is stopped there
 
     def __post_init__(self) -> None:
-        for problem, todo in _problems(self):
-            raise PlatformError("settings", problem, todo)
+        if problems := problems_of({each.name: getattr(self, each.name) for each in fields(self)}):
+            raise settings_error(problems)
+        longest = self.bucket("access-logs")
+        if len(longest) > _BUCKET_NAME_MAX:
+            what = f"the bucket name {longest} has {len(longest)} characters, S3 takes {_BUCKET_NAME_MAX}"
+            raise settings_error([Problem(what, "Shorten PROJECT.")])
 
     @property
     def prefix(self) -> str:
@@ -91,6 +110,11 @@ class Settings:
     def lock_mode(self) -> ObjectLockMode:
         """Object Lock mode of raw and audit."""
         return self.object_lock_mode or ("COMPLIANCE" if self.environment == "prod" else "GOVERNANCE")
+
+    @property
+    def creates_warehouse(self) -> bool:
+        """Whether the platform makes a warehouse of its own."""
+        return self.redshift_enabled and not (self.redshift_workgroup or self.redshift_cluster)
 
     @property
     def stream_name(self) -> str:
@@ -132,6 +156,34 @@ class Settings:
             raise ValueError(f"no key of purpose {purpose!r}")
         return f"alias/{self.prefix}-{purpose}"
 
+    def role_name(self, purpose: str) -> str:
+        """The IAM role of a purpose, e.g. lambda, glue, redshift. Roles have no region, so their names tell it.
+
+        IAM takes 64 characters: a name that is short enough for the buckets is for the roles.
+        """
+        return f"{self.prefix}-{purpose}-{self.region}"
+
+    @property
+    def trail_name(self) -> str:
+        """The audit trail; it is seen in every region, and so named after its own."""
+        return f"{self.prefix}-audit-{self.region}"
+
+    @property
+    def dashboard_name(self) -> str:
+        """The CloudWatch dashboard; like roles, dashboards have no region."""
+        return f"{self.prefix}-pipeline-{self.region}"
+
+    @property
+    def function_log_group(self) -> str:
+        return f"/aws/lambda/{self.function_name}"
+
+    @property
+    def partition(self) -> str:
+        """The AWS partition of the region, the second word of every ARN."""
+        if self.region.startswith("cn-"):
+            return "aws-cn"
+        return "aws-us-gov" if self.region.startswith("us-gov-") else "aws"
+
     def arn(self, service: str, resource: str) -> str:
         """An ARN in this account and region."""
         return f"arn:{self.partition}:{service}:{self.region}:{self.account_id}:{resource}"
@@ -147,13 +199,6 @@ class Settings:
         return self.global_arn("iam", f"role/{self.role_name(purpose)}")
 
     @property
-    def partition(self) -> str:
-        """The AWS partition of the region, the second word of every ARN."""
-        if self.region.startswith("cn-"):
-            return "aws-cn"
-        return "aws-us-gov" if self.region.startswith("us-gov-") else "aws"
-
-    @property
     def stream_arn(self) -> str:
         return self.arn("kinesis", f"stream/{self.stream_name}")
 
@@ -164,93 +209,3 @@ class Settings:
     @property
     def on_failure_queue_arn(self) -> str:
         return self.arn("sqs", self.on_failure_queue_name)
-
-    @property
-    def trail_name(self) -> str:
-        """The audit trail; it is seen in every region, and so named after its own."""
-        return f"{self.prefix}-audit-{self.region}"
-
-    @property
-    def function_log_group(self) -> str:
-        return f"/aws/lambda/{self.function_name}"
-
-    def role_name(self, purpose: str) -> str:
-        """The IAM role of a purpose, e.g. lambda, glue, redshift. Roles have no region, so their names tell it.
-
-        IAM takes 64 characters: a name that is short enough for the buckets is for the roles.
-        """
-        return f"{self.prefix}-{purpose}-{self.region}"
-
-    @property
-    def dashboard_name(self) -> str:
-        """The CloudWatch dashboard; like roles, dashboards have no region."""
-        return f"{self.prefix}-pipeline-{self.region}"
-
-
-# What AWS allows, and what the platform asks for beyond it.
-_RANGES: dict[str, tuple[int, int, str]] = {
-    "stream_retention_hours": (168, 8760, "hours; records must outlive a long weekend's outage"),
-    "shard_count": (1, 10_000, "shards"),
-    "key_deletion_window_days": (7, 30, "days"),
-    "secret_recovery_window_days": (7, 30, "days"),
-    "object_lock_years": (1, 100, "years; PCI DSS asks for 12 months"),
-    "data_retention_years": (1, 100, "years"),
-    "lambda_memory_mb": (128, 10_240, "MiB"),
-    "lambda_timeout_seconds": (1, 900, "seconds"),
-    "batch_size": (1, 10_000, "records"),
-    "batch_window_seconds": (0, 300, "seconds"),
-    "maximum_retry_attempts": (-1, 10_000, "attempts; -1 is without end"),
-    "maximum_record_age_seconds": (60, 604_800, "seconds"),
-    "parallelization_factor": (1, 10, "batches of one shard at once"),
-    "lambda_reserved_concurrency": (0, 10_000, "executions"),
-}
-_LOG_RETENTION_DAYS = (365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)  # CloudWatch Logs' own steps
-_CHOICES: dict[str, tuple[str | int | None, ...]] = {
-    "environment": ENVIRONMENTS,
-    "stream_mode": ("ON_DEMAND", "PROVISIONED"),
-    "lambda_architecture": ("arm64", "x86_64"),
-    "object_lock_mode": (None, "GOVERNANCE", "COMPLIANCE"),
-    "log_retention_days": _LOG_RETENTION_DAYS,
-}
-_PLAIN_NAME = (r"[a-z][a-z0-9_]{0,62}", "a plain name: lower-case letters, digits and underscores")
-_FORMS: dict[str, tuple[str, str]] = {
-    "region": (r"[a-z]{2}(-[a-z]+)+-[0-9]", "a region such as eu-central-1"),
-    "account_id": (r"[0-9]{12}", "twelve digits"),
-    "expected_account_id": (r"([0-9]{12})?", "twelve digits, or nothing"),
-    "project": (r"[a-z][a-z0-9-]{0,20}[a-z0-9]", "2 to 22 lower-case letters, digits and hyphens"),
-    "lambda_runtime": (r"python3\.1[1-3]", "python3.11, python3.12 or python3.13"),
-    "warehouse_database": _PLAIN_NAME,
-    "warehouse_schema": _PLAIN_NAME,
-}
-_BUCKET_NAME_MAX = 63
-
-
-def _problems(settings: Settings) -> list[tuple[str, str]]:
-    """(what is wrong, what to do) for each setting outside its bounds."""
-    found: list[tuple[str, str]] = []
-    for name, (low, high, unit) in _RANGES.items():
-        value = getattr(settings, name)
-        if not low <= value <= high:
-            found.append((f"{name.upper()} is {value}", f"Set it to {low} to {high} {unit}."))
-    for name, choices in _CHOICES.items():
-        value = getattr(settings, name)
-        if value not in choices:
-            allowed = ", ".join(str(choice) for choice in choices if choice is not None)
-            found.append((f"{name.upper()} is {value!r}", f"Set it to one of {allowed}."))
-    for name, (form, wanted) in _FORMS.items():
-        value = getattr(settings, name)
-        if not re.fullmatch(form, value):
-            found.append((f"{name.upper()} is {value!r}", f"Set it to {wanted}."))
-    if settings.key_deletion_window_days < settings.secret_recovery_window_days:
-        found.append(
-            (
-                f"KEY_DELETION_WINDOW_DAYS ({settings.key_deletion_window_days}) is less than "
-                f"SECRET_RECOVERY_WINDOW_DAYS ({settings.secret_recovery_window_days})",
-                "Make it as long: a secret that is restored after its key is gone cannot be read.",
-            )
-        )
-    if not found:
-        longest = max((settings.bucket(purpose) for purpose in BUCKET_PURPOSES), key=len)
-        if len(longest) > _BUCKET_NAME_MAX:
-            found.append((f"the bucket name {longest} has {len(longest)} characters, S3 takes 63", "Shorten PROJECT."))
-    return found

@@ -10,13 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from infrastructure.service_settings import ServiceSettings
+from infrastructure.references import FOREIGN_STREAM_READS_METRIC
 from infrastructure.settings import Settings
 
 MINUTE, FIVE_MINUTES, HOUR = 60, 300, 3600
 
-# Counted from the audit trail by data_governance/enable_cloudtrail_logging.py.
-FOREIGN_STREAM_READS_METRIC = "StreamReadsByOthers"
 
 # Seconds without a successful run before the job counts as late: this many intervals of its trigger.
 _LATE_INTERVALS = 4
@@ -52,12 +50,12 @@ class AlarmSpec:
     missing: Literal["notBreaching", "breaching"] = "notBreaching"
 
 
-def alarms(settings: Settings, services: ServiceSettings) -> tuple[AlarmSpec, ...]:
+def alarms(settings: Settings) -> tuple[AlarmSpec, ...]:
     """All alarms of an environment."""
     return (
         *_stream_alarms(settings),
-        *_landing_alarms(settings, services),
-        *_job_alarms(settings, services),
+        *_landing_alarms(settings),
+        *_job_alarms(settings),
         AlarmSpec(
             name="stream-read-by-others",
             description="Somebody other than the landing function read the stream, which holds clear card numbers. "
@@ -101,7 +99,7 @@ def _stream_alarms(settings: Settings) -> tuple[AlarmSpec, ...]:
     )
 
 
-def _landing_alarms(settings: Settings, services: ServiceSettings) -> tuple[AlarmSpec, ...]:
+def _landing_alarms(settings: Settings) -> tuple[AlarmSpec, ...]:
     def function(name: str, statistic: Literal["Sum", "Maximum"]) -> dict[str, Metric]:
         return {"value": Metric("AWS/Lambda", name, {"FunctionName": settings.function_name}, statistic)}
 
@@ -115,7 +113,7 @@ def _landing_alarms(settings: Settings, services: ServiceSettings) -> tuple[Alar
             description="Transactions wait in the stream. See the function's errors and throttles; past the stream's "
             "retention records are lost.",
             metrics=function("IteratorAge", "Maximum"),
-            threshold=services.alarm_iterator_age_seconds * 1000,
+            threshold=settings.alarm_iterator_age_seconds * 1000,
             periods=3,
             datapoints=3,
         ),
@@ -165,14 +163,14 @@ def _landing_alarms(settings: Settings, services: ServiceSettings) -> tuple[Alar
             "says how.",
             metrics={"quarantined": own("RecordsQuarantined"), "received": own("RecordsReceived")},
             expression="IF(received > 0, 100 * quarantined / received, 0)",
-            threshold=services.alarm_quarantine_percent,
+            threshold=settings.alarm_quarantine_percent,
             periods=3,
             datapoints=2,
         ),
     )
 
 
-def _job_alarms(settings: Settings, services: ServiceSettings) -> tuple[AlarmSpec, ...]:
+def _job_alarms(settings: Settings) -> tuple[AlarmSpec, ...]:
     def runs(name: str, period: int) -> dict[str, Metric]:
         dimensions = {
             "JobName": settings.glue_job_name,
@@ -189,7 +187,7 @@ def _job_alarms(settings: Settings, services: ServiceSettings) -> tuple[AlarmSpe
         metrics=runs("glue.error.ALL", FIVE_MINUTES),
         threshold=0,
     )
-    if not services.glue_every_minutes:
+    if not settings.glue_every_minutes:
         return (failed,)
     late = AlarmSpec(
         name="job-late",
@@ -198,8 +196,8 @@ def _job_alarms(settings: Settings, services: ServiceSettings) -> tuple[AlarmSpe
         metrics=runs("glue.succeed.ALL", HOUR),
         threshold=1,
         comparison="LessThanThreshold",
-        periods=max(1, _LATE_INTERVALS * services.glue_every_minutes * MINUTE // HOUR),
-        datapoints=max(1, _LATE_INTERVALS * services.glue_every_minutes * MINUTE // HOUR),
+        periods=max(1, _LATE_INTERVALS * settings.glue_every_minutes * MINUTE // HOUR),
+        datapoints=max(1, _LATE_INTERVALS * settings.glue_every_minutes * MINUTE // HOUR),
         missing="breaching",
     )
     return (failed, late)

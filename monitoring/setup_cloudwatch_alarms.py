@@ -12,21 +12,16 @@ job's own metrics, which count timeouts and failed launches too.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from infrastructure.resource import Clients, Properties, Resource
-from infrastructure.service_settings import ServiceSettings, service_settings
+from infrastructure.aws.cloudwatch import Alarm, Dashboard
+from infrastructure.aws.sns import EmailSubscription, Topic
+from infrastructure.planning.resource import Clients, Properties, Resource
+from infrastructure.references import key_arn
 from infrastructure.settings import Settings
 from monitoring.alarms import AlarmSpec, Metric, alarms
-from monitoring.dashboard import Dashboard, dashboard_body
-from monitoring.metric_alarm import Alarm
-from monitoring.notification_topic import EmailSubscription, Topic
-from security.kms_keys import key_arn
+from monitoring.dashboard import dashboard_body
 
 _PART = "monitoring"
 
@@ -39,9 +34,8 @@ def topic_arn(settings: Settings) -> str:
     return settings.arn("sns", topic_name(settings))
 
 
-def resources(settings: Settings, clients: Clients, services: ServiceSettings | None = None) -> list[Resource]:
+def resources(settings: Settings, clients: Clients) -> list[Resource]:
     """Topic, subscriptions, alarms and dashboard."""
-    services = services or service_settings()
     topic = Topic(
         part=_PART,
         name=topic_name(settings),
@@ -53,10 +47,10 @@ def resources(settings: Settings, clients: Clients, services: ServiceSettings | 
             "Tags": settings.all_tags,
         },
     )
-    specs = alarms(settings, services)
+    specs = alarms(settings)
     return [
         topic,
-        *(_subscription(settings, clients, topic, address) for address in services.alarm_emails),
+        *(_subscription(settings, clients, topic, address) for address in settings.alarm_emails),
         *(_alarm(settings, clients, topic, spec) for spec in specs),
         Dashboard(
             part=_PART,
@@ -66,7 +60,7 @@ def resources(settings: Settings, clients: Clients, services: ServiceSettings | 
                 "DashboardBody": dashboard_body(
                     settings,
                     [settings.arn("cloudwatch", f"alarm:{_alarm_name(settings, spec)}") for spec in specs],
-                    services.redshift_workgroup or settings.prefix,
+                    settings.redshift_workgroup or settings.prefix,
                 )
             },
         ),
@@ -164,6 +158,6 @@ def _dimensions(dimensions: Mapping[str, str]) -> list[dict[str, str]]:
 
 
 if __name__ == "__main__":
-    from infrastructure.provisioning import run_alone
+    from infrastructure.run_alone import run_alone
 
-    raise SystemExit(run_alone(resources, __doc__))
+    run_alone("apply-file", __file__)

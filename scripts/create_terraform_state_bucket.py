@@ -8,23 +8,20 @@ planner as everything else: run it again and it mends what differs. Nothing remo
 
 from __future__ import annotations
 
-import argparse
 import sys
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from rich.console import Console
-
-from data_storage.s3_bucket import Bucket, BucketPolicy
 from data_storage.s3_bucket_setup import INCOMPLETE_UPLOAD_DAYS, POLICY_TEMPLATE, PUBLIC_ACCESS_BLOCK
-from infrastructure import provisioning
+from infrastructure.aws.policy_template import policy_from
+from infrastructure.aws.s3 import Bucket, BucketPolicy
 from infrastructure.errors import PlatformError
-from infrastructure.executor import execute
-from infrastructure.plan import make_plan
-from infrastructure.policy_template import policy_from
-from infrastructure.resource import Clients, Resource
-from infrastructure.settings import ENVIRONMENTS, Settings
+from infrastructure.planning.apply import execute
+from infrastructure.planning.plan import make_plan
+from infrastructure.planning.resource import Clients, Resource
+from infrastructure.provisioning import PARTS
+from infrastructure.settings import Settings
+from scripts.commands.account import find_account
+from scripts.commands.plan_view import PlanView
+from scripts.commands.terminal import EXIT_ERROR, EXIT_OK, Parser, add_account_options, console, print_error
 
 OLD_VERSION_DAYS = 365
 _PART = "data_storage"
@@ -84,25 +81,24 @@ def resources(settings: Settings, clients: Clients) -> list[Resource]:
 
 def main(argv: list[str] | None = None) -> int:
     """Make or mend the bucket; the exit status (0 done, 1 error)."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--environment", choices=ENVIRONMENTS, help="default: ENVIRONMENT of .env, else dev")
-    parser.add_argument("--region", help="default: AWS_REGION, else the profile's")
-    parser.add_argument("--profile", help="of ~/.aws/config; default: AWS_PROFILE")
+    parser = Parser(description=__doc__)
+    add_account_options(parser)
     arguments = parser.parse_args(argv)
     try:
-        target = provisioning.find_target(arguments, changing=True)
-        settings = target.settings
-        planned = make_plan(resources(settings, target.clients), emulated=target.clients.emulated)
-        target.console.show_plan(planned)
-        execute(planned, emulated=target.clients.emulated, on_progress=target.console.show_progress).raise_for_errors()
+        account = find_account(arguments, changing=True)
+        settings = account.settings
+        planned = make_plan(resources(settings, account.clients), emulated=account.clients.emulated)
+        view = PlanView(console(), PARTS)
+        view.show_plan(planned)
+        execute(planned, emulated=account.clients.emulated, on_progress=view.show_progress).raise_for_errors()
     except PlatformError as error:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]error:[/] {error}")
-        return 1
+        print_error(error)
+        return EXIT_ERROR
     print(
         "\nterraform -chdir=infrastructure/terraform init"
         f" -backend-config=bucket={state_bucket_name(settings)} -backend-config=region={settings.region}"
     )
-    return 0
+    return EXIT_OK
 
 
 if __name__ == "__main__":

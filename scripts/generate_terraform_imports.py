@@ -9,7 +9,6 @@ settings is named, because Terraform would change it. docs/terraform.md has the 
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Iterator, Mapping
@@ -17,17 +16,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from rich.console import Console
-
 from data_ingestion import create_kinesis_stream
 from data_storage import s3_bucket_setup
-from infrastructure import provisioning
+from infrastructure.aws.kms import Alias
 from infrastructure.errors import PlatformError
-from infrastructure.plan import Action, Plan, make_plan
-from infrastructure.resource import Clients, Resource, resource_id
-from infrastructure.settings import BUCKET_PURPOSES, ENVIRONMENTS, KEY_PURPOSES, Settings
+from infrastructure.planning.plan import Action, Plan, make_plan
+from infrastructure.planning.resource import Clients, Resource, resource_id
+from infrastructure.references import bucket_id, bucket_policy_id, key_id, stream_id
+from infrastructure.settings import BUCKET_PURPOSES, KEY_PURPOSES, Settings
+from scripts.commands.account import find_account
+from scripts.commands.terminal import EXIT_ERROR, EXIT_OK, Parser, add_account_options, console, print_error
 from security import kms_keys
 
 TERRAFORM_FOLDER = Path(__file__).resolve().parents[1] / "infrastructure" / "terraform"
@@ -76,7 +74,7 @@ def imports(settings: Settings, plan: Plan) -> list[Import]:
 
 def _keys(settings: Settings, actual: Mapping[str, Mapping[str, Any]]) -> Iterator[Import]:
     for purpose in KEY_PURPOSES:
-        key = actual.get(kms_keys.key_id(settings, purpose))
+        key = actual.get(key_id(settings, purpose))
         alias = settings.key_alias(purpose)
         if key is None:
             continue
@@ -85,56 +83,55 @@ def _keys(settings: Settings, actual: Mapping[str, Mapping[str, Any]]) -> Iterat
                 f"key {alias}", "waits for its deletion", "Take it up again with orchestrate_pipeline.py apply first."
             )
         yield Import(f'aws_kms_key.this["{purpose}"]', key["KeyId"])
-        if resource_id(kms_keys.Alias.type, alias) in actual:
+        if resource_id(Alias.type, alias) in actual:
             yield Import(f'aws_kms_alias.this["{purpose}"]', alias)
 
 
 def _stream(settings: Settings, actual: Mapping[str, Mapping[str, Any]]) -> Iterator[Import]:
-    if create_kinesis_stream.stream_id(settings) in actual:
+    if stream_id(settings) in actual:
         yield Import("aws_kinesis_stream.transactions", settings.stream_name)
 
 
 def _buckets(settings: Settings, actual: Mapping[str, Mapping[str, Any]]) -> Iterator[Import]:
     for purpose in BUCKET_PURPOSES:
-        bucket = actual.get(s3_bucket_setup.bucket_id(settings, purpose))
+        bucket = actual.get(bucket_id(settings, purpose))
         if bucket is None:
             continue
         module = "module.access_logs_bucket" if purpose == "access-logs" else f'module.bucket["{purpose}"]'
         for address, property_ in _BUCKET_RESOURCES.items():
             if not property_ or bucket[property_]:
                 yield Import(f"{module}.{address}", settings.bucket(purpose))
-        if s3_bucket_setup.bucket_policy_id(settings, purpose) in actual:
+        if bucket_policy_id(settings, purpose) in actual:
             yield Import(f"{module}.aws_s3_bucket_policy.this", settings.bucket(purpose))
 
 
 def main(argv: list[str] | None = None) -> int:
     """Write the file; the exit status (0 written, 1 error)."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--environment", choices=ENVIRONMENTS, help="default: ENVIRONMENT of .env, else dev")
-    parser.add_argument("--region", help="default: AWS_REGION, else the profile's")
-    parser.add_argument("--profile", help="of ~/.aws/config; default: AWS_PROFILE")
+    parser = Parser(description=__doc__)
+    add_account_options(parser)
     parser.add_argument("--output", type=Path, default=TERRAFORM_FOLDER / "imports.tf", metavar="FILE")
     arguments = parser.parse_args(argv)
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
-        target = provisioning.find_target(arguments)
-        plan = make_plan(covered_resources(target.settings, target.clients), emulated=target.clients.emulated)
-        blocks = imports(target.settings, plan)
+        account = find_account(arguments)
+        plan = make_plan(covered_resources(account.settings, account.clients), emulated=account.clients.emulated)
+        blocks = imports(account.settings, plan)
         if not blocks:
             raise PlatformError(
-                f"environment {target.settings.environment}",
+                f"environment {account.settings.environment}",
                 "has no stream, bucket or key to import",
                 "Check account, region and PROJECT above, or let Terraform create them.",
             )
-        _write(arguments.output, target.settings, blocks)
+        _write(arguments.output, account.settings, blocks)
     except PlatformError as error:
-        console.print(f"[bold red]error:[/] {error}")
-        return 1
-    console.print(f"{len(blocks)} import blocks in {arguments.output}")
+        print_error(error)
+        return EXIT_ERROR
+    out = console(stderr=True)
+    out.print(f"{len(blocks)} import blocks in {arguments.output}", soft_wrap=True)
     for step in plan.changes:
         what = "does not exist" if step.action is Action.CREATE else "differs from the settings"
-        console.print(f"[yellow]{what}, Terraform would {step.action.value} it:[/] {step.resource.id}")
-    return 0
+        told = f"[yellow]{what}, Terraform would {step.action.value} it:[/] {step.resource.id}"
+        out.print(told, soft_wrap=True)
+    return EXIT_OK
 
 
 def _write(path: Path, settings: Settings, blocks: list[Import]) -> None:

@@ -15,26 +15,26 @@ Clear card numbers exist in the stream only; kinesis:GetRecords is the lambda ro
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from infrastructure.policy_template import policy_from
-from infrastructure.resource import Clients, Resource
-from infrastructure.service_settings import ServiceSettings, service_settings
+from infrastructure.aws.iam import Role
+from infrastructure.aws.policy_template import policy_from
+from infrastructure.planning.resource import Clients, Resource
+from infrastructure.references import (
+    GLUE_LOG_GROUPS,
+    WAREHOUSE_LOAD_POLICY,
+    key_arn,
+    secret_arn,
+    spectrum_database,
+    trail_log_group,
+)
 from infrastructure.settings import Settings
-from security.iam_role import Role, role_resource_id
-from security.kms_keys import key_arn
-from security.tokenization_secret import secret_arn
 
 _FOLDER = Path(__file__).parent
 TRUST_POLICY = _FOLDER / "trust_policy.json"
-GLUE_LOG_GROUPS = "/aws-glue/jobs"  # what Glue's log groups begin with
-WAREHOUSE_LOAD_POLICY = "warehouse-load"  # added to the glue role by data_storage/redshift_setup.py
 _SESSION_SECONDS = 3600
 
 
@@ -81,14 +81,8 @@ ROLES: dict[str, RoleSpec] = {
 }
 
 
-def role_id(settings: Settings, purpose: str) -> str:
-    """The resource id of a role, for depends_on."""
-    return role_resource_id(settings.role_name(purpose))
-
-
-def resources(settings: Settings, clients: Clients, services: ServiceSettings | None = None) -> list[Resource]:
+def resources(settings: Settings, clients: Clients) -> list[Resource]:
     """The roles."""
-    services = services or service_settings()
     return [
         Role(
             part=spec.part,
@@ -100,13 +94,13 @@ def resources(settings: Settings, clients: Clients, services: ServiceSettings | 
                 "AssumeRolePolicyDocument": trust_policy(settings, purpose),
                 "PolicyDocument": role_policy(settings, purpose),
                 "OtherPolicies": [],
-                "PermissionsBoundary": services.permissions_boundary_arn or None,
+                "PermissionsBoundary": settings.permissions_boundary_arn or None,
                 "MaxSessionDuration": _SESSION_SECONDS,
                 "Tags": settings.all_tags,
             },
         )
         for purpose, spec in ROLES.items()
-        if services.redshift_enabled or purpose != "redshift"
+        if settings.redshift_enabled or purpose != "redshift"
     ]
 
 
@@ -144,7 +138,7 @@ def policy_values(settings: Settings) -> dict[str, Any]:
         "security_configuration": settings.prefix,
         "glue_role": settings.role_name("glue"),
         "glue_arn": f"arn:{settings.partition}:glue:{settings.region}:{settings.account_id}",
-        "spectrum_database": f"{settings.glue_database}_spectrum",
+        "spectrum_database": spectrum_database(settings),
         "metrics_namespace": settings.metrics_namespace,
         "data_key_arn": key_arn(settings, "data"),
         "messaging_key_arn": key_arn(settings, "messaging"),
@@ -152,12 +146,7 @@ def policy_values(settings: Settings) -> dict[str, Any]:
     }
 
 
-def trail_log_group(settings: Settings) -> str:
-    """The log group that the audit trail writes to."""
-    return f"/aws/cloudtrail/{settings.trail_name}"
-
-
 if __name__ == "__main__":
-    from infrastructure.provisioning import run_alone
+    from infrastructure.run_alone import run_alone
 
-    raise SystemExit(run_alone(resources, __doc__))
+    run_alone("apply-file", __file__)

@@ -25,8 +25,6 @@ from decimal import Decimal
 from itertools import permutations
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-
 from infrastructure.errors import PlatformError
 
 CURRENCY = "CZK"
@@ -172,7 +170,7 @@ _SIGNED_SUM = """
 
 def check(source: str, workdir: str) -> None:
     """Hold the warehouse of a workdir to the source: each account's last balance, and the sum of signed amounts."""
-    from infrastructure.local.postgresql import query
+    from infrastructure.local.redshift.postgresql import query
 
     rows = [row for _, row in in_balance_order(read_source(source))]
     expected = {row.account_id: row.balance for row in rows}

@@ -20,10 +20,10 @@ from unittest.mock import patch
 from botocore.exceptions import ClientError, ReadTimeoutError
 from moto.kinesis.models import Record
 
-from data_storage.data_api import StatementFailedError
-from infrastructure.local import redshift_data
+from infrastructure.aws.redshift_data import StatementFailedError
 from infrastructure.local.glue_job import JobKilled
-from infrastructure.local.postgresql import Warehouse
+from infrastructure.local.redshift.data_api import Session
+from infrastructure.local.redshift.postgresql import Warehouse
 
 Handler = Callable[[dict[str, Any], Any], Any]
 Progress = Callable[[dict[str, Any]], None]
@@ -131,7 +131,10 @@ class Faults:
                 raise _FunctionKilled
             zone = "quarantine" if params["Key"].startswith("quarantine/") else "raw"
             if self.happens(f"S3 answers 503 to a {zone} put"):
-                answer = {"Error": {"Code": "SlowDown", "Message": ""}, "ResponseMetadata": {"HTTPStatusCode": 503}}
+                answer: Any = {
+                    "Error": {"Code": "SlowDown", "Message": ""},
+                    "ResponseMetadata": {"HTTPStatusCode": 503},
+                }
                 raise ClientError(answer, "PutObject")
             self._puts += 1
 
@@ -173,7 +176,7 @@ class Faults:
     def on_loads(self, data_api: Any, warehouse: Warehouse) -> Iterator[Any]:
         """The loader's client. Once its session is aborted between two statements, once it dies after submitting."""
         left = self.of("warehouse session aborted").randrange(_FIRST_LOAD_STATEMENTS)
-        run = redshift_data._Session.run
+        run = Session.run
 
         def run_or_die(session: Any, statement: Any) -> str:
             nonlocal left
@@ -184,7 +187,7 @@ class Faults:
                 left -= 1
             return run(session, statement)
 
-        with patch.object(redshift_data._Session, "run", run_or_die):
+        with patch.object(Session, "run", run_or_die):
             yield _DyingLoader(data_api, self)
 
     def survive(self, action: Callable[[], Result]) -> Result:
@@ -253,8 +256,8 @@ class _FaultyKinesis:
             self._ranges = []
         elif len(ranges) > 1 and self._faults.happened["shard split"] and self._faults.happens("shards merged"):
             left = self._faults.of("shards merged").randrange(len(ranges) - 1)
-            (_, _, one), (_, _, other) = ranges[left : left + 2]
-            self._client.merge_shards(StreamName=stream, ShardToMerge=one, AdjacentShardToMerge=other)
+            (_, _, shard), (_, _, neighbour) = ranges[left : left + 2]
+            self._client.merge_shards(StreamName=stream, ShardToMerge=shard, AdjacentShardToMerge=neighbour)
             self._ranges = []
 
     def _open_ranges(self, stream: str) -> list[tuple[int, int, str]]:

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data_storage.data_api import WarehouseTarget
-from data_storage.warehouse_tables import create_tables
 from infrastructure.errors import PlatformError
-from infrastructure.local.postgresql import Warehouse
-from infrastructure.local.redshift_data import LocalRedshiftData
-from infrastructure.local.stack import EmbeddedStack, warehouse_target
+from infrastructure.local.redshift.postgresql import Warehouse
+from infrastructure.local.stack import EmbeddedStack
+from infrastructure.local.warehouse import EmbeddedWarehouse, embedded_settings, open_warehouse
 from infrastructure.local.workdir import Workdir
 from infrastructure.settings import Settings
 
@@ -27,8 +25,7 @@ class KeptState:
     settings: Settings
     workdir: Workdir
     s3: Any
-    data_api: LocalRedshiftData
-    target: WarehouseTarget
+    warehouse: EmbeddedWarehouse
 
 
 @contextmanager
@@ -36,16 +33,14 @@ def open_kept_state(directory: str) -> Iterator[KeptState]:
     """Raises PlatformError where no run has kept anything there."""
     if not (Path(directory) / "state.json").exists():
         raise PlatformError(directory, "is no workdir of a run", "Name the --workdir that `local` was run with")
-    settings = Settings()
+    settings = embedded_settings()
     workdir = Workdir(directory)
     try:
         with EmbeddedStack(settings, workdir) as stack:
             stack.provision(only=_PARTS)
             stack.open_for_data()
             s3 = stack.client("s3")
-            with Warehouse(workdir.warehouse) as warehouse:
-                data_api, target = LocalRedshiftData(warehouse, s3), warehouse_target(settings)
-                create_tables(data_api, target)  # a run that was killed before its load made none
-                yield KeptState(settings, workdir, s3, data_api, target)
+            with Warehouse(workdir.warehouse) as server:
+                yield KeptState(settings, workdir, s3, open_warehouse(server, s3, settings))
     finally:
         workdir.close()

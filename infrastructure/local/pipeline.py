@@ -30,22 +30,21 @@ from rich.text import Text
 from data_governance.lake_measures import Lake
 from data_ingestion import process_transaction_lambda
 from data_ingestion.transaction_generator import generate
-from data_ingestion.transaction_producer import check_readable, produce, read_ndjson
+from data_ingestion.transaction_input import Line, check_readable, read_lines
+from data_ingestion.transaction_producer import ProduceReport, produce
 from data_storage import warehouse_loader
-from data_storage.warehouse_tables import create_tables
-from infrastructure import aws
+from infrastructure.aws.clients import client
 from infrastructure.errors import PlatformError
-from infrastructure.executor import Outcome
 from infrastructure.local import glue_job
-from infrastructure.local.event_source_mapping import EventSourceMapping
 from infrastructure.local.faults import Faults
 from infrastructure.local.java import Java, find_java
-from infrastructure.local.postgresql import Warehouse
-from infrastructure.local.redshift_data import LocalRedshiftData
+from infrastructure.local.redshift.postgresql import Warehouse
 from infrastructure.local.run_report import RunReport, Stage
-from infrastructure.local.stack import NOT_ENFORCED, EmbeddedStack, warehouse_target
+from infrastructure.local.stack import NOT_ENFORCED, EmbeddedStack
+from infrastructure.local.stream_poller import StreamPoller
+from infrastructure.local.warehouse import EmbeddedWarehouse, embedded_settings, open_warehouse
 from infrastructure.local.workdir import Workdir
-from infrastructure.settings import Settings
+from infrastructure.planning.apply import Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +146,7 @@ def run(options: RunOptions, console: Console) -> tuple[RunReport, dict[str, str
     if options.input is not None:
         check_readable(options.input)
     java = find_java()
-    settings = Settings()
+    settings = embedded_settings()
     report = RunReport(java=f"{java.version} ({java.source})")
     with contextlib.ExitStack() as exits:
         workdir = Workdir(options.workdir)
@@ -156,44 +155,44 @@ def run(options: RunOptions, console: Console) -> tuple[RunReport, dict[str, str
         exits.enter_context(stages.bars)
         stack = exits.enter_context(EmbeddedStack(settings, workdir))
         with stages.stage("provision") as bar:
-            warehouse = exits.enter_context(Warehouse(workdir.warehouse))
+            server = exits.enter_context(Warehouse(workdir.warehouse))
             incarnation = workdir.begin_incarnation()
             provisioned = stack.provision(incarnation.id, bar.count)
-            data_api = LocalRedshiftData(warehouse, stack.client("s3"))
-            create_tables(data_api, warehouse_target(settings))
+            warehouse = open_warehouse(server, stack.client("s3"), settings)
             report.left_out = NOT_ENFORCED | stack.left_out(provisioned)
             bar.at(len(provisioned.of(Outcome.DONE)))
             report.restored_objects = stack.open_for_data()
         faults = None if options.faults is None else Faults(options.faults)
         produced = _produce_and_land(options, stack, stages, report, faults)
         curated = _curate(stack, java, stages, faults, produced)
-        _load(stack, warehouse, data_api, stages, report, faults, curated)
+        _load(stack, server, warehouse, stages, report, faults, curated)
         with stages.stage("reconcile", produced) as bar:
             lake = Lake(stack.client("s3"), settings).measure()
             report.measured = lake.measured
             report.measured.produced = workdir.produced(lake.streamed_by_incarnation) + lake.corrections
             report.measured.put_again = workdir.put_again()
-            report.measured.loaded = warehouse_loader.loaded_totals(data_api, warehouse_target(settings))
+            report.measured.loaded = warehouse_loader.loaded_totals(warehouse.data_api, warehouse.auditor)
             bar.at(report.measured.landed.records)
         report.stages = stages.done
         report.faults = dict(faults.happened) if faults else {}
-        whereabouts = _whereabouts(workdir, warehouse)
+        whereabouts = _whereabouts(workdir, server)
         if workdir.kept:
             workdir.write_run(report.as_json())
     return report, whereabouts
 
 
-def _records(options: RunOptions) -> tuple[Iterable[bytes], int | None]:
+def _lines(options: RunOptions) -> tuple[Iterable[Line], int | None]:
     if options.input is not None:
-        return read_ndjson(options.input), None
-    return generate(options.transactions, options.seed), options.transactions
+        return read_lines(options.input), None
+    generated = generate(options.transactions, options.seed)
+    return (Line(number, data) for number, data in enumerate(generated, 1)), options.transactions
 
 
 def _produce_and_land(
     options: RunOptions, stack: EmbeddedStack, stages: Stages, report: RunReport, faults: Faults | None
 ) -> int:
     """Put the records while the event source mapping delivers them, so that the stream stays short; their count."""
-    records, expected = _records(options)
+    lines, expected = _lines(options)
     kinesis, handler = stack.client("kinesis"), process_transaction_lambda.handler
     with contextlib.ExitStack() as exits:
         exits.enter_context(_function_runtime(stack))
@@ -201,34 +200,38 @@ def _produce_and_land(
         if faults is None:
             mapping = stack.event_source_mapping(handler, landing.at)
         else:
-            exits.enter_context(faults.on_s3(aws.client("s3")))  # the function's own client
+            exits.enter_context(faults.on_s3(client("s3")))  # the function's own client
             exits.enter_context(faults.on_clocks())
             kinesis = faults.kinesis(kinesis)
             mapping = stack.event_source_mapping(faults.handler(handler), landing.at, faults.batch_size)
         mapping.start()
         try:
             with stages.stage("produce", expected) as producing:
-                produced = produce(_paced(records, mapping), kinesis, stack.settings.stream_name, producing.at)
+
+                def acknowledged(report: ProduceReport) -> None:
+                    producing.at(report.records)
+
+                produced = produce(_paced(lines, mapping), kinesis, stack.settings.stream_name, acknowledged)
             landing.expect(produced.records)
             delivered = mapping.finish()
         except BaseException:
             mapping.abandon()
             raise
-    report.put_again = produced.retried
+    report.produced = produced
     report.landing_ms = delivered.landing_ms
     report.given_up = delivered.given_up_records
     stack.workdir.complete_incarnation(produced.totals, produced.uncertain)
     return produced.records
 
 
-def _paced(records: Iterable[bytes], mapping: EventSourceMapping) -> Iterator[bytes]:
-    """The records, no faster than they are delivered; none any more where the mapping has died."""
-    for count, record in enumerate(records):
+def _paced(lines: Iterable[Line], mapping: StreamPoller) -> Iterator[Line]:
+    """The lines, no faster than their records are delivered; none any more where the mapping has died."""
+    for count, line in enumerate(lines):
         while count - mapping.delivered.taken > _MOST_ON_THE_STREAM and not mapping.failed:
             time.sleep(0.01)
         if mapping.failed:
             return
-        yield record
+        yield line
 
 
 def _curate(stack: EmbeddedStack, java: Java, stages: Stages, faults: Faults | None, expected: int) -> int:
@@ -272,34 +275,35 @@ def _curate(stack: EmbeddedStack, java: Java, stages: Stages, faults: Faults | N
 
 def _load(
     stack: EmbeddedStack,
-    warehouse: Warehouse,
-    data_api: LocalRedshiftData,
+    server: Warehouse,
+    warehouse: EmbeddedWarehouse,
     stages: Stages,
     report: RunReport,
     faults: Faults | None,
     expected: int,
 ) -> None:
     """Load the runs that the ledger does not know."""
-    target, s3, bucket = warehouse_target(stack.settings), stack.client("s3"), stack.settings.bucket("curated")
+    data_api, target = warehouse.data_api, warehouse.loader
+    s3, bucket = stack.client("s3"), stack.settings.bucket("curated")
     with stages.stage("load", expected) as bar:
         before = {row.run_id for row in warehouse_loader.ledger(data_api, target)}
         if faults is None:
             warehouse_loader.load_pending(data_api, s3, target, bucket)
         else:
-            with faults.on_loads(data_api, warehouse) as dying:
+            with faults.on_loads(data_api, server) as dying:
                 faults.survive(lambda: warehouse_loader.load_pending(dying, s3, target, bucket))
         loaded = [row for row in warehouse_loader.ledger(data_api, target) if row.run_id not in before]
         report.run_ids = [row.run_id for row in loaded]
         bar.at(sum(row.rows_loaded for row in loaded))
 
 
-def _whereabouts(workdir: Workdir, warehouse: Warehouse) -> dict[str, str]:
+def _whereabouts(workdir: Workdir, server: Warehouse) -> dict[str, str]:
     """Where to look next."""
     if not workdir.kept:
         return {"Kept": "nothing: name a --workdir to keep objects, warehouse and run.json"}
     return {
         "Objects": str(workdir.objects),
-        "Warehouse": warehouse.psql_command,
+        "Warehouse": server.psql_command,
         "Report": str(workdir.path / "run.json"),
         "Lambda's log": str(workdir.function_log),
     }

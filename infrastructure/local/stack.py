@@ -15,15 +15,14 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from unittest.mock import patch
 
-from data_storage.data_api import WarehouseTarget
-from infrastructure import aws, provisioning
-from infrastructure.clients import AwsClients
+from infrastructure import provisioning
+from infrastructure.aws.clients import AwsClients, client, forget
 from infrastructure.errors import PlatformError
-from infrastructure.executor import Outcome, Report
-from infrastructure.local.event_source_mapping import EventSourceMapping, MappingConfiguration
 from infrastructure.local.object_files import ObjectFiles
-from infrastructure.local.stream_records import drop_consumed, fit_for_long_runs
+from infrastructure.local.stream_poller import MappingConfiguration, StreamPoller
+from infrastructure.local.stream_records import drop_consumed, patched_moto_kinesis
 from infrastructure.local.workdir import Workdir
+from infrastructure.planning.apply import Outcome, Report
 from infrastructure.settings import Settings
 
 NOT_ENFORCED = {
@@ -36,10 +35,8 @@ NOT_ENFORCED = {
 
 KEPT_BUCKETS = ("raw", "curated", "quarantine", "artifacts")
 _ATTEMPTS_WHERE_ENDLESS = 10  # nobody waits a day here for a fault to pass
-_NOT_HERE = ("redshift",)  # PostgreSQL's part; see infrastructure/local/postgresql.py
+_NOT_HERE = ("redshift",)  # PostgreSQL's part; see infrastructure/local/redshift/postgresql.py
 _DUMMY = "testing"
-# An empty zip archive.
-_PLACEHOLDER_ZIP = b"PK\x05\x06" + bytes(18)
 _ISOLATED = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ENDPOINT_URL", "AWS_SESSION_TOKEN", "AWS_ROLE_ARN")
 
 
@@ -59,7 +56,7 @@ class EmbeddedStack:
         with contextlib.ExitStack() as exits:
             exits.enter_context(_isolated_environment(self.settings))
             self.endpoint_url = exits.enter_context(_moto())
-            exits.enter_context(fit_for_long_runs())
+            exits.enter_context(patched_moto_kinesis())
             self._exits = exits.pop_all()
         return self
 
@@ -77,7 +74,7 @@ class EmbeddedStack:
         }
 
     def client(self, service: str) -> Any:
-        return aws.client(service, self.settings.region)
+        return client(service, self.settings.region)
 
     @property
     def clients(self) -> AwsClients:
@@ -94,7 +91,9 @@ class EmbeddedStack:
         incarnation: of the stream, needed where there is one; only: parts, all where empty. The function's code is not
         uploaded: its handler runs in process.
         """
-        embedded = provisioning.Embedded(lambda_zip=lambda: _PLACEHOLDER_ZIP, stream_incarnation=incarnation)
+        embedded = provisioning.Embedded(
+            lambda_zip=lambda: provisioning.PLACEHOLDER_ZIP, stream_incarnation=incarnation
+        )
         report = provisioning.apply(
             self.settings,
             clients=self.clients,
@@ -130,7 +129,7 @@ class EmbeddedStack:
         handler: Callable[[dict[str, Any], Any], Any],
         on_progress: Callable[[int], None],
         batch_size: Callable[[int], int] = lambda configured: configured,
-    ) -> EventSourceMapping:
+    ) -> StreamPoller:
         """The mapping with the configuration that was provisioned, invoking the handler in process."""
         lambda_ = self.client("lambda")
         deployed = lambda_.list_event_source_mappings(FunctionName=self.settings.function_name)["EventSourceMappings"]
@@ -161,7 +160,7 @@ class EmbeddedStack:
             drop_consumed(settings.account_id, settings.region, settings.stream_name, shard_id, sequence_number)
 
         kinesis = self.client("kinesis")
-        return EventSourceMapping(configuration, handler, kinesis, sqs, checkpoint, on_progress, batch_size)
+        return StreamPoller(configuration, handler, kinesis, sqs, checkpoint, on_progress, batch_size)
 
     def function_environment(self) -> dict[str, str]:
         """The environment variables that were deployed with the function."""
@@ -188,16 +187,6 @@ class EmbeddedStack:
             secrets.put_secret_value(SecretId=name, SecretString=kept)
 
 
-def warehouse_target(settings: Settings) -> WarehouseTarget:
-    """The stand-in warehouse, addressed as the account's would be."""
-    return WarehouseTarget(
-        database=settings.warehouse_database,
-        schema=settings.warehouse_schema,
-        copy_role_arn=settings.role_arn("redshift"),
-        workgroup=f"{settings.prefix}-embedded",
-    )
-
-
 @contextlib.contextmanager
 def _isolated_environment(settings: Settings) -> Iterator[None]:
     """Dummy keys and no endpoint, so that nothing here can reach a real account, whatever the user's shell has set."""
@@ -213,13 +202,13 @@ def _isolated_environment(settings: Settings) -> Iterator[None]:
         "AWS_EC2_METADATA_DISABLED": "true",
         "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",
     }
-    aws.forget()
+    forget()
     try:
         yield
     finally:
         os.environ.clear()
         os.environ.update(before)
-        aws.forget()
+        forget()
 
 
 @contextlib.contextmanager

@@ -79,7 +79,7 @@ class _Untracked(list[Any]):
 
 
 @contextmanager
-def fit_for_long_runs() -> Iterator[None]:
+def patched_moto_kinesis() -> Iterator[None]:
     """Patch moto's shards and records for as long as the context is open."""
     with (
         patch.object(Record, "instances_tracked", _Untracked()),

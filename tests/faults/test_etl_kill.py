@@ -52,7 +52,7 @@ class Kill:
 
 
 def land(lake):
-    """A first run's lake, and a second run's pending objects: duplicates, conflicts, relanded and bad rows."""
+    """A first run's lake, and a second run's pending objects: duplicates, conflicts, redelivered and bad rows."""
     lake.land([row(1), row(2), row(3, event_time="2026-03-01T00:00:00Z")], BASE + 1, BASE + 3)
     lake.run()
     lake.land([row(2), row(3, event_time="2026-03-01T00:00:00Z"), row(4), row(5, amount="x")], BASE + 2, BASE + 5)

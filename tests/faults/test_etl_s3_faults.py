@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from data_processing.staging import S3Staging
-from infrastructure import aws
+from infrastructure.aws import clients
 from tests.pipeline.etl_fixtures import row, spark_session  # noqa: F401
 from tests.pipeline.etl_lake import BUCKETS, EmulatedLake
 
@@ -59,9 +59,9 @@ def no_waiting(monkeypatch):
 
 def lake_of(spark, directory):
     """A lake that is reached by the job's own client, with a run behind it and objects pending."""
-    aws.forget()
+    clients.forget()
     lake = EmulatedLake(spark, directory)
-    lake.s3 = aws.client("s3", "us-east-1")
+    lake.s3 = clients.client("s3", "us-east-1")
     lake.land([row(1), row(2)], BASE + 1, BASE + 2)
     lake.run()
     lake.land([row(2), row(3, currency="XXX"), row(4)], BASE + 2, BASE + 4)

@@ -14,12 +14,13 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
+from data_governance.run_result import RunResult
 from data_storage import warehouse_loader
-from data_storage.warehouse_load_sql import CopySource, Run, load_statements
+from data_storage.warehouse_load_sql import CopySource, load_statements
 from infrastructure.errors import PlatformError
-from infrastructure.local import redshift_data
-from infrastructure.local.postgresql import Warehouse
-from infrastructure.local.redshift_data import LocalRedshiftData
+from infrastructure.local.redshift import data_api
+from infrastructure.local.redshift.data_api import LocalRedshiftData
+from infrastructure.local.redshift.postgresql import Warehouse
 from tests.pipeline.curated_runs import BUCKET, alert, put_run, totals, transaction
 from tests.pipeline.warehouse_fixtures import Bench, bench, open_bench, warehouse
 
@@ -34,7 +35,7 @@ LOADED_TABLES = (
     "load_control_totals", "load_ledger",
 )  # fmt: skip
 # The fullest load there is, to count its statements by.
-FULL = Run("a" * 16, datetime(2026, 3, 1, tzinfo=UTC), (), (), {"missing_field": 1})
+FULL = RunResult("a" * 16, datetime(2026, 3, 1, tzinfo=UTC), (), (), {"missing_field": 1})
 STATEMENTS = len(load_statements(FULL, "banking", CopySource("arn", "s3://b/m", "s3://b/n")))
 
 
@@ -135,7 +136,7 @@ def test_a_session_that_dies_before_any_of_its_statements_rolls_back(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_standard_run(bench.s3)
-    run = redshift_data._Session.run
+    run = data_api.Session.run
     for place in range(STATEMENTS):
         left = iter(range(place, -1, -1))
 
@@ -146,7 +147,7 @@ def test_a_session_that_dies_before_any_of_its_statements_rolls_back(
             return run(session, statement)
 
         with monkeypatch.context() as patched:
-            patched.setattr(redshift_data._Session, "run", dies)
+            patched.setattr(data_api.Session, "run", dies)
             with pytest.raises(PlatformError):
                 load(bench)
         assert_nothing_loaded(bench)
@@ -246,12 +247,12 @@ def test_a_file_with_fewer_rows_than_its_result_counts_is_refused_whole(bench: B
 KILLED_PROCESS = """
 import sys
 from pathlib import Path
-from infrastructure.local import redshift_data
-from infrastructure.local.postgresql import Warehouse
+from infrastructure.local.redshift import data_api
+from infrastructure.local.redshift.postgresql import Warehouse
 from tests.faults.test_loader_faults import load, put_standard_run
 from tests.pipeline.warehouse_fixtures import open_bench
 
-run, seen = redshift_data._Session.run, []
+run, seen = data_api.Session.run, []
 
 def stops_there(session, statement):
     error = run(session, statement)
@@ -260,7 +261,7 @@ def stops_there(session, statement):
         sys.stdin.read()
     return error
 
-redshift_data._Session.run = stops_there
+data_api.Session.run = stops_there
 with Warehouse(Path(sys.argv[1])) as warehouse, open_bench(warehouse) as bench:
     put_standard_run(bench.s3)
     load(bench)
@@ -290,6 +291,6 @@ def test_a_whole_process_killed_in_mid_transaction_leaves_nothing(tmp_path: Path
 @pytest.fixture(autouse=True)
 def _no_leftovers() -> Iterator[None]:
     """A test must not leave its fault to the next."""
-    run = redshift_data._Session.run
+    run = data_api.Session.run
     yield
-    assert redshift_data._Session.run is run
+    assert data_api.Session.run is run

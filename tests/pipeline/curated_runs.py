@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -15,6 +14,7 @@ import pyarrow.parquet
 
 from data_catalog.transaction_contract import CURATED_FIELDS, FRAUD_ALERT_FIELDS, Field, Type
 from data_governance.control_totals import ControlKey, ControlTotals
+from data_governance.run_result import PublishedFile, RunResult
 
 BUCKET = "curated-bucket"
 
@@ -107,7 +107,7 @@ def put_files(
     first_number: int = 0,
     prefix: str = "curated/transactions",
     fields: Sequence[Field] = CURATED_FIELDS,
-) -> list[dict[str, Any]]:
+) -> list[PublishedFile]:
     """Put a run's rows, a file per date; the files as a result lists them."""
     by_date: dict[date, list[Mapping[str, Any]]] = {}
     for row in rows:
@@ -117,27 +117,21 @@ def put_files(
         key = f"{prefix}/event_date={event_date}/{run_id(name)}-{number:05d}.parquet"
         body = parquet(dated, fields)
         s3.put_object(Bucket=BUCKET, Key=key, Body=body)
-        files.append({"key": key, "size": len(body), "records": len(dated), "event_date": event_date.isoformat()})
+        files.append(PublishedFile(key, len(body), len(dated), event_date))
     return files
 
 
 def put_result(
     s3: Any,
     name: str,
-    files: Sequence[Mapping[str, Any]],
-    alert_files: Sequence[Mapping[str, Any]] = (),
+    files: Sequence[PublishedFile],
+    alert_files: Sequence[PublishedFile] = (),
     quarantined: Mapping[str, int] | None = None,
     created_at: datetime = datetime(2026, 3, 5, tzinfo=UTC),
 ) -> str:
     """Put a run's result, which commits it; the run's id."""
-    result = {
-        "run_id": run_id(name),
-        "created_at": created_at.isoformat(),
-        "curated": {"files": list(files)},
-        "fraud_alerts": {"files": list(alert_files)},
-        "quarantined_by_reason": dict(quarantined or {}),
-    }
-    s3.put_object(Bucket=BUCKET, Key=f"runs/{run_id(name)}/result.json", Body=json.dumps(result).encode())
+    result = RunResult(run_id(name), created_at, tuple(files), tuple(alert_files), dict(quarantined or {}))
+    s3.put_object(Bucket=BUCKET, Key=f"runs/{run_id(name)}/result.json", Body=result.to_json())
     return run_id(name)
 
 

@@ -16,13 +16,14 @@ import pytest
 from moto import mock_aws
 
 from data_governance.control_totals import ControlTotals
+from data_governance.run_result import RunResult
 from data_processing.etl_run import Buckets
 from data_processing.etl_transaction_processing import process
 from tests.pipeline.etl_fixtures import INCARNATION, SHARD, line
 
 BUCKETS = Buckets("raw-bucket", "curated-bucket", "quarantine-bucket")
 # Of one run's files, what must be the same however it came about.
-_HOPS = ("landed", "relanded", "duplicate", "quarantined", "curated")
+_HOPS = ("landed", "redelivered", "duplicate", "quarantined", "curated")
 
 
 def today() -> str:
@@ -93,9 +94,9 @@ class EmulatedLake:
         totals = {hop: ControlTotals() for hop in _HOPS}
         for key in self.keys(BUCKETS.curated, "runs/"):
             if key.endswith("/result.json"):
-                result = json.loads(self.body(BUCKETS.curated, key))
+                result = RunResult.from_json(self.body(BUCKETS.curated, key), key)
                 for hop in _HOPS:
-                    totals[hop] += ControlTotals.from_rows(result["control_totals"][hop])
+                    totals[hop] += result.control_totals[hop]
         return totals
 
     def state(self) -> tuple[Any, ...]:

@@ -144,7 +144,7 @@ def outcomes(lines: list[str]) -> list[tuple[Any, ...]]:
 
 def judge_lake(connection: duckdb.DuckDBPyConnection, raw_files: str) -> None:
     """Make the table judged of raw .ndjson.gz files (a glob), whose arrival hour is the number of their run: each
-    row that is not relanded, its fields as text, with position (the line where it has none) and outcome."""
+    row that is not redelivered, its fields as text, with position (the line where it has none) and outcome."""
     connection.execute(
         f"""CREATE TABLE raw AS SELECT regexp_extract(filename, 'arrival_hour=(\\d+)', 1)::INT AS run, line
         FROM read_csv('{raw_files}', columns = {{'line': 'VARCHAR'}}, header = false, auto_detect = false,

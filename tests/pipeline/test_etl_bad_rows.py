@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from data_catalog.create_glue_catalog_table import EARLIEST_ARRIVAL, TABLES
-from data_processing import transformations
+from data_catalog.create_glue_catalog_table import TABLES
+from data_catalog.lake_layout import EARLIEST_ARRIVAL
 from tests.pipeline.etl_fixtures import INCARNATION, SHARD, line, row, spark_session  # noqa: F401
 from tests.pipeline.etl_lake import BUCKETS, emulated_lake, today  # noqa: F401
 from tests.pipeline.test_etl_row_checks import SILENT
@@ -54,7 +54,7 @@ def landed(lake):
 def test_every_bad_row_is_in_quarantine_and_the_totals_balance(landed):
     lake, expected = landed
     (result,) = lake.run()
-    assert result["quarantined_by_reason"] == dict(sorted(expected.items()))
+    assert result.quarantined_by_reason == dict(sorted(expected.items()))
     assert Counter(each["reason"] for each in lake.quarantine()) == expected
     in_order = [name for name, (_, reason) in SILENT.items() if reason is None]
     assert len(lake.curated()) == len(in_order)
@@ -68,9 +68,9 @@ def test_quarantine_partitions_are_days_that_the_catalog_projects(landed):
     lake, _ = landed
     lake.run()
     (table,) = (spec for spec in TABLES if spec.name == "quarantine")
-    assert table.partitions[1].projection["range"] == f"{transformations.EARLIEST_ARRIVAL},NOW+2DAYS"
+    assert table.partitions[1].projection["range"] == f"{EARLIEST_ARRIVAL},NOW+2DAYS"
     latest = (datetime.now(UTC) + timedelta(days=2)).date().isoformat()
     for key in lake.keys(BUCKETS.quarantine):
         found = re.fullmatch(r"quarantine/stage=etl/arrival_date=(\d{4}-\d\d-\d\d)/[^/]+", key)
         assert found, key
-        assert EARLIEST_ARRIVAL <= found[1] <= latest
+        assert EARLIEST_ARRIVAL.isoformat() <= found[1] <= latest

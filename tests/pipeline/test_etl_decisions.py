@@ -1,4 +1,4 @@
-"""What becomes of a row: curated once, duplicate, relanded or quarantine; and what each leaves behind."""
+"""What becomes of a row: curated once, duplicate, redelivered or quarantine; and what each leaves behind."""
 
 from __future__ import annotations
 
@@ -95,12 +95,12 @@ def test_free_text_can_not_be_shifted_between_fields(decide):
 
 
 def test_the_same_position_again_is_relanded_and_no_duplicate(decide):
-    assert sorted(dispositions(decide([row(1), row(1), row(1)]))) == ["curated", "relanded", "relanded"]
+    assert sorted(dispositions(decide([row(1), row(1), row(1)]))) == ["curated", "redelivered", "redelivered"]
 
 
 def test_a_row_at_fault_is_relanded_by_its_position_too(decide):
     bad = row(1, currency="XXX")
-    assert sorted(dispositions(decide([bad, bad]))) == ["quarantine", "relanded"]
+    assert sorted(dispositions(decide([bad, bad]))) == ["quarantine", "redelivered"]
 
 
 def test_two_bad_rows_with_the_id_of_a_good_one_leave_it_alone(decide):
@@ -110,7 +110,7 @@ def test_two_bad_rows_with_the_id_of_a_good_one_leave_it_alone(decide):
 
 def test_a_position_that_a_former_run_processed_is_relanded(decide):
     found = decide([row(1), row(2)], earlier=[row(1)])
-    assert dispositions(found) == ["relanded", "curated"]
+    assert dispositions(found) == ["redelivered", "curated"]
 
 
 def test_incarnations_do_not_share_positions(decide):
@@ -155,7 +155,7 @@ def test_counts_say_where_every_row_ended(staged):
         ("curated", "2026-03-01", "JPY"): (1, Decimal(10)),
         ("curated", "2026-03-01", "EUR"): (1, Decimal("12.5000")),
         ("duplicate", "-", "EUR"): (1, Decimal("12.5000")),
-        ("relanded", "-", "EUR"): (1, Decimal("1.2550")),
+        ("redelivered", "-", "EUR"): (1, Decimal("1.2550")),
         ("quarantine", "conflicting_duplicate", "EUR"): (1, Decimal(7)),
         ("quarantine", "amount_scale", "EUR"): (1, Decimal("1.2550")),
         ("quarantine", "unreadable_row", None): (1, Decimal(0)),

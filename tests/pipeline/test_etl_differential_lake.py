@@ -46,7 +46,7 @@ def test_two_runs_leave_what_duckdb_makes_of_the_raw_files(spark, runs):
         assert _counted(results, "duplicate") == _count(connection, "judged WHERE outcome = 'duplicate'")
         landed = _counted(results, "landed")
         assert landed == _count(connection, "judged")
-        assert landed + _counted(results, "relanded") == _count(connection, "raw")
+        assert landed + _counted(results, "redelivered") == _count(connection, "raw")
 
 
 def _land_and_run(lake, number, lines):
@@ -67,7 +67,7 @@ def _copy(lake, bucket, directory):
 
 
 def _published(directory, results):
-    if not any(result["curated"]["files"] for result in results):
+    if not any(result.curated for result in results):
         return "FROM expected LIMIT 0"
     columns = ", ".join([field.name for field in LANDED_FIELDS] + ["event_date"])
     files = f"{directory}/{BUCKETS.curated}/curated/transactions/**/*.parquet"
@@ -80,7 +80,7 @@ _REFUSED = """SELECT position, outcome AS reason, CASE WHEN outcome <> 'conflict
 
 
 def _quarantine(directory, results):
-    if not any(result["quarantine"]["files"] for result in results):
+    if not any(result.quarantine for result in results):
         return "FROM refused LIMIT 0"
     columns = {name: "BIGINT" if type_ == "bigint" else "VARCHAR" for name, type_ in json_columns(QUARANTINE_FIELDS)}
     files = f"{directory}/{BUCKETS.quarantine}/**/*.ndjson.gz"
@@ -103,4 +103,4 @@ def _count(connection, table):
 
 
 def _counted(results, hop):
-    return sum(row["records"] for result in results for row in result["control_totals"][hop])
+    return sum(result.control_totals[hop].records for result in results)

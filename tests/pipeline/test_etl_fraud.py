@@ -39,7 +39,7 @@ def test_deposits_of_three_runs_over_midnight_are_seen_together(lake):
     run(lake, deposit(2, "2026-03-02T09:00:00Z"))
     assert alerts(lake) == []
     last = run(lake, deposit(3, "2026-03-02T22:59:59Z"))
-    assert alerts(lake) == [("structured_deposits", "tx-000003", last["run_id"])]
+    assert alerts(lake) == [("structured_deposits", "tx-000003", last.run_id)]
     run(lake, deposit(4, "2026-03-02T23:00:00Z", account_id="B"))
     assert len(alerts(lake)) == 1, "an alert is raised once"
 
@@ -59,4 +59,4 @@ def test_a_card_seen_in_two_countries_by_two_runs(lake):
     card = {"transaction_type": "CARD_PURCHASE", "channel": "POS", "card_token": "1_t", "card_last4": "4242"}
     run(lake, row(1, merchant_country="DE", event_time="2026-03-02T08:00:00Z", **card))
     last = run(lake, row(2, merchant_country="JP", event_time="2026-03-02T08:30:00Z", **card))
-    assert alerts(lake) == [("implausible_travel", "tx-000002", last["run_id"])]
+    assert alerts(lake) == [("implausible_travel", "tx-000002", last.run_id)]

@@ -40,7 +40,7 @@ def test_dates_times_shares_does_not_make_the_files(small_files, lake, spark):
     land(lake, 1000)
     (result,) = lake.run()
     shares = int(spark.conf.get("spark.sql.shuffle.partitions"))
-    files = result["curated"]["files"]
+    files = result.curated
     assert shares >= etl_run._FILES_WORTH_GATHERING
     assert _DATES <= len(files) <= 2 * _DATES, f"not {shares * _DATES}"
     assert len(lake.curated()) == 1000
@@ -52,7 +52,7 @@ def test_a_date_that_is_worth_several_files_gets_several(small_files, lake, spar
     spark.conf.set("spark.sql.adaptive.coalescePartitions.minPartitionSize", "1k")
     land(lake, 4000)
     (result,) = lake.run()
-    assert len(result["curated"]["files"]) > _DATES
+    assert len(result.curated) > _DATES
     assert len(lake.curated()) == 4000
 
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from data_catalog.landed_form import LINE
 from data_processing import transformations
-from data_processing.landed_form import LINE
 from tests.pipeline.etl_fixtures import as_lines, line, row, spark_session  # noqa: F401
 
 # name -> (line, the fault expected: a reason, or None for a row that is in order)

@@ -28,18 +28,18 @@ def test_a_result_says_what_became_of_every_row(lake):
     again = row(1, sequence_number=str(BASE + 5))
     lake.land([*rows(1, 2, 3), row(4, currency="XXX"), again, *rows(3)], BASE + 1, BASE + 5)
     (result,) = lake.run()
-    counts = {hop: sum(each["records"] for each in totals) for hop, totals in result["control_totals"].items()}
-    assert counts == {"landed": 5, "relanded": 1, "duplicate": 1, "quarantined": 1, "curated": 3}
+    counts = {hop: totals.records for hop, totals in result.control_totals.items()}
+    assert counts == {"landed": 5, "redelivered": 1, "duplicate": 1, "quarantined": 1, "curated": 3}
     totals = lake.totals()
     assert totals["landed"] == totals["curated"] + totals["duplicate"] + totals["quarantined"]
     lines = {key: amount for key, _, amount in totals["curated"].lines()}
     assert lines == {ControlKey("EUR", "DBIT"): Decimal("37.5")}
-    assert result["quarantined_by_reason"] == {"invalid_currency": 1}
-    assert sum(file["records"] for file in result["curated"]["files"]) == 3
-    for file in result["curated"]["files"]:
-        assert file["key"].startswith(f"curated/transactions/event_date={file['event_date']}/{result['run_id']}-")
-        assert len(lake.body(BUCKETS.curated, file["key"])) == file["size"]
-    assert lake.keys(BUCKETS.quarantine) == [file["key"] for file in result["quarantine"]["files"]]
+    assert result.quarantined_by_reason == {"invalid_currency": 1}
+    assert sum(file.records for file in result.curated) == 3
+    for file in result.curated:
+        assert file.key.startswith(f"curated/transactions/event_date={file.partition_date}/{result.run_id}-")
+        assert len(lake.body(BUCKETS.curated, file.key)) == file.size
+    assert lake.keys(BUCKETS.quarantine) == [file.key for file in result.quarantine]
 
 
 def test_what_was_processed_is_not_processed_again(lake):
@@ -63,7 +63,7 @@ def test_a_transaction_of_a_former_run_is_a_duplicate_or_a_conflict(lake):
     lake.run()
     assert [each["transaction_id"] for each in lake.curated()] == ["tx-000001", "tx-000002", "tx-000003"]
     assert {hop: each.records for hop, each in lake.totals().items()} == {
-        "landed": 5, "relanded": 0, "duplicate": 1, "quarantined": 1, "curated": 3,
+        "landed": 5, "redelivered": 0, "duplicate": 1, "quarantined": 1, "curated": 3,
     }  # fmt: skip
     (conflict,) = lake.quarantine()
     assert (conflict["reason"], conflict["transaction_id"]) == ("conflicting_duplicate", "tx-000002")
@@ -75,8 +75,8 @@ def test_a_batch_that_was_retried_with_other_boundaries_counts_once(lake):
     lake.land(rows(1, 2, 3, 4, 5), BASE + 1, BASE + 5)
     lake.land(rows(4), BASE + 4, BASE + 4)
     (result,) = lake.run()
-    counts = {hop: sum(each["records"] for each in totals) for hop, totals in result["control_totals"].items()}
-    assert counts == {"landed": 2, "relanded": 4, "duplicate": 0, "quarantined": 0, "curated": 2}
+    counts = {hop: totals.records for hop, totals in result.control_totals.items()}
+    assert counts == {"landed": 2, "redelivered": 4, "duplicate": 0, "quarantined": 0, "curated": 2}
     assert len(lake.curated()) == 5
 
 
@@ -103,7 +103,7 @@ def test_many_objects_of_any_size_an_empty_one_too(lake):
     for number in range(1, 41):
         lake.land(rows(number) if number % 10 else [], BASE + number, BASE + number, hour=f"{number % 24:02}")
     (result,) = lake.run()
-    assert result["raw_objects"] == 40
+    assert result.raw_objects == 40
     assert len(lake.curated()) == 36
 
 
@@ -167,9 +167,9 @@ def test_adaptive_execution_and_code_generation_change_nothing(as_glue, lake):
     again = [row(1, sequence_number=str(BASE + 12)), row(2, sequence_number=str(BASE + 13), amount="1.00"), row(14)]
     lake.land([*again, *rows(3)], BASE + 3, BASE + 14)
     (result,) = lake.run()
-    counts = {hop: sum(each["records"] for each in totals) for hop, totals in result["control_totals"].items()}
-    assert counts == {"landed": 3, "relanded": 1, "duplicate": 1, "quarantined": 1, "curated": 1}
-    assert result["quarantined_by_reason"] == {"conflicting_duplicate": 1}
+    counts = {hop: totals.records for hop, totals in result.control_totals.items()}
+    assert counts == {"landed": 3, "redelivered": 1, "duplicate": 1, "quarantined": 1, "curated": 1}
+    assert result.quarantined_by_reason == {"conflicting_duplicate": 1}
     assert {each["reason"] for each in lake.quarantine()} == {"conflicting_duplicate", "invalid_currency"}
     assert [each["transaction_id"] for each in lake.curated()] == [f"tx-{n:06}" for n in (1, 2, *range(4, 12), 14)]
     alerts = lake.keys(BUCKETS.curated, "curated/fraud_alerts/")

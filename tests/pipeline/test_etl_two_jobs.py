@@ -10,6 +10,7 @@ from botocore.exceptions import ConnectionClosedError
 from moto import mock_aws
 from py4j.protocol import Py4JJavaError
 
+from data_governance.run_result import RunResult
 from data_processing.manifest import Manifest, RawObject, plan
 from data_processing.run_state import RunState
 from infrastructure.errors import PlatformError
@@ -45,6 +46,10 @@ def planned(*numbers: int, seconds: int = 0) -> Manifest:
     return manifest
 
 
+def ended(manifest: Manifest) -> RunResult:
+    return RunResult(manifest.run_id, manifest.created_at, (), (), {})
+
+
 def stored(s3):
     return [each["Key"] for each in s3.list_objects_v2(Bucket=BUCKETS.curated).get("Contents", [])]
 
@@ -73,7 +78,7 @@ def test_of_two_that_planned_other_objects_one_withdraws(s3, jobs):
 def test_a_run_that_began_and_ended_since_the_planning_is_seen_too(s3, jobs):
     one, other = jobs
     one.write_manifest(planned(1))
-    one.write_result(planned(1).run_id, {})
+    one.write_result(ended(planned(1)))
     with pytest.raises(PlatformError, match="was begun"):
         other.write_manifest(planned(1, 2))
 
@@ -81,7 +86,7 @@ def test_a_run_that_began_and_ended_since_the_planning_is_seen_too(s3, jobs):
 def test_finished_runs_that_were_planned_with_are_no_rivals(s3, jobs):
     one, other = jobs
     one.write_manifest(planned(1))
-    one.write_result(planned(1).run_id, {})
+    one.write_result(ended(planned(1)))
     other.runs()
     other.write_manifest(planned(2))
     assert list(other.open_manifests(other.runs())) == [planned(2)]
@@ -116,7 +121,7 @@ def test_it_is_withdrawn_even_where_the_other_run_has_ended(s3, jobs):
     one, other = jobs
     one.write_manifest(planned(1))
     put_without_looking(other, planned(1, 2))
-    one.write_result(planned(1).run_id, {})
+    one.write_result(ended(planned(1)))
     third = RunState(s3, BUCKETS.curated)
     assert third.open_manifests(third.runs()) == []
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from infrastructure.local.postgresql import query
+from infrastructure.local.redshift.postgresql import query
 from infrastructure.settings import Settings
 from scripts.orchestrate_pipeline import main
 from tests.pipeline.curated_runs import put_run, transaction

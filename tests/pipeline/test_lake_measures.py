@@ -11,9 +11,10 @@ import pyarrow.parquet
 import pytest
 from moto import mock_aws
 
-from data_governance.lake_measures import Lake, batch_object
+from data_catalog.lake_layout import batch_of
+from data_governance.lake_measures import Lake
 from data_governance.reconciliation import imbalances
-from data_governance.replay import Replay
+from data_ingestion.replay import Replay
 from infrastructure.errors import PlatformError
 from infrastructure.settings import Settings
 
@@ -75,9 +76,9 @@ def measured(s3):
 
 def test_key_names_tell_the_range():
     key = f"raw/transactions/{DATE}/arrival_hour=00/{INCARNATION}-{SHARD}-7-12.ndjson.gz"
-    batch = batch_object(key)
-    assert (batch.incarnation, batch.shard, batch.first, batch.last) == (INCARNATION, SHARD, 7, 12)
-    assert batch_object("raw/transactions/arrival_date=2026-03-02/replay-1.ndjson.gz") is None
+    batch = batch_of(key)
+    assert (batch.incarnation, batch.shard_id, batch.first, batch.last) == (INCARNATION, SHARD, 7, 12)
+    assert batch_of("raw/transactions/arrival_date=2026-03-02/replay-1.ndjson.gz") is None
 
 
 def test_separate_batches_add_up(s3):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from infrastructure.local.postgresql import query
+from infrastructure.local.redshift.postgresql import query
 
 ROOT = Path(__file__).resolve().parents[2]
 BERKA = ROOT.parent / "shared" / "data" / "berka_transactions_1993_1994.csv.gz"

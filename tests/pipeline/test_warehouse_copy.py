@@ -14,10 +14,10 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from data_storage.data_api import StatementFailedError
-from infrastructure.local.postgresql import Warehouse
-from infrastructure.local.redshift_copy import parse_copy
-from infrastructure.local.redshift_dialect import UnknownSqlError
+from infrastructure.aws.redshift_data import StatementFailedError
+from infrastructure.local.redshift.copy_command import parse_copy
+from infrastructure.local.redshift.dialect import UnknownSqlError
+from infrastructure.local.redshift.postgresql import Warehouse
 from tests.pipeline.curated_runs import BUCKET
 from tests.pipeline.warehouse_fixtures import Bench, open_bench, warehouse
 

@@ -10,9 +10,10 @@ import botocore.session
 import pytest
 from botocore.exceptions import ClientError, ParamValidationError
 
-from data_storage.data_api import StatementFailedError, query, run_script
-from infrastructure.local.postgresql import Warehouse
-from infrastructure.local.redshift_data import MAX_STATEMENT_BYTES
+from data_storage.sql_scripts import run_script
+from infrastructure.aws.redshift_data import StatementFailedError, query
+from infrastructure.local.redshift.data_api import MAX_STATEMENT_BYTES
+from infrastructure.local.redshift.postgresql import Warehouse
 from tests.pipeline.warehouse_fixtures import Bench, open_bench, warehouse
 
 __all__ = ["warehouse"]

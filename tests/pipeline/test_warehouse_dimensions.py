@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from data_storage import warehouse_loader
-from infrastructure.local.postgresql import Warehouse
+from infrastructure.local.redshift.postgresql import Warehouse
 from tests.pipeline.curated_runs import BUCKET, put_run, transaction
 from tests.pipeline.warehouse_fixtures import Bench, open_bench, warehouse
 

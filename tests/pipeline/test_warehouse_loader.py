@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -14,11 +15,10 @@ from data_processing.create_glue_job import default_arguments
 from data_processing.etl_transaction_processing import arguments
 from data_processing.etl_transaction_processing import warehouse as warehouse_of
 from data_storage import warehouse_load_sql, warehouse_loader, warehouse_tables
-from data_storage.data_api import execute
 from data_storage.sql_statements import split_statements
 from data_storage.warehouse_security import apply_security
+from infrastructure.aws.redshift_data import execute
 from infrastructure.errors import PlatformError
-from infrastructure.service_settings import ServiceSettings
 from infrastructure.settings import Settings
 from tests.pipeline import curated_runs
 from tests.pipeline.curated_runs import BUCKET, alert, put_run, totals, transaction
@@ -61,20 +61,20 @@ def test_a_loaded_run_is_not_loaded_again(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    ("services", "address"),
+    ("settings", "address"),
     [
-        (ServiceSettings(), {"WorkgroupName": "banking-data-dev"}),
-        (ServiceSettings(redshift_workgroup="analytics"), {"WorkgroupName": "analytics"}),
-        (ServiceSettings(redshift_cluster="analytics"), {"ClusterIdentifier": "analytics"}),
+        (Settings(), {"WorkgroupName": "banking-data-dev"}),
+        (Settings(redshift_workgroup="analytics"), {"WorkgroupName": "analytics"}),
+        (Settings(redshift_cluster="analytics"), {"ClusterIdentifier": "analytics"}),
     ],
     ids=["own workgroup", "existing workgroup", "existing cluster"],
 )
 def test_the_job_loads_the_warehouse_and_schema_that_its_arguments_name(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, services: ServiceSettings, address: dict[str, str]
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, settings: Settings, address: dict[str, str]
 ) -> None:
     """As the user of its IAM identity: with a DbUser or a secret the Data API would ask for other rights."""
     monkeypatch.syspath_prepend(str(GLUE_RUNTIME))
-    given = {"--JOB_NAME": "etl"} | default_arguments(Settings(warehouse_schema="finance"), services, "s3://modules")
+    given = {"--JOB_NAME": "etl"} | default_arguments(replace(settings, warehouse_schema="finance"), "s3://modules")
     target = warehouse_of(arguments(["job", *(part for pair in given.items() for part in pair)]))
     warehouse_tables.create_tables(bench.data_api, target)
     put_run(bench.s3, "one", [transaction(1)])

@@ -11,7 +11,7 @@ import pytest
 
 from data_storage import warehouse_loader
 from data_storage.warehouse_security import apply_security
-from infrastructure.local.postgresql import Warehouse
+from infrastructure.local.redshift.postgresql import Warehouse
 from tests.pipeline.curated_runs import BUCKET, alert, put_run, totals, transaction
 from tests.pipeline.warehouse_fixtures import Bench, open_bench, warehouse
 

@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 
 from infrastructure.errors import PlatformError
-from infrastructure.local import postgresql
-from infrastructure.local.postgresql import Warehouse, query
+from infrastructure.local.redshift import postgresql
+from infrastructure.local.redshift.postgresql import Warehouse, query
 
 ROOT = Path(__file__).parents[2]
 OWNER = """
 import sys
 from pathlib import Path
-from infrastructure.local.postgresql import Warehouse
+from infrastructure.local.redshift.postgresql import Warehouse
 with Warehouse(Path(sys.argv[1])) as warehouse:
     print(warehouse._watchdog.pid, flush=True)
     sys.stdin.read()

@@ -15,10 +15,10 @@ import pytest
 from moto import mock_aws
 from psycopg import sql
 
-from data_storage.data_api import Row, WarehouseTarget, execute_batch, query
 from data_storage.warehouse_tables import create_tables
-from infrastructure.local.postgresql import DATABASE, Warehouse
-from infrastructure.local.redshift_data import LocalRedshiftData
+from infrastructure.aws.redshift_data import Row, WarehouseTarget, execute_batch, query
+from infrastructure.local.redshift.data_api import LocalRedshiftData
+from infrastructure.local.redshift.postgresql import DATABASE, Warehouse
 from tests.pipeline.curated_runs import BUCKET
 
 TARGET = WarehouseTarget(

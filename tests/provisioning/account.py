@@ -10,11 +10,12 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from infrastructure import aws, provisioning
-from infrastructure.clients import AwsClients
-from infrastructure.executor import Report
-from infrastructure.plan import Plan, Step
-from infrastructure.resource import Resource
+from infrastructure import provisioning
+from infrastructure.aws import clients
+from infrastructure.aws.clients import AwsClients
+from infrastructure.planning.apply import Report
+from infrastructure.planning.plan import Plan, Step
+from infrastructure.planning.resource import Resource
 from infrastructure.settings import Settings
 
 # What most tests provision; the others are declared beside it and take their time.
@@ -86,9 +87,9 @@ class EmulatedAccount:
 
     def __post_init__(self) -> None:
         if not self.emulated:
-            aws.forget()  # AWS's clients are kept: the hooks of one account are not for the next one's
+            clients.forget()  # AWS's clients are kept: the hooks of one account are not for the next one's
         self.clients = RecordingClients(self.settings.region, self.calls, self.emulated)
-        self.embedded = provisioning.Embedded(lambda: _zip())
+        self.embedded = provisioning.Embedded(lambda: provisioning.PLACEHOLDER_ZIP)
 
     def client(self, service: str) -> Any:
         return self.clients(service)
@@ -122,12 +123,6 @@ class EmulatedAccount:
         ]
         assert len(found) == 1, [step.resource.id for step in found]
         return found[0]
-
-
-def _zip() -> bytes:
-    from data_ingestion.deploy_transaction_lambda import placeholder_zip
-
-    return placeholder_zip()
 
 
 def service_error(code: str, operation: str, message: str = "", status: int = 400) -> ClientError:

@@ -7,8 +7,8 @@ from moto import mock_aws
 
 from infrastructure import provisioning
 from infrastructure.errors import PlatformError
-from infrastructure.executor import Outcome
-from infrastructure.plan import Action
+from infrastructure.planning.apply import Outcome
+from infrastructure.planning.plan import Action
 from infrastructure.settings import KEY_PURPOSES, Settings
 from tests.provisioning.account import CORE, EmulatedAccount, Killed
 

@@ -10,7 +10,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from data_storage.bucket_emptying import empty_bucket
+from infrastructure.aws.s3_emptying import empty_bucket
 from infrastructure.errors import PlatformError
 
 DAY = datetime(2026, 11, 23, tzinfo=UTC)

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
-from data_ingestion.lambda_function import Function
-from infrastructure import waiting
-from infrastructure.plan import make_plan
+from infrastructure.aws.lambda_ import Function
+from infrastructure.planning import waiting
+from infrastructure.planning.plan import make_plan
 from infrastructure.settings import Settings
 from tests.provisioning.account import CORE, EmulatedAccount, service_error
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infrastructure.executor import Outcome, Report
+from infrastructure.planning.apply import Outcome, Report
 from infrastructure.settings import BUCKET_PURPOSES, KEY_PURPOSES
 from tests.provisioning.account import EmulatedAccount
 
@@ -71,7 +71,7 @@ def test_delete_data_empties_and_removes_the_buckets_with_all_versions(applied: 
 
 def test_keys_and_secret_wait_for_their_deletion_and_say_until_when(applied: EmulatedAccount) -> None:
     report = applied.destroy(delete_data=True)
-    kept = report.of(Outcome.REMAINS)
+    kept = report.of(Outcome.DELETION_PENDING)
     assert {result.resource.type for result in kept} == {"AWS::KMS::Key", "AWS::SecretsManager::Secret"}
     secret = applied.client("secretsmanager").describe_secret(SecretId=applied.settings.tokenization_secret_name)
     note = next(result.note for result in kept if result.resource.type == "AWS::SecretsManager::Secret")
@@ -100,7 +100,7 @@ def test_locked_objects_stay_with_their_bucket_and_key_until_their_day(applied: 
     until = s3.head_object(Bucket=raw, Key="raw/transactions/a")["ObjectLockRetainUntilDate"]
     report = applied.destroy(delete_data=True)
     assert report.errors == ()
-    note = next(result.note for result in report.of(Outcome.REMAINS) if result.resource.name == raw)
+    note = next(result.note for result in report.of(Outcome.DELETION_PENDING) if result.resource.name == raw)
     assert "1 object version" in note
     assert f"{until:%Y-%m-%d}" in note
     # What reads it stays: its key; and where it logs to. Each tells for whom, and until when.
@@ -126,7 +126,7 @@ def test_a_legal_hold_is_told_apart_from_retention(applied: EmulatedAccount) -> 
     s3.put_object_lock_configuration(Bucket=curated, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled"})
     s3.put_object(Bucket=curated, Key="a", Body=b"row", ObjectLockLegalHoldStatus="ON")
     report = applied.destroy(delete_data=True)
-    note = next(result.note for result in report.of(Outcome.REMAINS) if result.resource.name == curated)
+    note = next(result.note for result in report.of(Outcome.DELETION_PENDING) if result.resource.name == curated)
     assert "until the hold is lifted" in note
 
 
@@ -142,7 +142,7 @@ def test_a_bucket_that_is_written_to_meanwhile_is_left_for_another_destroy(appli
     events.register("before-parameter-build.s3.DeleteBucket", deliver)
     report = applied.destroy(delete_data=True)
     assert report.errors == ()
-    note = next(result.note for result in report.of(Outcome.REMAINS) if result.resource.name == logs)
+    note = next(result.note for result in report.of(Outcome.DELETION_PENDING) if result.resource.name == logs)
     assert "destroy again in a few hours" in note
     events.unregister("before-parameter-build.s3.DeleteBucket", deliver)
     applied.destroy(delete_data=True)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
-from infrastructure.canonical import ABSENT
-from infrastructure.plan import Action
+from infrastructure.planning.compare import ABSENT
+from infrastructure.planning.plan import Action
 from infrastructure.settings import Settings
 from tests.provisioning.account import CORE, EmulatedAccount
 

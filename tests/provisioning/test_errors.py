@@ -11,7 +11,7 @@ from botocore.awsrequest import AWSResponse
 from moto import mock_aws
 
 from infrastructure.errors import PlatformError, RetryableError
-from infrastructure.executor import Outcome
+from infrastructure.planning.apply import Outcome
 from infrastructure.settings import Settings
 from tests.provisioning.account import CORE, EmulatedAccount, service_error
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
-from data_storage.s3_bucket_setup import BUCKETS, bucket_policy, bucket_policy_id, bucket_properties, resources
+from data_storage.s3_bucket_setup import BUCKETS, bucket_policy, bucket_properties, resources
+from infrastructure.references import bucket_policy_id
 from infrastructure.settings import BUCKET_PURPOSES, Settings
 from tests.provisioning.account import CORE, EmulatedAccount
 from tests.unit.in_memory_account import NoClients

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from infrastructure.status import Finding, collect, show_status, unlanded
+from scripts.commands.status import Finding, collect, show_status, unlanded
 from tests.provisioning.account import EmulatedAccount, service_error
 
 

@@ -13,10 +13,11 @@ import pytest
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from data_ingestion.create_kinesis_stream import SHARD_LEVEL_METRICS, Stream, shard_steps
-from data_ingestion.lambda_function import Function
-from infrastructure import waiting
+from data_ingestion.create_kinesis_stream import SHARD_LEVEL_METRICS
+from infrastructure.aws.kinesis import Stream, shard_steps
+from infrastructure.aws.lambda_ import Function
 from infrastructure.errors import PlatformError
+from infrastructure.planning import waiting
 from infrastructure.settings import Settings
 from security.tokenization_secret import KEY_BYTES, new_secret_value
 from tests.provisioning.account import CORE, EmulatedAccount

@@ -17,8 +17,9 @@ from typing import Any
 
 import pytest
 
-from infrastructure import aws, provisioning
-from infrastructure.clients import AwsClients
+from infrastructure import settings_source
+from infrastructure.aws import clients
+from infrastructure.aws.clients import AwsClients
 from infrastructure.settings import Settings
 from scripts import create_terraform_state_bucket
 from tests.terraform.command import SHARED_VARIABLES, Running, Terraform, values
@@ -69,17 +70,17 @@ def shell_of(endpoint: str, settings: Settings) -> Iterator[None]:
             patch.delenv(name)
         for name, value in _shell_settings(settings).items():
             patch.setenv(name, value)
-        patch.setattr(provisioning, "ENV_FILE", Path(os.devnull))
+        patch.setattr(settings_source, "ENV_FILE", Path(os.devnull))
         patch.setenv("AWS_ENDPOINT_URL", endpoint)
         patch.setenv("AWS_ACCESS_KEY_ID", "testing")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
         patch.setenv("AWS_CONFIG_FILE", os.devnull)
         patch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
-        aws.forget()
+        clients.forget()
         try:
             yield
         finally:
-            aws.forget()
+            clients.forget()
 
 
 def _shell_settings(settings: Settings) -> dict[str, str]:

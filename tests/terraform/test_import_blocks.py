@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from moto import mock_aws
 
-from infrastructure.clients import AwsClients
+from infrastructure.aws.clients import AwsClients
 from infrastructure.errors import PlatformError
-from infrastructure.executor import execute
-from infrastructure.plan import Plan, make_plan
+from infrastructure.planning.apply import execute
+from infrastructure.planning.plan import Plan, make_plan
 from infrastructure.settings import Settings
 from scripts import create_terraform_state_bucket, generate_terraform_imports
 from scripts.generate_terraform_imports import covered_resources, imports

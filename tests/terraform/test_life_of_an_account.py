@@ -12,8 +12,8 @@ from typing import Any
 import boto3
 import pytest
 
-from infrastructure.clients import AwsClients
-from infrastructure.plan import Plan, make_plan
+from infrastructure.aws.clients import AwsClients
+from infrastructure.planning.plan import Plan, make_plan
 from infrastructure.settings import BUCKET_PURPOSES, KEY_PURPOSES
 from scripts import orchestrate_pipeline
 from scripts.generate_terraform_imports import covered_resources

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from infrastructure.executor import execute
-from infrastructure.plan import make_plan
+from infrastructure.planning.apply import execute
+from infrastructure.planning.plan import make_plan
 from infrastructure.settings import Settings
 from scripts import generate_terraform_imports
 from tests.terraform.account import ClientsWithKeyDefaults, shell_of

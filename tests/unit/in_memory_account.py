@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from infrastructure.resource import Properties, Remains, Resource
+from infrastructure.planning.resource import DeletionPending, Properties, Resource
 
 
 @dataclass
@@ -52,7 +52,7 @@ class Thing(Resource):
     part: str = "security"
     clients: Any = field(default_factory=NoClients)
     account: Account
-    remains: Remains | None = None
+    remains: DeletionPending | None = None
 
     def read(self) -> Properties | None:
         fault = self.account.faults.get(f"read {self.name}")
@@ -69,7 +69,7 @@ class Thing(Resource):
         self.account.call(f"update {self.name} {','.join(sorted(changed))}")
         self.account.things[self.name] |= {key: properties[key] for key in changed}
 
-    def delete(self) -> Remains | None:
+    def delete(self) -> DeletionPending | None:
         self.account.call(f"delete {self.name}")
         if self.remains is None:
             self.account.things.pop(self.name, None)

@@ -5,20 +5,20 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from data_ingestion import process_transaction_lambda
 from data_ingestion.deploy_transaction_lambda import function_environment
-from infrastructure.service_settings import ServiceSettings
 from infrastructure.settings import Settings
 from monitoring.alarms import AlarmSpec, Metric, alarms
 from monitoring.dashboard import dashboard_body
 from monitoring.setup_cloudwatch_alarms import topic_policy
 
 SETTINGS = Settings()
-ALARMS = alarms(SETTINGS, ServiceSettings())
+ALARMS = alarms(SETTINGS)
 MEASURED = [(spec.name, metric) for spec in ALARMS for metric in spec.metrics.values()]
 
 
@@ -86,7 +86,7 @@ def test_own_metrics_are_those_that_the_function_puts(metric: Metric) -> None:
 
 
 def test_the_quarantine_rate_is_a_percentage_and_zero_without_records() -> None:
-    spec = named("quarantine-rate", alarms(SETTINGS, ServiceSettings(alarm_quarantine_percent=7)))
+    spec = named("quarantine-rate", alarms(replace(SETTINGS, alarm_quarantine_percent=7)))
     assert spec.threshold == 7
 
     def rate(received: float, quarantined: float) -> float:
@@ -99,10 +99,10 @@ def test_the_quarantine_rate_is_a_percentage_and_zero_without_records() -> None:
 
 
 def test_the_job_is_late_after_four_of_its_intervals_and_never_where_nothing_starts_it() -> None:
-    late = named("job-late", alarms(SETTINGS, ServiceSettings(glue_every_minutes=30)))
+    late = named("job-late", alarms(replace(SETTINGS, glue_every_minutes=30)))
     assert late.periods * late.metrics["value"].period == 4 * 30 * 60
     assert late.missing == "breaching"
-    by_hand = alarms(SETTINGS, ServiceSettings(glue_every_minutes=0))
+    by_hand = alarms(replace(SETTINGS, glue_every_minutes=0))
     assert "job-late" not in {spec.name for spec in by_hand}
 
 

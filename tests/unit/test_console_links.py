@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from infrastructure.console_links import console_links
 from infrastructure.settings import Settings
+from scripts.commands.console_links import console_links
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import io
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ import pytest
 
 from data_processing.create_glue_job import default_arguments, schedule
 from data_processing.job_package import ROOT, SCRIPT, job_zip, modules_of
-from infrastructure.service_settings import ServiceSettings
 from infrastructure.settings import Settings
 
 ON_GLUE = {"awsglue", "boto3", "botocore", "pyspark"}
@@ -50,7 +50,7 @@ def test_the_zip_does_not_depend_on_when_or_by_whom_its_files_were_written() -> 
     with zipfile.ZipFile(io.BytesIO(job_zip())) as archive:
         members = archive.infolist()
     assert {member.date_time for member in members} == {(1980, 1, 1, 0, 0, 0)}
-    assert {member.external_attr >> 16 for member in members} == {0o644}
+    assert {member.external_attr >> 16 for member in members} == {0o100644}
     assert [member.filename for member in members] == sorted(member.filename for member in members)
 
 
@@ -61,8 +61,11 @@ def test_the_job_needs_nothing_that_glue_does_not_have(path: Path) -> None:
 
 def test_neither_provisioning_nor_the_landing_function_is_shipped() -> None:
     shipped = {path.relative_to(ROOT).as_posix() for path in modules_of(SCRIPT)}
-    assert "infrastructure/settings.py" in shipped
-    assert not any(name.startswith(("infrastructure/local", "scripts", "security", "monitoring")) for name in shipped)
+    assert "data_catalog/lake_layout.py" in shipped
+    assert not any(
+        name.startswith(("infrastructure/local", "infrastructure/settings", "scripts", "security", "monitoring"))
+        for name in shipped
+    )
     assert not {"infrastructure/provisioning.py", "data_ingestion/process_transaction_lambda.py"} & shipped
 
 
@@ -91,7 +94,7 @@ def test_a_module_that_is_imported_inside_a_function_is_shipped_too() -> None:
 
 def given(settings: Settings | None = None, **services: Any) -> dict[str, str]:
     """The job's default arguments, without the leading hyphens."""
-    arguments = default_arguments(settings or Settings(), ServiceSettings(**services), "s3://modules.zip")
+    arguments = default_arguments(replace(settings or Settings(), **services), "s3://modules.zip")
     return {name.removeprefix("--"): value for name, value in arguments.items()}
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data_catalog.lake_layout import batch_of
 from data_processing.manifest import Manifest, RawObject, bundles, list_from, overlapping, plan, run_id
 
 NOW = datetime(2026, 11, 23, 13, tzinfo=UTC)
@@ -17,11 +18,11 @@ def raw(
     first: int,
     last: int,
     hour: str = "2026-11-23T12",
-    lane: str = "20261123T125500Z-shardId-000000000000",
+    shard: str = "20261123T125500Z-shardId-000000000000",
     size: int = 9,
 ) -> RawObject:
     day, _, hour = hour.partition("T")
-    key = f"raw/transactions/arrival_date={day}/arrival_hour={hour}/{lane}-{first}-{last}.ndjson.gz"
+    key = f"raw/transactions/arrival_date={day}/arrival_hour={hour}/{shard}-{first}-{last}.ndjson.gz"
     return RawObject(key, size, f"etag-{first}-{last}")
 
 
@@ -74,8 +75,14 @@ def test_objects_of_former_runs_that_overlap_are_looked_at_again() -> None:
 
 
 def test_the_same_numbers_in_another_shard_or_incarnation_do_not_overlap() -> None:
-    other = raw(1, 5, lane="20261124T125500Z-shardId-000000000000")
+    other = raw(1, 5, shard="20261124T125500Z-shardId-000000000000")
     assert overlapping([raw(1, 5)], [other]) == []
+
+
+def overlap(mine: RawObject, other: RawObject) -> bool:
+    one, two = batch_of(mine.key), batch_of(other.key)
+    assert one and two
+    return one.first <= two.last and two.first <= one.last
 
 
 @given(
@@ -85,11 +92,7 @@ def test_the_same_numbers_in_another_shard_or_incarnation_do_not_overlap() -> No
 def test_overlap_is_what_comparing_every_pair_finds(ours: list[tuple[int, int]], others: list[tuple[int, int]]) -> None:
     objects = [raw(first, first + length) for first, length in ours]
     candidates = {raw(first, first + length) for first, length in others}
-    expected = {
-        other
-        for other in candidates
-        if any(mine.batch.first <= other.batch.last and other.batch.first <= mine.batch.last for mine in objects)
-    }
+    expected = {other for other in candidates if any(overlap(mine, other) for mine in objects)}
     assert set(overlapping(objects, candidates)) == expected
 
 

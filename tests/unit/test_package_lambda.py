@@ -15,10 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from data_ingestion import function_package
+from data_ingestion.function_package import ARCHITECTURES, build_zip, write_zip
+from infrastructure.aws.lambda_ import code_sha256
 from infrastructure.errors import PlatformError
 from infrastructure.settings import Settings
-from scripts import package_lambda
-from scripts.package_lambda import ARCHITECTURES, build_zip, code_sha256, write_zip
 
 RUNTIME = Settings().lambda_runtime
 ROOT = Path(__file__).resolve().parents[2]
@@ -91,14 +92,14 @@ def test_tracebacks_name_the_place_in_lambda_and_not_the_builders(built: tuple[s
 HANDLER_RUN = """
 import base64, json, os, sys
 sys.path.insert(0, sys.argv[1])
-import infrastructure.aws as aws
+from infrastructure.aws import clients
 written = {}
 class S3:
     def put_object(self, Bucket, Key, Body, ChecksumAlgorithm): written[Key] = Body
 class Secrets:
     def get_secret_value(self, SecretId):
         return {"SecretString": json.dumps({"current": 1, "keys": {"1": base64.b64encode(bytes(32)).decode()}})}
-aws.client = lambda service: {"s3": S3(), "secretsmanager": Secrets()}[service]
+clients.client = lambda service: {"s3": S3(), "secretsmanager": Secrets()}[service]
 os.environ |= {"RAW_BUCKET": "r", "QUARANTINE_BUCKET": "q", "TOKENIZATION_SECRET_ID": "s", "STREAM_INCARNATION": "i"}
 from data_ingestion.process_transaction_lambda import handler
 response = handler(json.loads(sys.stdin.read()), None)
@@ -166,7 +167,7 @@ def test_pinned_versions_are_those_that_are_tested_with() -> None:
     )
     shipped = dict(
         line.rstrip(" \\").split("==")
-        for line in package_lambda.REQUIREMENTS.read_text().splitlines()
+        for line in function_package.REQUIREMENTS.read_text().splitlines()
         if "==" in line and line[0] != "#"
     )
     assert {"aws-lambda-powertools", "isal", "msgspec"} <= shipped.keys()
@@ -188,7 +189,7 @@ def test_what_cannot_be_built_is_said(runtime: str, architecture: str, what: str
 
 
 def test_without_index_and_wheels_the_error_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(package_lambda, "BUILD", tmp_path)
+    monkeypatch.setattr(function_package, "BUILD", tmp_path)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
@@ -199,4 +200,4 @@ def test_without_index_and_wheels_the_error_says_what_to_do(tmp_path: Path, monk
 def test_a_wheel_with_another_hash_is_not_taken(tmp_path: Path) -> None:
     (tmp_path / "msgspec-0.22.0-cp311-cp311-manylinux2014_x86_64.whl").write_bytes(b"not what was pinned")
     wanted = {"msgspec": {hashlib.sha256(b"what was pinned").hexdigest()}}
-    assert package_lambda._kept(tmp_path, wanted) is None
+    assert function_package._kept(tmp_path, wanted) is None

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from infrastructure.canonical import ABSENT, Difference
 from infrastructure.errors import PlatformError
-from infrastructure.plan import Action, Step, in_order, make_plan
-from infrastructure.resource import KNOWN_AFTER_APPLY, UNSUPPORTED, Ref, Resource, WhereThere, resource_id
+from infrastructure.planning.compare import ABSENT, Difference
+from infrastructure.planning.plan import Action, Step, in_order, make_plan
+from infrastructure.planning.resource import KNOWN_AFTER_APPLY, UNSUPPORTED, IfPresent, Ref, Resource, resource_id
 from tests.unit.in_memory_account import Account, Thing
 
 
@@ -197,7 +197,7 @@ def test_a_value_for_where_another_is_there_stands_if_that_exists_or_is_planned(
 ) -> None:
     account = Account({"warehouse": {}} if there else {})
     warehouse = Thing(name="warehouse", account=account)
-    arguments = {"--mode": "x", "--load": WhereThere(warehouse.id, "yes")}
+    arguments = {"--mode": "x", "--load": IfPresent(warehouse.id, "yes")}
     job = Thing(name="job", account=account, after=(warehouse.id,), properties={"Arguments": arguments})
     plan = make_plan([job, warehouse], selected={job.id, warehouse.id} if planned else {job.id})
     (step,) = [step for step in plan.steps if step.resource is job]

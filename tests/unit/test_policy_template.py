@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from infrastructure.policy_template import policy_from
-from infrastructure.resource import Ref
+from infrastructure.aws.policy_template import policy_from
+from infrastructure.planning.resource import Ref
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from botocore.stub import Stubber
 
 from data_governance.tokenization import TokenKeys
 from data_ingestion import process_transaction_lambda as function
-from infrastructure import aws
+from infrastructure.aws import clients
 from infrastructure.errors import PlatformError
 from tests.unit.kinesis_events import EVERY_FIELD, FIRST_SEQUENCE, encoded, event_records, gunzipped, transaction
 
@@ -78,7 +78,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     account = Account()
-    monkeypatch.setattr(aws, "client", account.client)
+    monkeypatch.setattr(clients, "client", account.client)
     function.reset()
     yield account
     function.reset()

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_storage.sql_statements import split_statements, tokens
-from infrastructure.local.redshift_dialect import Kind, UnknownSqlError, translate
+from infrastructure.local.redshift.dialect import Kind, UnknownSqlError, translate
 
 STORAGE = Path(__file__).parents[2] / "data_storage"
 

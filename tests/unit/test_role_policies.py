@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
 
-from data_storage.redshift_setup import load_policy
-from infrastructure.resource import Ref
-from infrastructure.service_settings import ServiceSettings
-from infrastructure.settings import (
+from data_catalog.lake_layout import (
     CURATED_FRAUD_ALERTS_PREFIX,
     CURATED_TRANSACTIONS_PREFIX,
     QUARANTINE_PREFIX,
@@ -20,8 +18,10 @@ from infrastructure.settings import (
     RAW_TRANSACTIONS_PREFIX,
     RUNS_PREFIX,
     STAGING_PREFIX,
-    Settings,
 )
+from data_storage.redshift_setup import load_policy
+from infrastructure.planning.resource import Ref
+from infrastructure.settings import Settings
 from security.iam_roles import ROLES, resources, role_policy, trust_policy
 
 SETTINGS = Settings(region="eu-central-1")
@@ -210,12 +210,11 @@ def test_a_role_is_assumed_by_its_service_for_this_account_only(purpose: str) ->
 
 def test_a_permissions_boundary_is_put_on_every_role() -> None:
     boundary = "arn:aws:iam::123456789012:policy/bank-boundary"
-    services = ServiceSettings(permissions_boundary_arn=boundary)
 
     class NoClients:
         emulated = False
 
-    declared = resources(SETTINGS, NoClients(), services)  # type: ignore[arg-type]
+    declared = resources(replace(SETTINGS, permissions_boundary_arn=boundary), NoClients())  # type: ignore[arg-type]
     assert {resource.properties["PermissionsBoundary"] for resource in declared} == {boundary}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from infrastructure.errors import PlatformError
-from infrastructure.service_settings import service_settings
+from infrastructure.settings_source import settings_from
 
 
 @pytest.mark.parametrize(
@@ -27,22 +27,22 @@ from infrastructure.service_settings import service_settings
 )
 def test_a_setting_out_of_bounds_is_refused_by_name(variable: str, value: str, message: str) -> None:
     with pytest.raises(PlatformError, match=message):
-        service_settings({variable: value})
+        settings_from({variable: value})
 
 
 @pytest.mark.parametrize("units", ["4", "8", "24", "512", "544", "1024"])
 def test_each_base_capacity_that_redshift_takes_is_taken(units: str) -> None:
-    read = service_settings({"REDSHIFT_BASE_CAPACITY": units, "REDSHIFT_MAX_CAPACITY": "2048"})
+    read = settings_from({"REDSHIFT_BASE_CAPACITY": units, "REDSHIFT_MAX_CAPACITY": "2048"})
     assert read.redshift_base_capacity == int(units)
 
 
 def test_an_existing_warehouse_is_a_workgroup_or_a_cluster() -> None:
     with pytest.raises(PlatformError, match="both set"):
-        service_settings({"REDSHIFT_WORKGROUP": "a", "REDSHIFT_CLUSTER": "b"})
-    assert not service_settings({"REDSHIFT_CLUSTER": "b"}).creates_warehouse
-    assert service_settings({"REDSHIFT_CLUSTER": ""}).creates_warehouse
+        settings_from({"REDSHIFT_WORKGROUP": "a", "REDSHIFT_CLUSTER": "b"})
+    assert not settings_from({"REDSHIFT_CLUSTER": "b"}).creates_warehouse
+    assert settings_from({"REDSHIFT_CLUSTER": ""}).creates_warehouse
 
 
 def test_lists_are_read_from_one_variable() -> None:
-    read = service_settings({"ALARM_EMAILS": "a@bank.example, b@bank.example"})
+    read = settings_from({"ALARM_EMAILS": "a@bank.example, b@bank.example"})
     assert read.alarm_emails == ("a@bank.example", "b@bank.example")

@@ -10,7 +10,6 @@ import pytest
 from dotenv import dotenv_values
 
 from infrastructure.errors import PlatformError
-from infrastructure.service_settings import ServiceSettings, service_settings
 from infrastructure.settings import BUCKET_PURPOSES, KEY_PURPOSES, Settings
 from infrastructure.settings_source import read_environment, settings_from
 
@@ -154,7 +153,3 @@ def test_the_example_names_every_setting_with_its_default() -> None:
         name = field.name.upper()
         assert name in written, f".env.example lacks {name}"
         assert settings_from({name: written[name]}) == Settings(), name
-    for field in fields(ServiceSettings):
-        name = field.name.upper()
-        assert name in written, f".env.example lacks {name}"
-        assert service_settings({name: written[name]}) == ServiceSettings(), name

@@ -22,7 +22,7 @@ import pytest
 
 from data_catalog.transaction_contract import TRANSACTION_FIELDS
 from data_ingestion import process_transaction_lambda, transaction_batch
-from infrastructure import aws
+from infrastructure.aws import clients
 from infrastructure.errors import PlatformError
 from tests.unit.kinesis_events import (
     BRANDS,
@@ -267,8 +267,8 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[MemoryS3]:
         "LOG_LEVEL": "DEBUG",
     }.items():
         monkeypatch.setenv(name, value)
-    clients: dict[str, Any] = {"s3": memory, "secretsmanager": MemorySecrets()}
-    monkeypatch.setattr(aws, "client", lambda service: clients[service])
+    services: dict[str, Any] = {"s3": memory, "secretsmanager": MemorySecrets()}
+    monkeypatch.setattr(clients, "client", lambda service: services[service])
     process_transaction_lambda.reset()
     yield memory
     process_transaction_lambda.reset()

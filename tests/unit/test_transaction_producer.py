@@ -12,13 +12,8 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_ingestion.transaction_producer import (
-    MAX_RECORDS_PER_CALL,
-    check_readable,
-    outgoing,
-    produce,
-    read_ndjson,
-)
+from data_ingestion.transaction_input import MAX_RECORD_BYTES, Line, check_readable, read_lines
+from data_ingestion.transaction_producer import MAX_RECORDS_PER_CALL, MOST_REFUSALS_TOLD, outgoing, paced, produce
 from infrastructure.errors import PlatformError
 
 
@@ -54,6 +49,10 @@ class Stream:
         return {"FailedRecordCount": sum("ErrorCode" in r for r in results), "Records": results}
 
 
+def lines(records):
+    return [Line(number, data) for number, data in enumerate(records, 1)]
+
+
 def no_pause(seconds):
     assert seconds >= 0
 
@@ -76,7 +75,7 @@ def first_arrivals(taken):
 def test_every_record_arrives_and_the_first_puts_of_a_key_keep_their_order(accounts, seed, faults):
     records = [record(f"account-{account}", number) for number, account in enumerate(accounts)]
     stream = Stream(seed, *faults)
-    report = produce(records, stream, "s", pause=no_pause)
+    report = produce(lines(records), stream, "s", pause=no_pause)
     assert set(stream.taken) == set(records)
     assert report.records == len(records) == report.totals.records
     for numbers in first_arrivals(stream.taken).values():
@@ -85,7 +84,7 @@ def test_every_record_arrives_and_the_first_puts_of_a_key_keep_their_order(accou
 
 def test_a_call_holds_at_most_one_record_of_a_key():
     stream = Stream()
-    produce([record("same", n) for n in range(5)] + [record("other", 9)], stream, "s", pause=no_pause)
+    produce(lines([record("same", n) for n in range(5)] + [record("other", 9)]), stream, "s", pause=no_pause)
     for call in stream.calls:
         keys = [entry["PartitionKey"] for entry in call]
         assert len(keys) == len(set(keys))
@@ -93,7 +92,7 @@ def test_a_call_holds_at_most_one_record_of_a_key():
 
 def test_totals_count_each_record_once_however_often_it_was_put():
     stream = Stream(seed=3, fail_each=0.5)
-    report = produce([record(str(n), n) for n in range(200)], stream, "s", pause=no_pause)
+    report = produce(lines([record(str(n), n) for n in range(200)]), stream, "s", pause=no_pause)
     assert report.retried > 0
     assert report.totals.rows() == [
         {"currency": "EUR", "credit_debit_indicator": "DBIT", "records": 200, "amount": "300.00"}
@@ -101,15 +100,17 @@ def test_totals_count_each_record_once_however_often_it_was_put():
 
 
 def test_what_was_put_again_without_an_answer_is_told_apart_from_throttling():
-    lost = produce([record(str(n), n) for n in range(600)], Stream(seed=1, lose_answer=0.5), "s", pause=no_pause)
+    lost = produce(lines([record(str(n), n) for n in range(600)]), Stream(seed=1, lose_answer=0.5), "s", pause=no_pause)
     assert lost.uncertain.records == lost.retried > 0
-    throttled = produce([record(str(n), n) for n in range(600)], Stream(seed=1, fail_each=0.3), "s", pause=no_pause)
+    throttled = produce(
+        lines([record(str(n), n) for n in range(600)]), Stream(seed=1, fail_each=0.3), "s", pause=no_pause
+    )
     assert throttled.uncertain.records == 0 < throttled.retried
 
 
 def test_a_stream_that_takes_nothing_ends_with_an_error_that_says_what_to_do():
     with pytest.raises(PlatformError, match="run the same command again"):
-        produce([record("a", 1)], Stream(fail_each=1.0), "s", pause=no_pause)
+        produce(lines([record("a", 1)]), Stream(fail_each=1.0), "s", pause=no_pause)
 
 
 def test_a_missing_stream_is_no_matter_for_retries():
@@ -118,14 +119,55 @@ def test_a_missing_stream_is_no_matter_for_retries():
             raise ClientError({"Error": {"Code": "ResourceNotFoundException", "Message": ""}}, "PutRecords")
 
     with pytest.raises(PlatformError, match="apply --only data_ingestion"):
-        produce([record("a", 1)], Missing(), "s", pause=no_pause)
+        produce(lines([record("a", 1)]), Missing(), "s", pause=no_pause)
 
 
-def test_a_record_too_large_for_kinesis_is_named_by_size_not_by_content():
+def test_a_record_too_large_for_kinesis_is_named_by_its_line_and_the_others_are_put():
     large = record("4111111111111111", 1) + b" " * 1024 * 1024
-    with pytest.raises(PlatformError, match="larger than Kinesis takes") as raised:
-        produce([large], Stream(), "s", pause=no_pause)
-    assert "4111111111111111" not in str(raised.value)
+    stream = Stream()
+    report = produce(lines([record("a", 0), large, record("b", 2)]), stream, "s", pause=no_pause)
+    assert len(stream.taken) == report.records == 2
+    assert [line for line, _ in report.refusals] == [2]
+    assert "longer than Kinesis takes" in report.refusals[0][1]
+    assert "4111111111111111" not in str(report.refusals)
+
+
+def test_of_many_lines_that_are_no_records_all_are_counted_and_the_first_are_named():
+    faulty = [Line(number, b"", "UTF-16 or UTF-32, not UTF-8") for number in range(1, 101)]
+    report = produce([*faulty, Line(101, record("a", 1))], Stream(), "s", pause=no_pause)
+    assert report.refused == {"UTF-16 or UTF-32, not UTF-8": 100}
+    assert [line for line, _ in report.refusals] == list(range(1, MOST_REFUSALS_TOLD + 1))
+    assert report.next_line == 102
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=60), st.integers(0, 2**32), st.integers(1, 30))
+def test_who_goes_on_from_the_line_that_was_told_loses_nothing(accounts, seed, refusing_after):
+    """The stream gives up after some calls; what it took and what follows the line told are all records."""
+    records = [record(f"account-{account}", number) for number, account in enumerate(accounts)]
+    stream = Stream(seed, fail_each=0.3)
+    put = stream.put_records
+
+    def put_or_refuse(**call):
+        if len(stream.calls) >= refusing_after:
+            raise ClientError({"Error": {"Code": "ResourceNotFoundException", "Message": ""}}, "PutRecords")
+        return put(**call)
+
+    stream.put_records = put_or_refuse
+    told = []
+    try:
+        produce(lines(records), stream, "s", lambda report: told.append(report.next_line), pause=no_pause)
+    except PlatformError:
+        after = records[(told[-1] if told else 1) - 1 :]
+        assert set(stream.taken) | set(after) == set(records)
+    else:
+        assert set(stream.taken) == set(records)
+
+
+def test_a_rate_is_kept_by_waiting():
+    waited = []
+    start = list(paced(lines([record("a", n) for n in range(5)]), 10.0, waited.append))
+    assert len(start) == 5
+    assert len(waited) == 4 and all(0 < seconds <= 0.4 for seconds in waited)
 
 
 def test_a_record_without_readable_account_still_goes():
@@ -136,7 +178,7 @@ def test_a_record_without_readable_account_still_goes():
 
 def test_calls_stay_within_kinesis_bytes():
     stream = Stream()
-    produce([record(str(n), n) + b" " * 900_000 for n in range(12)], stream, "s", pause=no_pause)
+    produce(lines([record(str(n), n) + b" " * 900_000 for n in range(12)]), stream, "s", pause=no_pause)
     assert max(sum(len(entry["Data"]) for entry in call) for call in stream.calls) <= 5 * 1024 * 1024
     assert len(stream.taken) == 12
 
@@ -145,12 +187,57 @@ def test_ndjson_is_read_plain_and_compressed(tmp_path):
     plain, packed = tmp_path / "t.ndjson", tmp_path / "t.ndjson.gz"
     plain.write_bytes(b'{"a":1}\r\n\n{"b":2}')
     packed.write_bytes(gzip.compress(b'{"a":1}\n{"b":2}\n'))
-    assert list(read_ndjson(str(plain))) == list(read_ndjson(str(packed))) == [b'{"a":1}', b'{"b":2}']
+    assert [line.data for line in read_lines(str(plain))] == [b'{"a":1}', b'{"b":2}']
+    assert [line.data for line in read_lines(str(packed))] == [b'{"a":1}', b'{"b":2}']
+
+
+def test_lines_keep_their_numbers_from_any_line_on(tmp_path):
+    path = tmp_path / "t.ndjson"
+    path.write_bytes(b'{"a":1}\n\n{"b":2}\n{"c":3}\n')
+    assert [(line.number, line.data) for line in read_lines(str(path), 2)] == [(3, b'{"b":2}'), (4, b'{"c":3}')]
+    with pytest.raises(PlatformError, match="ends at line 4, before line 9"):
+        list(read_lines(str(path), 9))
+
+
+def test_the_byte_order_mark_at_the_head_of_a_file_is_the_files_own(tmp_path):
+    path = tmp_path / "t.ndjson"
+    path.write_bytes(b'\xef\xbb\xbf{"a":1}\n{"b":2}\n')
+    assert list(read_lines(str(path))) == [Line(1, b'{"a":1}'), Line(2, b'{"b":2}')]
+
+
+@pytest.mark.parametrize(
+    ("spoiled", "fault"),
+    [
+        (b'\xef\xbb\xbf{"a":1}', "byte order mark"),
+        ('{"a":1}'.encode("utf-16-le"), "UTF-16"),
+        (b"{", "pretty-printed"),
+        (b'  "account_id": "DE1",', "pretty-printed"),
+        (b"},", "pretty-printed"),
+        (b'{"a":"' + b"x" * MAX_RECORD_BYTES + b'"}', "longer than Kinesis takes"),
+        (b"x" * (3 * MAX_RECORD_BYTES), "longer than Kinesis takes"),
+    ],
+    ids=["mark", "utf-16", "brace", "member", "end", "long", "very long"],
+)
+def test_a_line_that_is_no_record_is_told_by_its_number_and_stops_nothing(tmp_path, spoiled, fault):
+    path = tmp_path / "t.ndjson"
+    path.write_bytes(b'{"a":1}\n' + spoiled + b'\n{"b":2}')
+    first, bad, last = read_lines(str(path))
+    assert (first.data, last.data, last.number) == (b'{"a":1}', b'{"b":2}', 3)
+    assert bad.number == 2 and fault in bad.fault
+
+
+def test_a_pretty_printed_file_holds_no_record_and_says_why(tmp_path):
+    path = tmp_path / "t.json"
+    path.write_text(json.dumps({"account_id": "DE1", "amount": "1.00"}, indent=2))
+    with pytest.raises(PlatformError, match="holds no records: line 1 is a piece of pretty-printed JSON"):
+        check_readable(str(path))
 
 
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
+        ("wide.ndjson", '{"a":1}\n'.encode("utf-16"), "is UTF-16 or UTF-32"),
+        ("wide.ndjson", '{"a":1}\n'.encode("utf-16-be"), "is UTF-16 or UTF-32"),
         ("empty.ndjson", b"\n", "holds no records"),
         ("list.json", b'[{"a":1}]', "not NDJSON"),
         ("table.csv", b"id,amount\n1,2\n", "not NDJSON"),
@@ -178,7 +265,7 @@ def test_a_pipe_is_read_once_only(tmp_path):
     writer = threading.Thread(target=pipe.write_bytes, args=[b'{"a":1}\n{"b":2}\n'], daemon=True)
     check_readable(str(pipe))  # nobody writes yet: reading would wait for ever
     writer.start()
-    assert list(read_ndjson(str(pipe))) == [b'{"a":1}', b'{"b":2}']
+    assert [line.data for line in read_lines(str(pipe))] == [b'{"a":1}', b'{"b":2}']
     writer.join()
 
 

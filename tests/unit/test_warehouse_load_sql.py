@@ -8,22 +8,25 @@ from datetime import UTC, date, datetime
 import pytest
 
 from data_catalog.transaction_contract import CURATED_FIELDS, QUARANTINE_REASONS
+from data_governance.run_result import PublishedFile, RunResult
 from data_storage.sql_statements import split_statements
-from data_storage.warehouse_load_sql import CopySource, CuratedFile, Run, copy_manifest, literal, load_statements
+from data_storage.warehouse_load_sql import CopySource, copy_manifest, literal, load_statements
 from infrastructure.errors import PlatformError
-from infrastructure.local.redshift_dialect import Kind, translate
+from infrastructure.local.redshift.dialect import Kind, translate
 
-FILES = tuple(CuratedFile(f"curated/{n}.parquet", 100 + n, 10, date(2026, 3, n)) for n in (3, 1, 2))
-FULL = Run("0123456789abcdef", datetime(2026, 3, 5, 12, tzinfo=UTC), FILES, FILES, dict.fromkeys(QUARANTINE_REASONS, 7))
-ONE_REASON = Run("0123456789abcdef", datetime(2026, 3, 5, tzinfo=UTC), FILES, (), {"missing_field": 1})
-EMPTY = Run("0123456789abcdef", datetime(2026, 3, 5, tzinfo=UTC), (), (), {})
+FILES = tuple(PublishedFile(f"curated/{n}.parquet", 100 + n, 10, date(2026, 3, n)) for n in (3, 1, 2))
+FULL = RunResult(
+    "0123456789abcdef", datetime(2026, 3, 5, 12, tzinfo=UTC), FILES, FILES, dict.fromkeys(QUARANTINE_REASONS, 7)
+)
+ONE_REASON = RunResult("0123456789abcdef", datetime(2026, 3, 5, tzinfo=UTC), FILES, (), {"missing_field": 1})
+EMPTY = RunResult("0123456789abcdef", datetime(2026, 3, 5, tzinfo=UTC), (), (), {})
 SOURCE = CopySource("arn:aws:iam::123456789012:role/copy", "s3://bucket/transactions", "s3://bucket/alerts")
 
 
 @pytest.mark.parametrize(
     ("run", "source"), [(FULL, SOURCE), (ONE_REASON, SOURCE), (EMPTY, CopySource(SOURCE.role_arn, None, None))]
 )
-def test_a_load_fits_one_batch_of_known_statements(run: Run, source: CopySource) -> None:
+def test_a_load_fits_one_batch_of_known_statements(run: RunResult, source: CopySource) -> None:
     statements = load_statements(run, "banking", source)
 
     assert len(statements) <= 40
@@ -83,11 +86,15 @@ def test_a_result_with_other_content_is_refused(change: dict[str, object]) -> No
         "created_at": "2026-03-05T00:00:00+00:00",
         "curated": {"files": []},
         "fraud_alerts": {"files": []},
+        "quarantine": {"files": []},
         "quarantined_by_reason": {},
+        "control_totals": {},
+        "raw_objects": 0,
+        "versions": {},
     }
-    assert Run.from_result(json.dumps(result).encode(), "here").run_id == "abc"
+    assert RunResult.from_json(json.dumps(result).encode(), "here").run_id == "abc"
     with pytest.raises(PlatformError, match="here: is no result of a run"):
-        Run.from_result(json.dumps(result | change).encode(), "here")
+        RunResult.from_json(json.dumps(result | change).encode(), "here")
 
 
 def test_a_schema_with_an_odd_name_is_refused() -> None:

@@ -11,9 +11,6 @@ import runpy
 import signal
 import sys
 import threading
-from pathlib import Path
-
-PROJECT = Path(__file__).resolve().parents[3]
 
 
 def _end_with_parent() -> None:
@@ -24,7 +21,6 @@ def _end_with_parent() -> None:
 
 def main() -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    sys.path.insert(0, str(PROJECT))
     from infrastructure.errors import PlatformError
 
     script, *arguments = sys.argv[1:]

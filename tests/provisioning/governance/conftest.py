@@ -7,21 +7,12 @@ from collections.abc import Iterator
 import pytest
 from moto import mock_aws
 
-from infrastructure import service_settings
 from infrastructure.settings import Settings
 from tests.provisioning.account import EmulatedAccount
 
 
-@pytest.fixture(autouse=True, scope="package")
-def defaults() -> Iterator[None]:
-    """No .env file of the developer's is read."""
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(service_settings, "read_environment", dict)
-        yield
-
-
 @pytest.fixture(scope="module")
-def governed(defaults: None) -> Iterator[EmulatedAccount]:
+def governed() -> Iterator[EmulatedAccount]:
     """An account in which everything stands, for a whole module: its tests leave it as they found it."""
     with mock_aws():
         account = EmulatedAccount(Settings(region="eu-central-1"))

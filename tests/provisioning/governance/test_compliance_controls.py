@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from data_governance.compliance_controls import CONTROLS, ELSEWHERE, Control, Verdict, judge, show, verdicts
-from infrastructure.plan import Reading
-from infrastructure.resource import UNSUPPORTED, Properties, Resource, Unsupported
+from data_governance.compliance_controls import CONTROLS, ELSEWHERE, Control, Verdict, judge, verdicts
+from infrastructure.planning.plan import Reading
+from infrastructure.planning.resource import UNSUPPORTED, Properties, Resource, Unsupported
+from scripts.commands.compliance import show
 from tests.provisioning.account import EmulatedAccount
 
 SECURITY_DOC = Path(__file__).resolve().parents[3] / "docs" / "security.md"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -13,18 +14,17 @@ from moto import mock_aws
 from data_catalog import create_athena_workgroup
 from data_governance import enable_cloudtrail_logging
 from data_processing import create_glue_job
-from data_processing.glue_job import JobFile, content_sha256
-from infrastructure import waiting
-from infrastructure.clients import AwsClients
+from infrastructure.aws.clients import AwsClients
+from infrastructure.aws.s3 import S3Object, content_sha256
 from infrastructure.errors import PlatformError
-from infrastructure.remedies import explain
-from infrastructure.resource import Properties, Resource, resolve
-from infrastructure.service_settings import ServiceSettings
+from infrastructure.planning import waiting
+from infrastructure.planning.aws_errors import explain
+from infrastructure.planning.resource import Properties, Resource, resolve
 from infrastructure.settings import Settings
 from monitoring import setup_cloudwatch_alarms
 
 SETTINGS = Settings(region="eu-central-1")
-SERVICES = ServiceSettings(glue_every_minutes=30)
+EVERY_HALF_HOUR = replace(SETTINGS, glue_every_minutes=30)
 TRAIL_NAME = "banking-data-dev-audit-eu-central-1"
 KEY = "arn:aws:kms:eu-central-1:123456789012:key/data"
 
@@ -76,7 +76,7 @@ def the(resources: list[Resource], type_: str) -> tuple[Any, Properties]:
 
 def test_a_changed_job_is_updated_with_all_of_its_parameters(stub: Stub) -> None:
     clients = stub("glue")
-    job, properties = the(create_glue_job.resources(SETTINGS, clients, SERVICES), "AWS::Glue::Job")
+    job, properties = the(create_glue_job.resources(EVERY_HALF_HOUR, clients), "AWS::Glue::Job")
     expected = {name: value for name, value in properties.items() if name != "Tags"}
     assert set(expected) >= {"Role", "Command", "DefaultArguments", "SecurityConfiguration", "GlueVersion", "Timeout"}
     clients.stubber.add_response(
@@ -87,7 +87,7 @@ def test_a_changed_job_is_updated_with_all_of_its_parameters(stub: Stub) -> None
 
 def test_a_job_waits_until_its_new_role_is_known(stub: Stub) -> None:
     clients = stub("glue")
-    job, properties = the(create_glue_job.resources(SETTINGS, clients, SERVICES), "AWS::Glue::Job")
+    job, properties = the(create_glue_job.resources(EVERY_HALF_HOUR, clients), "AWS::Glue::Job")
     clients.stubber.add_client_error(
         "create_job", "InvalidInputException", "Role should be given assume role permissions"
     )
@@ -97,7 +97,7 @@ def test_a_job_waits_until_its_new_role_is_known(stub: Stub) -> None:
 
 def test_a_jobs_other_faults_are_not_waited_for(stub: Stub) -> None:
     clients = stub("glue")
-    job, properties = the(create_glue_job.resources(SETTINGS, clients, SERVICES), "AWS::Glue::Job")
+    job, properties = the(create_glue_job.resources(EVERY_HALF_HOUR, clients), "AWS::Glue::Job")
     clients.stubber.add_client_error("create_job", "ResourceNumberLimitExceededException", "too many jobs")
     with pytest.raises(clients.client.exceptions.ResourceNumberLimitExceededException) as raised:
         job.create(properties)
@@ -107,7 +107,7 @@ def test_a_jobs_other_faults_are_not_waited_for(stub: Stub) -> None:
 
 def test_prod_takes_no_spare_capacity_and_the_others_do() -> None:
     def execution_class(environment: Any) -> Any:
-        resources = create_glue_job.resources(Settings(environment=environment), OneClient("glue"), SERVICES)
+        resources = create_glue_job.resources(Settings(environment=environment), OneClient("glue"))
         return the_class(resources)
 
     def the_class(resources: list[Resource]) -> Any:
@@ -122,13 +122,13 @@ def test_prod_takes_no_spare_capacity_and_the_others_do() -> None:
 
 def test_workers_that_are_not_to_be_had_as_spare_capacity_are_not_asked_for_as_such() -> None:
     for worker, expected in (("G.2X", "FLEX"), ("G.4X", "STANDARD"), ("R.1X", "STANDARD")):
-        declared = create_glue_job.resources(SETTINGS, OneClient("glue"), ServiceSettings(glue_worker_type=worker))
+        declared = create_glue_job.resources(replace(SETTINGS, glue_worker_type=worker), OneClient("glue"))
         assert [r.properties["ExecutionClass"] for r in declared if r.type == "AWS::Glue::Job"] == [expected]
 
 
 def test_a_changed_schedule_is_updated_in_place(stub: Stub) -> None:
     clients = stub("glue")
-    trigger, properties = the(create_glue_job.resources(SETTINGS, clients, SERVICES), "AWS::Glue::Trigger")
+    trigger, properties = the(create_glue_job.resources(EVERY_HALF_HOUR, clients), "AWS::Glue::Trigger")
     clients.stubber.add_response(
         "update_trigger",
         {},
@@ -145,14 +145,14 @@ def test_a_changed_schedule_is_updated_in_place(stub: Stub) -> None:
 
 
 def test_where_the_bank_schedules_the_job_itself_the_trigger_goes() -> None:
-    resources = create_glue_job.resources(SETTINGS, OneClient("glue"), ServiceSettings(glue_every_minutes=0))
+    resources = create_glue_job.resources(replace(SETTINGS, glue_every_minutes=0), OneClient("glue"))
     assert [resource.wanted for resource in resources if resource.type == "AWS::Glue::Trigger"] == [False]
 
 
 def test_a_changed_workgroup_is_updated_as_a_whole(stub: Stub) -> None:
     clients = stub("athena")
-    services = ServiceSettings(athena_scan_limit_gib=10)
-    group, properties = the(create_athena_workgroup.resources(SETTINGS, clients, services), "AWS::Athena::WorkGroup")
+    settings = replace(SETTINGS, athena_scan_limit_gib=10)
+    group, properties = the(create_athena_workgroup.resources(settings, clients), "AWS::Athena::WorkGroup")
     clients.stubber.add_response(
         "update_work_group",
         {},
@@ -264,7 +264,7 @@ def test_a_stopped_trail_is_started_and_nothing_else(stub: Stub) -> None:
 
 def test_the_quarantine_alarm_divides_the_functions_own_metrics(stub: Stub) -> None:
     clients = stub("cloudwatch")
-    resources = setup_cloudwatch_alarms.resources(SETTINGS, clients, SERVICES)
+    resources = setup_cloudwatch_alarms.resources(EVERY_HALF_HOUR, clients)
     alarm = next(resource for resource in resources if resource.name == "banking-data-dev-quarantine-rate")
 
     def counted(id_: str, name: str) -> dict[str, Any]:
@@ -304,8 +304,8 @@ def test_the_quarantine_alarm_divides_the_functions_own_metrics(stub: Stub) -> N
 
 def test_a_subscription_that_nobody_confirmed_is_left_to_expire(stub: Stub) -> None:
     clients = stub("sns")
-    services = ServiceSettings(alarm_emails=("oncall@bank.example",))
-    resources = setup_cloudwatch_alarms.resources(SETTINGS, clients, services)
+    settings = replace(SETTINGS, alarm_emails=("oncall@bank.example",))
+    resources = setup_cloudwatch_alarms.resources(settings, clients)
     subscription, _ = the(resources, "AWS::SNS::Subscription")
     topic = "arn:aws:sns:eu-central-1:123456789012:banking-data-dev-alarms"
     pending = {"SubscriptionArn": "PendingConfirmation", "Protocol": "email", "Endpoint": "oncall@bank.example"}
@@ -318,8 +318,8 @@ def test_a_subscription_that_nobody_confirmed_is_left_to_expire(stub: Stub) -> N
 
 def test_a_subscription_is_asked_for_once_and_removed_by_its_arn(stub: Stub) -> None:
     clients = stub("sns")
-    services = ServiceSettings(alarm_emails=("oncall@bank.example",))
-    subscription, _ = the(setup_cloudwatch_alarms.resources(SETTINGS, clients, services), "AWS::SNS::Subscription")
+    settings = replace(SETTINGS, alarm_emails=("oncall@bank.example",))
+    subscription, _ = the(setup_cloudwatch_alarms.resources(settings, clients), "AWS::SNS::Subscription")
     topic = "arn:aws:sns:eu-central-1:123456789012:banking-data-dev-alarms"
     clients.stubber.add_response(
         "subscribe",
@@ -337,14 +337,14 @@ def test_a_subscription_is_asked_for_once_and_removed_by_its_arn(stub: Stub) -> 
 
 
 @pytest.fixture
-def uploaded() -> Iterator[tuple[JobFile, Any]]:
+def uploaded() -> Iterator[tuple[S3Object, Any]]:
     """A file of the job in a bucket, and the S3 client."""
     with mock_aws():
         clients = AwsClients(SETTINGS.region, emulated=False)
         place = {"LocationConstraint": SETTINGS.region}
         clients("s3").create_bucket(Bucket="artifacts", CreateBucketConfiguration=place)
         content = b"print('curate')"
-        file = JobFile(
+        file = S3Object(
             part="data_processing",
             name="artifacts/glue/0123/job.py",
             clients=clients,
@@ -356,13 +356,13 @@ def uploaded() -> Iterator[tuple[JobFile, Any]]:
         yield file, clients("s3")
 
 
-def test_an_uploaded_file_is_known_by_its_hash(uploaded: tuple[JobFile, Any]) -> None:
+def test_an_uploaded_file_is_known_by_its_hash(uploaded: tuple[S3Object, Any]) -> None:
     file, s3 = uploaded
     assert file.read() == file.properties
     assert s3.get_object(Bucket="artifacts", Key="glue/0123/job.py")["Body"].read() == b"print('curate')"
 
 
-def test_a_file_that_somebody_overwrote_is_drift_and_put_right(uploaded: tuple[JobFile, Any]) -> None:
+def test_a_file_that_somebody_overwrote_is_drift_and_put_right(uploaded: tuple[S3Object, Any]) -> None:
     file, s3 = uploaded
     s3.put_object(Bucket="artifacts", Key="glue/0123/job.py", Body=b"print('steal')", ChecksumAlgorithm="SHA256")
     assert file.read() != file.properties
@@ -370,7 +370,7 @@ def test_a_file_that_somebody_overwrote_is_drift_and_put_right(uploaded: tuple[J
     assert file.read() == file.properties
 
 
-def test_a_file_is_removed_and_removing_it_twice_is_no_error(uploaded: tuple[JobFile, Any]) -> None:
+def test_a_file_is_removed_and_removing_it_twice_is_no_error(uploaded: tuple[S3Object, Any]) -> None:
     file, _ = uploaded
     file.delete()
     assert file.read() is None

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
-from infrastructure.canonical import ABSENT
-from infrastructure.plan import Action
+from infrastructure.planning.compare import ABSENT
+from infrastructure.planning.plan import Action
 from infrastructure.settings import Settings
 from tests.provisioning.account import EmulatedAccount
 
@@ -387,7 +387,7 @@ def test_destroy_leaves_nothing_but_data_keys_and_secret() -> None:
 
 
 def test_the_warehouses_logs_stay_with_it(governed: EmulatedAccount) -> None:
-    from infrastructure.destruction import plan_destruction
+    from infrastructure.planning.destroy import plan_destruction
 
     resources = governed.resources()
     destruction = plan_destruction(resources, {resource.id for resource in resources})

@@ -9,12 +9,13 @@ import pytest
 from moto import mock_aws
 
 from data_storage import redshift_setup
-from infrastructure import service_settings, waiting
-from infrastructure.canonical import ABSENT
 from infrastructure.errors import PlatformError
-from infrastructure.executor import Outcome
+from infrastructure.planning import waiting
+from infrastructure.planning.apply import Outcome
+from infrastructure.planning.compare import ABSENT
 from infrastructure.settings import Settings
-from infrastructure.status import collect
+from infrastructure.settings_source import settings_from
+from scripts.commands.status import collect
 from tests.provisioning.account import EmulatedAccount
 from tests.provisioning.governance.redshift_service import RedshiftService
 
@@ -49,8 +50,8 @@ def applied(account: EmulatedAccount) -> EmulatedAccount:
     return account
 
 
-def with_settings(monkeypatch: pytest.MonkeyPatch, **variables: str) -> None:
-    monkeypatch.setattr(service_settings, "read_environment", lambda: variables)
+def configure(account: EmulatedAccount, **variables: str) -> None:
+    account.settings = settings_from(variables, region="eu-central-1")
 
 
 def test_the_warehouse_is_private_encrypted_and_takes_tls_only(
@@ -213,10 +214,10 @@ def test_destroy_with_data_removes_workgroup_then_namespace(applied: EmulatedAcc
 
 
 def test_an_existing_workgroup_gets_an_inside_and_nothing_else(
-    account: EmulatedAccount, service: RedshiftService, monkeypatch: pytest.MonkeyPatch
+    account: EmulatedAccount, service: RedshiftService
 ) -> None:
     existing_workgroup(service)
-    with_settings(monkeypatch, REDSHIFT_WORKGROUP="analytics")
+    configure(account, REDSHIFT_WORKGROUP="analytics")
     before = (dict(service.workgroups["analytics"]), dict(service.namespaces["bank"]))
     account.apply().raise_for_errors()
     assert (service.workgroups["analytics"], service.namespaces["bank"]) == before
@@ -229,9 +230,9 @@ def test_an_existing_workgroup_gets_an_inside_and_nothing_else(
     assert account.calls.mutating == []
     report = account.destroy(delete_data=True)
     assert list(service.workgroups) == ["analytics"]
-    assert [result.note for result in report.of(Outcome.REMAINS) if result.resource.type == "Warehouse::Schema"] == [
-        "schema banking stays in analytics: drop it there"
-    ]
+    assert [
+        result.note for result in report.of(Outcome.DELETION_PENDING) if result.resource.type == "Warehouse::Schema"
+    ] == ["schema banking stays in analytics: drop it there"]
 
 
 def existing_workgroup(service: RedshiftService) -> None:
@@ -247,8 +248,8 @@ def existing_workgroup(service: RedshiftService) -> None:
     service.tags[arn] = {"Owner": "analytics"}
 
 
-def test_a_workgroup_that_does_not_exist_is_named(account: EmulatedAccount, monkeypatch: pytest.MonkeyPatch) -> None:
-    with_settings(monkeypatch, REDSHIFT_WORKGROUP="analitics")
+def test_a_workgroup_that_does_not_exist_is_named(account: EmulatedAccount) -> None:
+    configure(account, REDSHIFT_WORKGROUP="analitics")
     errors = account.apply().errors
     assert [str(error) for error in errors] == [
         "workgroup analitics: does not exist. Correct REDSHIFT_WORKGROUP, or leave it empty to have a workgroup made."
@@ -256,12 +257,12 @@ def test_a_workgroup_that_does_not_exist_is_named(account: EmulatedAccount, monk
 
 
 def test_an_existing_cluster_gets_an_inside_and_the_job_may_log_in_there(
-    account: EmulatedAccount, service: RedshiftService, monkeypatch: pytest.MonkeyPatch
+    account: EmulatedAccount, service: RedshiftService
 ) -> None:
     account.client("redshift").create_cluster(
         ClusterIdentifier="bank-dwh", NodeType="ra3.large", MasterUsername="admin", MasterUserPassword="Not-a-secret1"
     )
-    with_settings(monkeypatch, REDSHIFT_CLUSTER="bank-dwh")
+    configure(account, REDSHIFT_CLUSTER="bank-dwh")
     account.apply().raise_for_errors()
     assert service.workgroups == {}
     assert {(where["ClusterIdentifier"], where["DbUser"]) for _, where in service.statements} == {("bank-dwh", "admin")}
@@ -275,8 +276,8 @@ def test_an_existing_cluster_gets_an_inside_and_the_job_may_log_in_there(
     assert account.calls.mutating == []
 
 
-def test_a_lake_without_a_warehouse_declares_none(account: EmulatedAccount, monkeypatch: pytest.MonkeyPatch) -> None:
-    with_settings(monkeypatch, REDSHIFT_ENABLED="false")
+def test_a_lake_without_a_warehouse_declares_none(account: EmulatedAccount) -> None:
+    configure(account, REDSHIFT_ENABLED="false")
     assert redshift_setup.resources(account.settings, account.clients) == []
     account.apply().raise_for_errors()
     roles = {role["RoleName"] for role in account.client("iam").list_roles()["Roles"]}
@@ -297,11 +298,9 @@ def test_a_workgroup_that_somebody_removes_is_not_waited_for(
         workgroup.update(frozenset({"port"}), {"port": 5440})
 
 
-def test_the_roles_of_the_settings_may_reconcile(
-    applied: EmulatedAccount, service: RedshiftService, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_roles_of_the_settings_may_reconcile(applied: EmulatedAccount, service: RedshiftService) -> None:
     service.statements.clear()
-    with_settings(monkeypatch, WAREHOUSE_AUDITORS="Audit, platform-team")
+    configure(applied, WAREHOUSE_AUDITORS="Audit, platform-team")
     applied.apply().raise_for_errors()
     run = [sql for sql, _ in service.statements]
     for user in ("IAMR:Audit", "IAMR:platform-team"):
@@ -345,11 +344,9 @@ def endpoints(account: EmulatedAccount) -> list[dict[str, Any]]:
 
 
 def test_the_warehouses_subnets_reach_s3_by_a_gateway_endpoint(
-    account: EmulatedAccount, service: RedshiftService, network: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    account: EmulatedAccount, service: RedshiftService, network: dict[str, str]
 ) -> None:
-    with_settings(
-        monkeypatch, REDSHIFT_SUBNET_IDS=network["subnets"], REDSHIFT_SECURITY_GROUP_IDS="sg-0123456789abcdef0"
-    )
+    configure(account, REDSHIFT_SUBNET_IDS=network["subnets"], REDSHIFT_SECURITY_GROUP_IDS="sg-0123456789abcdef0")
     account.apply().raise_for_errors()
     (endpoint,) = endpoints(account)
     assert endpoint["ServiceName"] == "com.amazonaws.eu-central-1.s3"
@@ -362,7 +359,7 @@ def test_the_warehouses_subnets_reach_s3_by_a_gateway_endpoint(
 
 
 def test_an_endpoint_of_the_bank_is_used_as_it_is_and_never_removed(
-    account: EmulatedAccount, network: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    account: EmulatedAccount, network: dict[str, str]
 ) -> None:
     banks = account.client("ec2").create_vpc_endpoint(
         VpcId=network["vpc"],
@@ -370,7 +367,7 @@ def test_an_endpoint_of_the_bank_is_used_as_it_is_and_never_removed(
         VpcEndpointType="Gateway",
         RouteTableIds=[network["main"], network["own"]],
     )["VpcEndpoint"]["VpcEndpointId"]
-    with_settings(monkeypatch, REDSHIFT_SUBNET_IDS=network["subnets"])
+    configure(account, REDSHIFT_SUBNET_IDS=network["subnets"])
     account.apply().raise_for_errors()
     assert [endpoint["VpcEndpointId"] for endpoint in endpoints(account)] == [banks]
     account.destroy(delete_data=True).raise_for_errors()
@@ -378,7 +375,7 @@ def test_an_endpoint_of_the_bank_is_used_as_it_is_and_never_removed(
 
 
 def test_only_what_the_banks_endpoint_leaves_out_gets_one_of_the_platforms_own(
-    account: EmulatedAccount, network: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    account: EmulatedAccount, network: dict[str, str]
 ) -> None:
     account.client("ec2").create_vpc_endpoint(
         VpcId=network["vpc"],
@@ -386,7 +383,7 @@ def test_only_what_the_banks_endpoint_leaves_out_gets_one_of_the_platforms_own(
         VpcEndpointType="Gateway",
         RouteTableIds=[network["main"]],
     )
-    with_settings(monkeypatch, REDSHIFT_SUBNET_IDS=network["subnets"])
+    configure(account, REDSHIFT_SUBNET_IDS=network["subnets"])
     account.apply().raise_for_errors()
     own = [endpoint for endpoint in endpoints(account) if endpoint["RouteTableIds"] == [network["own"]]]
     assert len(own) == 1 and len(endpoints(account)) == 2

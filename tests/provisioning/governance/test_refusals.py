@@ -5,7 +5,7 @@ from __future__ import annotations
 from moto import mock_aws
 
 from infrastructure.errors import RetryableError
-from infrastructure.executor import Outcome
+from infrastructure.planning.apply import Outcome
 from infrastructure.settings import Settings
 from tests.provisioning.account import EmulatedAccount
 from tests.provisioning.test_errors import fail

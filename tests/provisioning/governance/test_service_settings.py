@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import pytest
+from dataclasses import replace
+from typing import Any
+
 from moto import mock_aws
 
-from infrastructure import service_settings
 from infrastructure.settings import Settings
 from tests.provisioning.account import EmulatedAccount
 
 BOUNDARY = "arn:aws:iam::123456789012:policy/bank-boundary"
 
 
-def with_settings(monkeypatch: pytest.MonkeyPatch, **variables: str) -> None:
-    monkeypatch.setattr(service_settings, "read_environment", lambda: variables)
+def configure(account: EmulatedAccount, **changed: Any) -> None:
+    account.settings = replace(account.settings, **changed)
 
 
 def boundaries(account: EmulatedAccount) -> set[str | None]:
@@ -23,10 +24,10 @@ def boundaries(account: EmulatedAccount) -> set[str | None]:
     return {role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn") for role in roles}
 
 
-def test_the_boundary_is_on_every_role_comes_back_and_goes_with_its_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_boundary_is_on_every_role_comes_back_and_goes_with_its_setting() -> None:
     with mock_aws():
         account = EmulatedAccount(Settings(region="eu-central-1"), parts=("security",))
-        with_settings(monkeypatch, PERMISSIONS_BOUNDARY_ARN=BOUNDARY)
+        configure(account, permissions_boundary_arn=BOUNDARY)
         account.apply().raise_for_errors()
         assert boundaries(account) == {BOUNDARY}
         account.client("iam").delete_role_permissions_boundary(RoleName=account.settings.role_name("glue"))
@@ -34,15 +35,15 @@ def test_the_boundary_is_on_every_role_comes_back_and_goes_with_its_setting(monk
         assert [difference.path for difference in step.differences] == ["PermissionsBoundary"]
         account.apply().raise_for_errors()
         assert boundaries(account) == {BOUNDARY}
-        with_settings(monkeypatch)
+        configure(account, permissions_boundary_arn="")
         account.apply().raise_for_errors()
         assert boundaries(account) == {None}
 
 
-def test_addresses_are_subscribed_once_and_those_of_others_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_addresses_are_subscribed_once_and_those_of_others_are_left_alone() -> None:
     with mock_aws():
         account = EmulatedAccount(Settings(region="eu-central-1"), parts=("security", "monitoring"))
-        with_settings(monkeypatch, ALARM_EMAILS="oncall@bank.example,data@bank.example")
+        configure(account, alarm_emails=("oncall@bank.example", "data@bank.example"))
         account.apply().raise_for_errors()
         sns = account.client("sns")
         topic = account.settings.arn("sns", f"{account.settings.prefix}-alarms")
@@ -58,14 +59,14 @@ def test_addresses_are_subscribed_once_and_those_of_others_are_left_alone(monkey
         ]
 
 
-def test_where_the_bank_schedules_the_job_an_existing_trigger_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_the_bank_schedules_the_job_an_existing_trigger_is_removed() -> None:
     with mock_aws():
         account = EmulatedAccount(
             Settings(region="eu-central-1"), parts=("security", "data_storage", "data_processing")
         )
         account.apply().raise_for_errors()
         assert account.client("glue").list_triggers()["TriggerNames"] != []
-        with_settings(monkeypatch, GLUE_EVERY_MINUTES="0")
+        configure(account, glue_every_minutes=0)
         account.apply().raise_for_errors()
         assert account.client("glue").list_triggers()["TriggerNames"] == []
         assert account.plan().changes == ()

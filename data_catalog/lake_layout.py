@@ -1,0 +1,128 @@
+"""Where everything lies in the lake: every object name is written and read here. Pure; standard library only.
+
+    raw          raw/transactions/arrival_date=D/arrival_hour=H/BATCH.ndjson.gz   what a batch landed
+                 raw/control/arrival_date=D/BATCH.json                            its control totals: its commit
+                 raw/control/replay/BATCH.json                                    the same of a replay
+    quarantine   quarantine/stage=landing/arrival_date=D/BATCH.ndjson.gz          what the landing refused
+                 quarantine/stage=etl/arrival_date=D/RUN-NNNNN.ndjson.gz          what the Glue job refused
+    curated      curated/transactions/event_date=D/RUN-NNNNN.parquet              and curated/fraud_alerts/
+                 runs/RUN/manifest.json, publish.json, result.json, COPY manifests
+                 staging/RUN/                                                     scratch of a run
+
+BATCH is {stream incarnation}-{shard}-{first}-{last sequence number}, RUN the run id, D a date in UTC.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable
+from datetime import date, datetime
+from typing import NamedTuple
+
+RAW_TRANSACTIONS_PREFIX = "raw/transactions/"
+RAW_CONTROL_PREFIX = "raw/control/"
+REPLAY_CONTROL_PREFIX = f"{RAW_CONTROL_PREFIX}replay/"
+QUARANTINE_PREFIX = "quarantine/"
+LANDING_QUARANTINE_PREFIX = f"{QUARANTINE_PREFIX}stage=landing/"
+ETL_QUARANTINE_PREFIX = f"{QUARANTINE_PREFIX}stage=etl/"
+CURATED_TRANSACTIONS_PREFIX = "curated/transactions/"
+CURATED_FRAUD_ALERTS_PREFIX = "curated/fraud_alerts/"
+RUNS_PREFIX = "runs/"
+STAGING_PREFIX = "staging/"  # expires by lifecycle
+EARLIEST_ARRIVAL = date(2024, 1, 1)  # before any stream of the platform was made
+DAYS_AHEAD = 2  # by which an arrival date may lie in the future: clocks differ
+
+_BATCH = re.compile(r"(?P<incarnation>[^/]+)-(?P<shard>shardId-\d+)-(?P<first>\d+)-(?P<last>\d+)\.(?:ndjson\.gz|json)$")
+_ARRIVAL = re.compile(r"arrival_date=(\d{4}-\d{2}-\d{2})/(?:arrival_hour=(\d{2})/)?")
+
+
+class Batch(NamedTuple):
+    """Which records of the stream an object holds: from first to last sequence number of a shard of an incarnation."""
+
+    incarnation: str
+    shard_id: str
+    first: int
+    last: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.incarnation}-{self.shard_id}-{self.first}-{self.last}"
+
+    def raw_key(self, arrival: datetime) -> str:
+        """arrival: of its first record, in UTC."""
+        return f"{RAW_TRANSACTIONS_PREFIX}{arrival:arrival_date=%Y-%m-%d/arrival_hour=%H}/{self.name}.ndjson.gz"
+
+    def quarantine_key(self, arrival: datetime) -> str:
+        return f"{arrival_day(LANDING_QUARANTINE_PREFIX, arrival.date())}{self.name}.ndjson.gz"
+
+    def control_key(self, arrival: datetime) -> str:
+        return f"{arrival_day(RAW_CONTROL_PREFIX, arrival.date())}{self.name}.json"
+
+    def replay_control_key(self) -> str:
+        return f"{REPLAY_CONTROL_PREFIX}{self.name}.json"
+
+
+def batch_of(key: str) -> Batch | None:
+    """What the name of a raw, control or landing's quarantine object tells; None for one that no batch wrote."""
+    match = _BATCH.search(key)
+    if match is None:
+        return None
+    return Batch(match["incarnation"], match["shard"], int(match["first"]), int(match["last"]))
+
+
+def arrival_of(key: str) -> tuple[str, str]:
+    """(date, hour) of arrival that a raw object's partitions tell, e.g. ("2026-03-02", "09"); "" where none does."""
+    match = _ARRIVAL.search(key)
+    return (match[1], match[2] or "") if match else ("", "")
+
+
+def arrival_date(key: str) -> date | None:
+    """The arrival date in a key or prefix; None where it has none."""
+    day, _ = arrival_of(key)
+    return date.fromisoformat(day) if day else None
+
+
+def arrival_day(prefix: str, day: date | str) -> str:
+    """The prefix of one arrival date. day: a date, or as YYYY-MM-DD."""
+    return f"{prefix}arrival_date={day}/"
+
+
+def event_day(prefix: str, day: date | str) -> str:
+    """The prefix of one event date. day: a date, or as YYYY-MM-DD."""
+    return f"{prefix}event_date={day}/"
+
+
+def run_key(run_id: str, name: str) -> str:
+    """The key of one of a run's own documents, e.g. result.json."""
+    return f"{RUNS_PREFIX}{run_id}/{name}"
+
+
+def run_of(key: str) -> tuple[str, str]:
+    """(run id, name) of such a key."""
+    run_id, _, name = key.removeprefix(RUNS_PREFIX).partition("/")
+    return run_id, name
+
+
+def published_key(prefix: str, partition: str, value: str, run_id: str, number: int, suffix: str) -> str:
+    """The key of a run's file, e.g. curated/transactions/event_date=2026-03-02/{run_id}-00000.parquet."""
+    return f"{prefix}{partition}={value}/{run_id}-{number:05}.{suffix}"
+
+
+class Coverage:
+    """The sequence numbers that some batches cover: disjoint ranges by incarnation and shard."""
+
+    def __init__(self, batches: Iterable[Batch]) -> None:
+        self._ranges: dict[tuple[str, str], list[tuple[int, int]]] = {}
+        for batch in sorted(batches):
+            ranges = self._ranges.setdefault(batch[:2], [])
+            if ranges and batch.first <= ranges[-1][1]:
+                ranges[-1] = (ranges[-1][0], max(ranges[-1][1], batch.last))
+            else:
+                ranges.append((batch.first, batch.last))
+
+    def met_by(self, batch: Batch) -> tuple[int, int] | None:
+        """The last range that the batch meets; None where it meets none."""
+        ranges = self._ranges.get(batch[:2], [])
+        begun = bisect_right(ranges, batch.last, key=lambda covered: covered[0])
+        return ranges[begun - 1] if begun and ranges[begun - 1][1] >= batch.first else None

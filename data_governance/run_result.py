@@ -1,0 +1,98 @@
+"""What a run of the Glue job came to: result.json, which is its commit. The job writes it, loader and audit read it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+from data_governance.control_totals import ControlTotals
+from infrastructure.errors import PlatformError
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedFile:
+    """A file of a run. size in bytes; partition_date: the event date, or the arrival date of quarantine."""
+
+    key: str
+    size: int
+    records: int
+    partition_date: date
+
+
+_is_plain = re.compile(r"[A-Za-z0-9_.-]{1,64}").fullmatch  # such names go into SQL
+
+# Kind of file -> the partition that its date stands for.
+PARTITIONS = {"curated": "event_date", "fraud_alerts": "event_date", "quarantine": "arrival_date"}
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """A finished run. control_totals: by hop (landed, redelivered, duplicate, quarantined, curated)."""
+
+    run_id: str
+    created_at: datetime
+    curated: tuple[PublishedFile, ...]
+    fraud_alerts: tuple[PublishedFile, ...]
+    quarantined_by_reason: Mapping[str, int]
+    quarantine: tuple[PublishedFile, ...] = ()
+    control_totals: Mapping[str, ControlTotals] = field(default_factory=dict)
+    raw_objects: int = 0
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        """Curated records, by the run's own count."""
+        return sum(file.records for file in self.curated)
+
+    def to_json(self) -> bytes:
+        """Its stored form."""
+        document = {
+            "run_id": self.run_id,
+            "created_at": self.created_at.isoformat(),
+            "raw_objects": self.raw_objects,
+            **{kind: {"files": _rows(getattr(self, kind), name)} for kind, name in PARTITIONS.items()},
+            "control_totals": {hop: totals.rows() for hop, totals in self.control_totals.items()},
+            "quarantined_by_reason": dict(self.quarantined_by_reason),
+            "versions": dict(self.versions),
+        }
+        return json.dumps(document, indent=1).encode()
+
+    @classmethod
+    def from_json(cls, body: bytes, where: str) -> RunResult:
+        """What to_json wrote. where names it in errors."""
+        try:
+            document = json.loads(body)
+            for name in (document["run_id"], *document["quarantined_by_reason"]):
+                if not _is_plain(name):
+                    raise ValueError("not a plain name")
+            return cls(
+                run_id=document["run_id"],
+                created_at=datetime.fromisoformat(document["created_at"]),
+                **{kind: _files(document[kind]["files"], name) for kind, name in PARTITIONS.items()},
+                quarantined_by_reason=dict(document["quarantined_by_reason"]),
+                control_totals={hop: ControlTotals.from_rows(rows) for hop, rows in document["control_totals"].items()},
+                raw_objects=document["raw_objects"],
+                versions=document["versions"],
+            )
+        except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+            raise PlatformError(
+                where, f"is no result of a run ({type(error).__name__}: {error})", "Run the ETL job again; it writes it"
+            ) from None
+
+
+def _rows(files: tuple[PublishedFile, ...], partition: str) -> list[dict[str, Any]]:
+    return [
+        {"key": file.key, "size": file.size, "records": file.records, partition: file.partition_date.isoformat()}
+        for file in files
+    ]
+
+
+def _files(rows: list[dict[str, Any]], partition: str) -> tuple[PublishedFile, ...]:
+    return tuple(
+        PublishedFile(row["key"], int(row["size"]), int(row["records"]), date.fromisoformat(row[partition]))
+        for row in rows
+    )

@@ -1,0 +1,190 @@
+"""Puts corrected quarantine records into raw again, once.
+
+A corrected record is a line of the landed schema that keeps the position of the quarantined one (stream_incarnation,
+shard_id, sequence_number, sub_sequence_number): that says which record it replaces. Such lines lie as NDJSON, plain
+or .gz, under a prefix of the quarantine bucket, e.g. corrected/2026-03-02/. The next ETL run takes them up.
+
+A position that was replayed once is not replayed again, whatever stands in the file. A record whose card number was
+bad can't be corrected here, because its token could not be made: it comes again through the stream.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from data_catalog.lake_layout import (
+    QUARANTINE_PREFIX,
+    REPLAY_CONTROL_PREFIX,
+    Batch,
+)
+from data_catalog.transaction_contract import POSITION
+from data_governance.control_totals import ControlKey, ControlTotals
+from data_ingestion.corrected_records import Corrected, Position, Record, parse
+from infrastructure.aws import s3_objects
+from infrastructure.errors import PlatformError
+
+_SHARD = "shardId-000000000000"  # a replay has one
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayObject:
+    """What a replay writes: the raw object and its control object."""
+
+    raw_key: str
+    raw_body: bytes
+    control_key: str
+    control_body: bytes
+
+
+@dataclass(slots=True)
+class ReplayReport:
+    """How many lines were read, put into raw, and left alone: as equals of another line, or replayed before."""
+
+    read: int = 0
+    replayed: int = 0
+    repeated: int = 0
+    replayed_before: int = 0
+    totals: ControlTotals = field(default_factory=ControlTotals)
+
+
+def build(corrected: list[Corrected], now: datetime) -> ReplayObject:
+    """The objects of a replay at that time. The control object's name derives from the content.
+
+    The raw object lies in the partition of the replay, not of the record's first arrival: the ETL takes partitions
+    older than the stream's retention for complete.
+
+    Every row gets a position of its own, under an incarnation "replay-…" that sorts after the streams'; the control
+    object tells which position each one replaces.
+    """
+    ordered = sorted(corrected, key=lambda one: one.position)
+    content = "\n".join(json.dumps(one.record, sort_keys=True) for one in ordered)
+    incarnation = f"replay-{hashlib.sha256(content.encode()).hexdigest()[:16]}"
+    rows: list[Record] = []
+    totals = ControlTotals()
+    for number, one in enumerate(ordered, 1):
+        own = Position(incarnation, _SHARD, str(number), 0)
+        rows.append(one.record | dict(zip(POSITION, own, strict=True)))
+        totals.add(*counted_as(one.record))
+    batch = Batch(incarnation, _SHARD, 1, len(rows))
+    raw_key = batch.raw_key(now)
+    control = {
+        "stream_incarnation": incarnation,
+        "shard_id": _SHARD,
+        "first_sequence_number": "1",
+        "last_sequence_number": str(len(rows)),
+        "records": len(rows),
+        "streamed": [],
+        "landed": totals.rows(),
+        "quarantined": [],
+        "replay_of": [list(one.position) for one in ordered],
+        "raw_key": raw_key,
+    }
+    body = "".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n" for row in rows)
+    return ReplayObject(
+        raw_key=raw_key,
+        raw_body=gzip.compress(body.encode(), mtime=0),
+        control_key=batch.replay_control_key(),
+        control_body=json.dumps(control).encode(),
+    )
+
+
+def counted_as(record: Record) -> tuple[ControlKey, Decimal]:
+    """What a corrected record counts for."""
+    return ControlKey(record["currency"], record["credit_debit_indicator"]), Decimal(record["amount"])
+
+
+def _distinct(corrected: list[Corrected]) -> dict[Position, Corrected]:
+    """Each position's record: a record that was quarantined twice may be corrected twice, in the same way."""
+    found: dict[Position, Corrected] = {}
+    for one in corrected:
+        first = found.setdefault(one.position, one)
+        if first.record != one.record:
+            raise PlatformError(
+                one.where, f"corrects the record of {first.where} in another way", "Leave one of the two lines"
+            )
+    return found
+
+
+class Replay:
+    """Reads corrected records below a prefix of the quarantine bucket and puts them into raw."""
+
+    def __init__(self, s3: Any, raw_bucket: str, quarantine_bucket: str) -> None:
+        self._s3 = s3
+        self._raw = raw_bucket
+        self._quarantine = quarantine_bucket
+
+    def run(self, prefix: str) -> ReplayReport:
+        """Replay all that lies under the prefix and was not replayed before.
+
+        Raises PlatformError where nothing lies there, a line is no landed row, a position was never quarantined, or
+        two lines correct the same record differently; nothing is written then.
+        """
+        corrected = [one for key, lines in self._lines(self._keys(prefix)) for one in parse(key, lines)]
+        if not corrected:
+            raise PlatformError(
+                f"s3://{self._quarantine}/{prefix}",
+                "holds no corrected records",
+                "Put corrected lines of the landed schema there and name that prefix with --from",
+            )
+        distinct = _distinct(corrected)
+        quarantined = self._quarantined_positions(prefix)
+        for one in distinct.values():
+            if one.position not in quarantined:
+                raise PlatformError(
+                    one.where, "names a position that is not in quarantine", "Keep the position fields as quarantined"
+                )
+        before = self._replayed_before()
+        todo = {position: one for position, one in distinct.items() if position not in before}
+        report = ReplayReport(
+            read=len(corrected),
+            repeated=len(corrected) - len(distinct),
+            replayed_before=len(distinct) - len(todo),
+        )
+        if todo:
+            written = build(list(todo.values()), datetime.now(UTC))
+            # Control first: interrupted in between, the next replay finds it without its raw object and begins anew.
+            self._s3.put_object(Bucket=self._raw, Key=written.control_key, Body=written.control_body)
+            self._s3.put_object(Bucket=self._raw, Key=written.raw_key, Body=written.raw_body)
+            report.replayed = len(todo)
+            for one in todo.values():
+                report.totals.add(*counted_as(one.record))
+        return report
+
+    def _replayed_before(self) -> set[Position]:
+        """Positions that a replay's raw object replaces. The control object of an interrupted replay is removed."""
+        found: set[Position] = set()
+        controls = list(s3_objects.keys(self._s3, self._raw, REPLAY_CONTROL_PREFIX))
+        for key, body in s3_objects.bodies(self._s3, self._raw, controls):
+            control = json.loads(body)
+            if control["raw_key"] in s3_objects.keys(self._s3, self._raw, control["raw_key"]):
+                found.update(Position(*position) for position in control["replay_of"])
+            else:
+                self._s3.delete_object(Bucket=self._raw, Key=key)
+        return found
+
+    def _quarantined_positions(self, corrected_prefix: str) -> set[Position]:
+        found: set[Position] = set()
+        keys = (key for key in self._keys(QUARANTINE_PREFIX) if not key.startswith(corrected_prefix))
+        for _, lines in self._lines(keys):
+            for line in lines:
+                row = json.loads(line)
+                found.add(Position(*(row[name] for name in POSITION)))
+        return found
+
+    def _keys(self, prefix: str) -> Iterator[str]:
+        return s3_objects.keys(self._s3, self._quarantine, prefix)
+
+    def _lines(self, keys: Iterable[str]) -> Iterator[tuple[str, list[bytes]]]:
+        """Key and lines of objects of the quarantine bucket."""
+        for key, body in s3_objects.bodies(self._s3, self._quarantine, keys):
+            try:
+                yield key, (gzip.decompress(body) if key.endswith(".gz") else body).splitlines()
+            except (OSError, EOFError):
+                raise PlatformError(key, "is no readable gzip", "Write it again, plain or .gz") from None

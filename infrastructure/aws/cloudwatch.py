@@ -1,0 +1,111 @@
+"""What a CloudWatch alarm is to the planner."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from infrastructure.aws.tags import tag_dict, tag_list
+from infrastructure.planning.aws_errors import is_not_found
+from infrastructure.planning.resource import DeletionPending, Properties, Resource
+
+# PutMetricAlarm's own parameters; an alarm has either Metrics (math over several) or the single metric's.
+_PARAMETERS = (
+    "AlarmDescription",
+    "ActionsEnabled",
+    "AlarmActions",
+    "OKActions",
+    "Namespace",
+    "MetricName",
+    "Dimensions",
+    "Statistic",
+    "Period",
+    "Metrics",
+    "EvaluationPeriods",
+    "DatapointsToAlarm",
+    "Threshold",
+    "ComparisonOperator",
+    "TreatMissingData",
+)
+
+
+@dataclass(kw_only=True, eq=False)
+class Alarm(Resource):
+    """A metric alarm. Its state is no property: what is compared is how it is set up."""
+
+    type: ClassVar[str] = "AWS::CloudWatch::Alarm"
+    unordered: ClassVar[frozenset[str]] = frozenset({"AlarmActions", "OKActions", "Dimensions", "Metrics"})
+
+    def read(self) -> Properties | None:
+        found = self._cloudwatch.describe_alarms(AlarmNames=[self.name], AlarmTypes=["MetricAlarm"])["MetricAlarms"]
+        if not found:
+            return None
+        alarm, arn = found[0], found[0]["AlarmArn"]
+        tags = self._cloudwatch.list_tags_for_resource(ResourceARN=arn)["Tags"]
+        return {name: alarm.get(name) for name in _PARAMETERS} | {
+            "Metrics": [_as_put(query) for query in alarm.get("Metrics", [])] or None,
+            "Tags": tag_dict(tags),
+            "Arn": arn,
+        }
+
+    def create(self, properties: Properties) -> None:
+        self._put(properties, Tags=tag_list(properties["Tags"]))
+
+    def update(self, changed: frozenset[str], properties: Properties) -> None:
+        if changed - {"Tags"}:
+            self._put(properties)  # Tags of an alarm that exists are ignored here
+        if "Tags" in changed:
+            arn = self._cloudwatch.describe_alarms(AlarmNames=[self.name])["MetricAlarms"][0]["AlarmArn"]
+            self._cloudwatch.tag_resource(ResourceARN=arn, Tags=tag_list(properties["Tags"]))
+
+    def delete(self) -> DeletionPending | None:
+        self._cloudwatch.delete_alarms(AlarmNames=[self.name])  # one that is gone is no error
+        return None
+
+    @property
+    def _cloudwatch(self) -> Any:
+        return self.clients("cloudwatch")
+
+    def _put(self, properties: Properties, **options: Any) -> None:
+        parameters = {name: properties[name] for name in _PARAMETERS if properties.get(name) is not None}
+        self._cloudwatch.put_metric_alarm(AlarmName=self.name, **parameters, **options)
+
+
+def _as_put(query: dict[str, Any]) -> dict[str, Any]:
+    """A metric query without what CloudWatch adds."""
+    return {name: value for name, value in query.items() if value not in (None, "", [])}
+
+
+@dataclass(kw_only=True, eq=False)
+class Dashboard(Resource):
+    """A CloudWatch dashboard."""
+
+    type: ClassVar[str] = "AWS::CloudWatch::Dashboard"
+
+    def read(self) -> Properties | None:
+        try:
+            found = self._cloudwatch.get_dashboard(DashboardName=self.name)
+        except self._cloudwatch.exceptions.ClientError as error:
+            if is_not_found(error):
+                return None
+            raise
+        return {"DashboardBody": json.loads(found["DashboardBody"])}
+
+    def create(self, properties: Properties) -> None:
+        self._cloudwatch.put_dashboard(DashboardName=self.name, DashboardBody=json.dumps(properties["DashboardBody"]))
+
+    def update(self, changed: frozenset[str], properties: Properties) -> None:
+        self.create(properties)
+
+    def delete(self) -> DeletionPending | None:
+        try:
+            self._cloudwatch.delete_dashboards(DashboardNames=[self.name])
+        except self._cloudwatch.exceptions.ClientError as error:
+            if not is_not_found(error):
+                raise
+        return None
+
+    @property
+    def _cloudwatch(self) -> Any:
+        return self.clients("cloudwatch")

@@ -1,0 +1,164 @@
+"""What an IAM role, and a policy added to one, are to the planner."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from infrastructure.aws.tags import tag_dict, tag_list
+from infrastructure.planning.aws_errors import is_not_found
+from infrastructure.planning.resource import DeletionPending, Properties, Resource
+
+
+@dataclass(kw_only=True, eq=False)
+class Role(Resource):
+    """An IAM role with one inline policy of its own name.
+
+    added_policies: names of the inline policies that other resources (RolePolicy) put on it. Any further policy that
+    somebody attached is drift: it is shown under OtherPolicies and taken off.
+    """
+
+    type: ClassVar[str] = "AWS::IAM::Role"
+    policies: ClassVar[frozenset[str]] = frozenset({"AssumeRolePolicyDocument", "PolicyDocument"})
+    unordered: ClassVar[frozenset[str]] = frozenset({"OtherPolicies"})
+
+    added_policies: tuple[str, ...] = ()
+
+    def read(self) -> Properties | None:
+        try:
+            role = self._iam.get_role(RoleName=self.name)["Role"]
+        except self._iam.exceptions.NoSuchEntityException:
+            return None
+        return {
+            "Description": role.get("Description"),
+            "AssumeRolePolicyDocument": role["AssumeRolePolicyDocument"],
+            "PolicyDocument": self._own_policy(),
+            "OtherPolicies": [*self._attached(), *self._foreign_inline()],
+            "PermissionsBoundary": role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn"),
+            "MaxSessionDuration": role.get("MaxSessionDuration"),
+            "Tags": tag_dict(role.get("Tags", [])),
+            "Arn": role["Arn"],
+            "RoleId": role["RoleId"],
+        }
+
+    def create(self, properties: Properties) -> None:
+        boundary = properties["PermissionsBoundary"]
+        self._iam.create_role(
+            RoleName=self.name,
+            AssumeRolePolicyDocument=json.dumps(properties["AssumeRolePolicyDocument"]),
+            Description=properties["Description"],
+            MaxSessionDuration=properties["MaxSessionDuration"],
+            Tags=tag_list(properties["Tags"]),
+            **({"PermissionsBoundary": boundary} if boundary else {}),
+        )
+
+    def update(self, changed: frozenset[str], properties: Properties) -> None:
+        iam, name = self._iam, self.name
+        # What bounds and removes rights comes before what gives them.
+        self.write_each(
+            changed,
+            properties,
+            {
+                "PermissionsBoundary": self._bound,
+                "OtherPolicies": lambda _: self._take_off_others(),
+                "AssumeRolePolicyDocument": lambda value: iam.update_assume_role_policy(
+                    RoleName=name, PolicyDocument=json.dumps(value)
+                ),
+                "PolicyDocument": lambda value: iam.put_role_policy(
+                    RoleName=name, PolicyName=name, PolicyDocument=json.dumps(value)
+                ),
+                "Description": lambda _: self._describe(properties),
+                "MaxSessionDuration": lambda _: self._describe(properties),
+                "Tags": lambda value: iam.tag_role(RoleName=name, Tags=tag_list(value)),
+            },
+        )
+
+    def delete(self) -> DeletionPending | None:
+        try:
+            self._take_off_others()
+            for policy in self._inline():
+                self._iam.delete_role_policy(RoleName=self.name, PolicyName=policy)
+            self._iam.delete_role(RoleName=self.name)
+        except self._iam.exceptions.NoSuchEntityException:
+            return None
+        return None
+
+    @property
+    def _iam(self) -> Any:
+        return self.clients("iam")
+
+    def _own_policy(self) -> Any:
+        try:
+            return self._iam.get_role_policy(RoleName=self.name, PolicyName=self.name)["PolicyDocument"]
+        except self._iam.exceptions.NoSuchEntityException:
+            return None
+
+    def _inline(self) -> list[str]:
+        pages = self._iam.get_paginator("list_role_policies").paginate(RoleName=self.name)
+        return [name for page in pages for name in page["PolicyNames"]]
+
+    def _foreign_inline(self) -> list[str]:
+        return [name for name in self._inline() if name not in (self.name, *self.added_policies)]
+
+    def _attached(self) -> list[str]:
+        pages = self._iam.get_paginator("list_attached_role_policies").paginate(RoleName=self.name)
+        return [policy["PolicyArn"] for page in pages for policy in page["AttachedPolicies"]]
+
+    def _take_off_others(self) -> None:
+        for arn in self._attached():
+            self._iam.detach_role_policy(RoleName=self.name, PolicyArn=arn)
+        for name in self._foreign_inline():
+            self._iam.delete_role_policy(RoleName=self.name, PolicyName=name)
+
+    def _bound(self, arn: str | None) -> None:
+        if arn:
+            self._iam.put_role_permissions_boundary(RoleName=self.name, PermissionsBoundary=arn)
+        else:
+            self._iam.delete_role_permissions_boundary(RoleName=self.name)
+
+    def _describe(self, properties: Properties) -> None:
+        self._iam.update_role(
+            RoleName=self.name,
+            Description=properties["Description"],
+            MaxSessionDuration=properties["MaxSessionDuration"],
+        )
+
+
+@dataclass(kw_only=True, eq=False)
+class RolePolicy(Resource):
+    """A further inline policy on a role, for rights that only some environments need. name: "role/policy"."""
+
+    type: ClassVar[str] = "AWS::IAM::RolePolicy"
+    policies: ClassVar[frozenset[str]] = frozenset({"PolicyDocument"})
+
+    def read(self) -> Properties | None:
+        role, policy = self._names
+        try:
+            found = self.clients("iam").get_role_policy(RoleName=role, PolicyName=policy)
+        except self.clients("iam").exceptions.NoSuchEntityException:
+            return None
+        return {"PolicyDocument": found["PolicyDocument"]}
+
+    def create(self, properties: Properties) -> None:
+        role, policy = self._names
+        self.clients("iam").put_role_policy(
+            RoleName=role, PolicyName=policy, PolicyDocument=json.dumps(properties["PolicyDocument"])
+        )
+
+    def update(self, changed: frozenset[str], properties: Properties) -> None:
+        self.create(properties)
+
+    def delete(self) -> DeletionPending | None:
+        role, policy = self._names
+        try:
+            self.clients("iam").delete_role_policy(RoleName=role, PolicyName=policy)
+        except self.clients("iam").exceptions.ClientError as error:
+            if not is_not_found(error):
+                raise
+        return None
+
+    @property
+    def _names(self) -> tuple[str, str]:
+        role, _, policy = self.name.partition("/")
+        return role, policy

@@ -1,0 +1,250 @@
+"""What a Lambda function and its event source mapping are to the planner."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from infrastructure.errors import PlatformError
+from infrastructure.planning.aws_errors import error_code, is_not_found
+from infrastructure.planning.resource import DeletionPending, Properties, Resource
+from infrastructure.planning.waiting import retry_while, wait_until
+
+_SETTLE_SECONDS = 300
+_ROLE_SECONDS = 60  # IAM tells its new roles and policies to the regions within seconds, seldom a minute
+_NEW_ROLE_MESSAGES = (
+    "cannot be assumed",
+    "ensure the role can perform",
+    "does not have permission",
+    "KMS key is invalid",
+)
+_CONFIGURATION = (
+    "Runtime",
+    "Handler",
+    "Role",
+    "Description",
+    "MemorySize",
+    "Timeout",
+    "Environment",
+    "KMSKeyArn",
+    "TracingConfig",
+)
+
+
+def code_sha256(zip_bytes: bytes) -> str:
+    """The hash by which Lambda knows a zip."""
+    return base64.b64encode(hashlib.sha256(zip_bytes).digest()).decode("ascii")
+
+
+def _is_new_role(error: Exception) -> bool:
+    return error_code(error) == "InvalidParameterValueException" and any(
+        message in str(error) for message in _NEW_ROLE_MESSAGES
+    )
+
+
+@dataclass(kw_only=True, eq=False)
+class Function(Resource):
+    """A Lambda function from a zip. The zip's hash is a property, so a new build is a change.
+
+    zip_bytes: gives the code; called only when the function is made or its code changes.
+    """
+
+    type: ClassVar[str] = "AWS::Lambda::Function"
+    unordered: ClassVar[frozenset[str]] = frozenset({"Architectures"})
+
+    zip_bytes: Callable[[], bytes]
+
+    def read(self) -> Properties | None:
+        try:
+            found = self._lambda.get_function(FunctionName=self.name)
+        except self._lambda.exceptions.ResourceNotFoundException:
+            return None
+        configuration = found["Configuration"]
+        return {name: configuration.get(name) for name in _CONFIGURATION if name != "TracingConfig"} | {
+            "Environment": configuration.get("Environment", {}).get("Variables", {}),
+            "TracingConfig": configuration.get("TracingConfig", {}).get("Mode"),
+            "Architectures": configuration.get("Architectures"),
+            "CodeSha256": configuration["CodeSha256"],
+            "ReservedConcurrentExecutions": found.get("Concurrency", {}).get("ReservedConcurrentExecutions"),
+            "Tags": found.get("Tags", {}),
+            "Arn": configuration["FunctionArn"],
+        }
+
+    def create(self, properties: Properties) -> None:
+        retry_while(
+            _is_new_role,
+            lambda: self._lambda.create_function(
+                FunctionName=self.name,
+                PackageType="Zip",
+                Code={"ZipFile": self.zip_bytes()},
+                Architectures=properties["Architectures"],
+                Tags=properties["Tags"],
+                **_configuration(properties),
+            ),
+            _ROLE_SECONDS,
+        )
+        self._wait("State", "Active")
+
+    def update(self, changed: frozenset[str], properties: Properties) -> None:
+        if changed & set(_CONFIGURATION):
+            retry_while(
+                _is_new_role,
+                lambda: self._lambda.update_function_configuration(
+                    FunctionName=self.name, **_configuration(properties)
+                ),
+                _ROLE_SECONDS,
+            )
+            self._wait("LastUpdateStatus", "Successful")
+        if changed & {"CodeSha256", "Architectures"}:
+            self._lambda.update_function_code(
+                FunctionName=self.name, ZipFile=self.zip_bytes(), Architectures=properties["Architectures"]
+            )
+            self._wait("LastUpdateStatus", "Successful")
+        if "ReservedConcurrentExecutions" in changed:
+            self._reserve(properties["ReservedConcurrentExecutions"])
+        if "Tags" in changed:
+            arn = self._lambda.get_function_configuration(FunctionName=self.name)["FunctionArn"]
+            self._lambda.tag_resource(Resource=arn, Tags=properties["Tags"])
+
+    def delete(self) -> DeletionPending | None:
+        try:
+            self._lambda.delete_function(FunctionName=self.name)
+        except self._lambda.exceptions.ResourceNotFoundException:
+            return None
+        return None
+
+    @property
+    def _lambda(self) -> Any:
+        return self.clients("lambda")
+
+    def _reserve(self, executions: int | None) -> None:
+        if executions is None:
+            self._lambda.delete_function_concurrency(FunctionName=self.name)
+        else:
+            self._lambda.put_function_concurrency(FunctionName=self.name, ReservedConcurrentExecutions=executions)
+
+    def _wait(self, field_name: str, value: str) -> None:
+        def settled() -> bool:
+            found = self._lambda.get_function_configuration(FunctionName=self.name)
+            if found.get(field_name) == "Failed":
+                reason = str(found.get(f"{field_name}Reason") or "no reason given").rstrip(".")
+                raise PlatformError(
+                    f"function {self.name}", f"has failed: {reason}", "Mend that, delete the function and apply again."
+                )
+            return bool(found.get(field_name) == value)
+
+        wait_until(settled, f"function {self.name}", _SETTLE_SECONDS)
+
+
+def _configuration(properties: Properties) -> dict[str, Any]:
+    plain = {name: properties[name] for name in _CONFIGURATION}
+    return plain | {
+        "Environment": {"Variables": properties["Environment"]},
+        "TracingConfig": {"Mode": properties["TracingConfig"]},
+    }
+
+
+_MAPPING = (
+    "BatchSize",
+    "MaximumBatchingWindowInSeconds",
+    "ParallelizationFactor",
+    "BisectBatchOnFunctionError",
+    "MaximumRetryAttempts",
+    "MaximumRecordAgeInSeconds",
+    "FunctionResponseTypes",
+    "DestinationConfig",
+)
+
+
+@dataclass(kw_only=True, eq=False)
+class EventSourceMapping(Resource):
+    """The poller that hands a stream's batches to a function. Known by both names; its Uuid is an output."""
+
+    type: ClassVar[str] = "AWS::Lambda::EventSourceMapping"
+    immutable: ClassVar[frozenset[str]] = frozenset({"StartingPosition"})
+
+    function_name: str
+    stream_arn: str
+
+    def read(self) -> Properties | None:
+        found = self._find()
+        if found is None or found["State"] == "Deleting":
+            return None
+        arn = found.get("EventSourceMappingArn", "")
+        return {name: found.get(name) for name in _MAPPING} | {
+            "StartingPosition": found.get("StartingPosition"),
+            "DestinationConfig": {"OnFailure": found.get("DestinationConfig", {}).get("OnFailure", {})},
+            "Enabled": found["State"] in ("Enabled", "Enabling", "Creating", "Updating"),
+            "Tags": self.readable(lambda: self._lambda.list_tags(Resource=arn)["Tags"]),
+            "Uuid": found["UUID"],
+            "Arn": arn,
+        }
+
+    def create(self, properties: Properties) -> None:
+        self._wait_until_gone()  # one of the same stream and function may be on its way out
+        retry_while(
+            _is_new_role,
+            lambda: self._lambda.create_event_source_mapping(
+                FunctionName=self.function_name,
+                EventSourceArn=self.stream_arn,
+                StartingPosition=properties["StartingPosition"],
+                Enabled=properties["Enabled"],
+                Tags=properties["Tags"],
+                **{name: properties[name] for name in _MAPPING},
+            ),
+            _ROLE_SECONDS,
+        )
+        self._wait()
+
+    def update(self, changed: frozenset[str], properties: Properties) -> None:
+        found = self._find() or {}
+        if changed - {"Tags"}:
+            self._wait()
+            self._lambda.update_event_source_mapping(
+                UUID=found["UUID"],
+                FunctionName=self.function_name,
+                Enabled=properties["Enabled"],
+                **{name: properties[name] for name in _MAPPING},
+            )
+            self._wait()
+        if "Tags" in changed:
+            self._lambda.tag_resource(Resource=found["EventSourceMappingArn"], Tags=properties["Tags"])
+
+    def delete(self) -> DeletionPending | None:
+        found = self._find()
+        if found is None:
+            return None
+        try:
+            self._lambda.delete_event_source_mapping(UUID=found["UUID"])
+        except self._lambda.exceptions.ClientError as error:
+            if not is_not_found(error):
+                raise
+        self._wait_until_gone()
+        return None
+
+    @property
+    def _lambda(self) -> Any:
+        return self.clients("lambda")
+
+    def _find(self) -> dict[str, Any] | None:
+        pages = self._lambda.get_paginator("list_event_source_mappings").paginate(
+            FunctionName=self.function_name, EventSourceArn=self.stream_arn
+        )
+        try:
+            found: list[dict[str, Any]] = [mapping for page in pages for mapping in page["EventSourceMappings"]]
+        except self._lambda.exceptions.ResourceNotFoundException:
+            return None  # no such function
+        return next((mapping for mapping in found if mapping["State"] != "Deleting"), found[0] if found else None)
+
+    def _wait(self) -> None:
+        wait_until(
+            lambda: (self._find() or {}).get("State") in ("Enabled", "Disabled"),
+            f"event source mapping {self.name}",
+            _SETTLE_SECONDS,
+        )
+
+    def _wait_until_gone(self) -> None:
+        wait_until(lambda: self._find() is None, f"event source mapping {self.name}", _SETTLE_SECONDS)

@@ -1,0 +1,132 @@
+"""What a log group and a metric filter of CloudWatch Logs are to the planner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from infrastructure.planning.aws_errors import error_code
+from infrastructure.planning.resource import DeletionPending, Properties, Resource
+from infrastructure.planning.waiting import retry_while
+
+_KEY_SECONDS = 30  # a new key's policy reaches CloudWatch Logs within seconds
+
+
+def _is_new_key(error: Exception) -> bool:
+    return error_code(error) == "InvalidParameterException" and "KMS key" in str(error)
+
+
+@dataclass(kw_only=True, eq=False)
+class LogGroup(Resource):
+    """A log group."""
+
+    type: ClassVar[str] = "AWS::Logs::LogGroup"
+
+    def read(self) -> Properties | None:
+        found = self._describe()
+        if found is None:
+            return None
+        arn = found["arn"].removesuffix(":*")
+        return {
+            "RetentionInDays": found.get("retentionInDays"),
+            "KmsKeyId": found.get("kmsKeyId"),
+            "Tags": self.readable(lambda: self._logs.list_tags_for_resource(resourceArn=arn)["tags"]),
+            "Arn": arn,
+        }
+
+    def create(self, properties: Properties) -> None:
+        retry_while(
+            _is_new_key,
+            lambda: self._logs.create_log_group(
+                logGroupName=self.name, kmsKeyId=properties["KmsKeyId"], tags=properties["Tags"]
+            ),
+            _KEY_SECONDS,
+        )
+
+    def update(self, changed: frozenset[str], properties: Properties) -> None:
+        logs = self._logs
+        self.write_each(
+            changed,
+            properties,
+            {
+                "RetentionInDays": lambda days: logs.put_retention_policy(logGroupName=self.name, retentionInDays=days),
+                "KmsKeyId": lambda key: logs.associate_kms_key(logGroupName=self.name, kmsKeyId=key),
+                "Tags": self._tag,
+            },
+        )
+
+    def delete(self) -> DeletionPending | None:
+        try:
+            self._logs.delete_log_group(logGroupName=self.name)
+        except self._logs.exceptions.ResourceNotFoundException:
+            return None
+        return None
+
+    @property
+    def _logs(self) -> Any:
+        return self.clients("logs")
+
+    def _describe(self) -> dict[str, Any] | None:
+        for page in self._logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=self.name):
+            for group in page["logGroups"]:
+                if group["logGroupName"] == self.name:
+                    found: dict[str, Any] = group
+                    return found
+        return None
+
+    def _tag(self, tags: dict[str, str]) -> None:
+        found = self._describe() or {}
+        self._logs.tag_resource(resourceArn=found["arn"].removesuffix(":*"), tags=tags)
+
+
+@dataclass(kw_only=True, eq=False)
+class MetricFilter(Resource):
+    """A CloudWatch Logs metric filter with one metric, by 1 a matching line."""
+
+    type: ClassVar[str] = "AWS::Logs::MetricFilter"
+
+    log_group: str
+
+    def read(self) -> Properties | None:
+        logs = self.clients("logs")
+        try:
+            found = logs.describe_metric_filters(logGroupName=self.log_group, filterNamePrefix=self.name)
+        except logs.exceptions.ResourceNotFoundException:
+            return None
+        for each in found["metricFilters"]:
+            if each["filterName"] == self.name:
+                metric = each["metricTransformations"][0]
+                return {
+                    "FilterPattern": each.get("filterPattern"),
+                    "MetricNamespace": metric["metricNamespace"],
+                    "MetricName": metric["metricName"],
+                    "MetricValue": metric["metricValue"],
+                }
+        return None
+
+    def create(self, properties: Properties) -> None:
+        self.clients("logs").put_metric_filter(
+            logGroupName=self.log_group,
+            filterName=self.name,
+            filterPattern=properties["FilterPattern"],
+            metricTransformations=[_transformation(properties)],
+        )
+
+    def update(self, changed: frozenset[str], properties: Properties) -> None:
+        self.create(properties)
+
+    def delete(self) -> DeletionPending | None:
+        logs = self.clients("logs")
+        try:
+            logs.delete_metric_filter(logGroupName=self.log_group, filterName=self.name)
+        except logs.exceptions.ResourceNotFoundException:
+            return None
+        return None
+
+
+def _transformation(properties: Properties) -> dict[str, Any]:
+    return {
+        "metricNamespace": properties["MetricNamespace"],
+        "metricName": properties["MetricName"],
+        "metricValue": properties["MetricValue"],
+    }

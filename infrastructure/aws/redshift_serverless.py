@@ -1,0 +1,247 @@
+"""What a Redshift Serverless namespace (data, users, keys) and workgroup (compute, network) are to the planner."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from infrastructure.errors import PlatformError
+from infrastructure.planning.aws_errors import error_code
+from infrastructure.planning.resource import DeletionPending, Properties, Resource
+from infrastructure.planning.waiting import retry_while, wait_until
+
+_SETTLE_SECONDS = 1800  # a new workgroup takes minutes, a new key on a full namespace longer
+_ROLE_SECONDS = 60
+_BUSY_SECONDS = 600
+# The service gives a namespace's roles as text: "IamRole(applyStatus=in-sync, iamRoleArn=arn:aws:iam::1:role/x)".
+_ROLE_ARN = re.compile(r"arn:[^,)\s]+")
+_KEY_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|mrk-[0-9a-f]{32}")
+
+
+def _tags(tags: dict[str, str]) -> list[dict[str, str]]:
+    return [{"key": key, "value": value} for key, value in tags.items()]
+
+
+@dataclass(kw_only=True, eq=False)
+class _ServerlessResource(Resource):
+    """What both have in common: tags by ARN, and one change at a time, each waited for."""
+
+    @property
+    def _redshift(self) -> Any:
+        return self.clients("redshift-serverless")
+
+    def _get(self) -> dict[str, Any] | None:
+        raise NotImplementedError
+
+    def _read_tags(self, arn: str) -> dict[str, str]:
+        found = self._redshift.list_tags_for_resource(resourceArn=arn)["tags"]
+        return {tag["key"]: tag["value"] for tag in found}
+
+    def _tag(self, arn: str, tags: dict[str, str]) -> None:
+        self._redshift.tag_resource(resourceArn=arn, tags=_tags(tags))
+
+    def _changing(self, call: Callable[[], object]) -> None:
+        """One change. The service takes the next one only when the last is done, and says so with a conflict."""
+        retry_while(lambda error: error_code(error) == "ConflictException", call, _BUSY_SECONDS)
+        self._wait()
+
+    def _wait(self) -> None:
+        wait_until(self._is_available, f"{self.type} {self.name}", _SETTLE_SECONDS)
+
+    def _is_available(self) -> bool:
+        """Raises PlatformError where it never will be: somebody removes it, or the service gave up on it."""
+        status = (self._get() or {}).get("status", "")
+        if status == "DELETING" or "FAILED" in status:
+            raise PlatformError(
+                f"{self.type} {self.name}", f"is {status}", "See its events in the console, then apply again."
+            )
+        return bool(status == "AVAILABLE")
+
+    def _removing(self, call: Callable[[], object]) -> None:
+        try:
+            retry_while(lambda error: error_code(error) == "ConflictException", call, _BUSY_SECONDS)
+        except self._redshift.exceptions.ResourceNotFoundException:
+            return
+        wait_until(lambda: self._get() is None, f"{self.type} {self.name}", _SETTLE_SECONDS)
+
+
+@dataclass(kw_only=True, eq=False)
+class Namespace(_ServerlessResource):
+    """A namespace. Its outputs: Arn, Id, AdminSecretArn (of the admin's password, which Secrets Manager rotates)."""
+
+    type: ClassVar[str] = "AWS::RedshiftServerless::Namespace"
+    immutable: ClassVar[frozenset[str]] = frozenset({"dbName", "adminUsername"})
+    unordered: ClassVar[frozenset[str]] = frozenset({"iamRoles", "logExports"})
+
+    def read(self) -> Properties | None:
+        found = self._get()
+        if found is None:
+            return None
+        return {
+            "dbName": found.get("dbName"),
+            "adminUsername": found.get("adminUsername"),
+            "manageAdminPassword": bool(found.get("adminPasswordSecretArn")),
+            "adminPasswordSecretKmsKeyId": _key_arn(found, "adminPasswordSecretKmsKeyId"),
+            "kmsKeyId": _key_arn(found, "kmsKeyId"),
+            "iamRoles": [match.group() for role in found.get("iamRoles", []) for match in _ROLE_ARN.finditer(role)],
+            "defaultIamRoleArn": found.get("defaultIamRoleArn"),
+            "logExports": found.get("logExports", []),
+            "Tags": self._read_tags(found["namespaceArn"]),
+            "Arn": found["namespaceArn"],
+            "Id": found["namespaceId"],
+            "AdminSecretArn": found.get("adminPasswordSecretArn"),
+        }
+
+    def create(self, properties: Properties) -> None:
+        wanted = {name: value for name, value in properties.items() if name != "Tags"}
+        retry_while(
+            lambda error: error_code(error) == "ValidationException" and "role" in str(error).lower(),
+            lambda: self._redshift.create_namespace(namespaceName=self.name, tags=_tags(properties["Tags"]), **wanted),
+            _ROLE_SECONDS,
+        )
+        self._wait()
+
+    def update(self, changed: frozenset[str], properties: Properties) -> None:
+        arn = (self._get() or {})["namespaceArn"]
+
+        def change(*names: str) -> Callable[[Any], None]:
+            wanted = {name: properties[name] for name in names}
+            return lambda _: self._changing(lambda: self._redshift.update_namespace(namespaceName=self.name, **wanted))
+
+        self.write_each(
+            changed,
+            properties,
+            {
+                "kmsKeyId": change("kmsKeyId"),
+                "manageAdminPassword": change("manageAdminPassword", "adminPasswordSecretKmsKeyId"),
+                "adminPasswordSecretKmsKeyId": change("manageAdminPassword", "adminPasswordSecretKmsKeyId"),
+                "iamRoles": change("iamRoles", "defaultIamRoleArn"),
+                "defaultIamRoleArn": change("iamRoles", "defaultIamRoleArn"),
+                "logExports": change("logExports"),
+                "Tags": lambda tags: self._tag(arn, tags),
+            },
+        )
+
+    def delete(self) -> DeletionPending | None:
+        self._removing(lambda: self._redshift.delete_namespace(namespaceName=self.name))
+        return None
+
+    def _get(self) -> dict[str, Any] | None:
+        try:
+            found: dict[str, Any] = self._redshift.get_namespace(namespaceName=self.name)["namespace"]
+        except self._redshift.exceptions.ResourceNotFoundException:
+            return None
+        return found
+
+
+def _key_arn(namespace: dict[str, Any], name: str) -> str | None:
+    """A key as its ARN, also where the service gives its bare id."""
+    key: str | None = namespace.get(name)
+    if key is None or not _KEY_ID.fullmatch(key):
+        return key
+    _, partition, _, region, account, _ = namespace["namespaceArn"].split(":", 5)
+    return f"arn:{partition}:kms:{region}:{account}:key/{key}"
+
+
+@dataclass(kw_only=True, eq=False)
+class Workgroup(_ServerlessResource):
+    """A workgroup. ConfigParameters are compared where they are set here; the service has more of its own."""
+
+    type: ClassVar[str] = "AWS::RedshiftServerless::Workgroup"
+    immutable: ClassVar[frozenset[str]] = frozenset({"namespaceName"})
+    unordered: ClassVar[frozenset[str]] = frozenset({"subnetIds", "securityGroupIds"})
+
+    def read(self) -> Properties | None:
+        found = self._get()
+        if found is None:
+            return None
+        own = self.properties["ConfigParameters"]
+        parameters = {each["parameterKey"]: each["parameterValue"] for each in found.get("configParameters", [])}
+        return {name: found.get(name) for name in self.properties if name not in ("ConfigParameters", "Tags")} | {
+            "ConfigParameters": {name: value for name, value in parameters.items() if name in own},
+            "Tags": self._read_tags(found["workgroupArn"]),
+            "Arn": found["workgroupArn"],
+        }
+
+    def create(self, properties: Properties) -> None:
+        wanted = {name: value for name, value in properties.items() if name not in ("ConfigParameters", "Tags")}
+        self._redshift.create_workgroup(
+            workgroupName=self.name,
+            configParameters=_parameters(properties["ConfigParameters"]),
+            tags=_tags(properties["Tags"]),
+            **wanted,
+        )
+        self._wait()
+
+    def update(self, changed: frozenset[str], properties: Properties) -> None:
+        arn = (self._get() or {})["workgroupArn"]
+
+        def change(name: str) -> Callable[[Any], None]:
+            # UpdateWorkgroup takes one kind of change in a call.
+            return lambda value: self._changing(
+                lambda: self._redshift.update_workgroup(workgroupName=self.name, **{name: value})
+            )
+
+        writers: dict[str, Callable[[Any], object]] = {
+            "publiclyAccessible": change("publiclyAccessible"),
+            "ConfigParameters": lambda value: change("configParameters")(_parameters(value)),
+            **{
+                name: change(name)
+                for name in (
+                    "enhancedVpcRouting",
+                    "subnetIds",
+                    "securityGroupIds",
+                    "port",
+                    "maxCapacity",
+                    "baseCapacity",
+                )
+            },
+            "Tags": lambda tags: self._tag(arn, tags),
+        }
+        self.write_each(changed, properties, writers)
+
+    def delete(self) -> DeletionPending | None:
+        self._removing(lambda: self._redshift.delete_workgroup(workgroupName=self.name))
+        return None
+
+    def _get(self) -> dict[str, Any] | None:
+        try:
+            found: dict[str, Any] = self._redshift.get_workgroup(workgroupName=self.name)["workgroup"]
+        except self._redshift.exceptions.ResourceNotFoundException:
+            return None
+        return found
+
+
+def _parameters(parameters: dict[str, str]) -> list[dict[str, str]]:
+    return [{"parameterKey": key, "parameterValue": value} for key, value in parameters.items()]
+
+
+@dataclass(kw_only=True, eq=False)
+class ExistingWorkgroup(Resource):
+    """A workgroup that the bank has already: looked up for its ARN, never made, changed or removed."""
+
+    type: ClassVar[str] = "AWS::RedshiftServerless::Workgroup"
+
+    def read(self) -> Properties | None:
+        serverless = self.clients("redshift-serverless")
+        try:
+            found = serverless.get_workgroup(workgroupName=self.name)["workgroup"]
+        except serverless.exceptions.ResourceNotFoundException:
+            return None
+        return {"Arn": found["workgroupArn"]}
+
+    def create(self, properties: Properties) -> None:
+        raise PlatformError(
+            f"workgroup {self.name}",
+            "does not exist",
+            "Correct REDSHIFT_WORKGROUP, or leave it empty to have a workgroup made.",
+        )
+
+    def update(self, changed: frozenset[str], properties: Properties) -> None:
+        """There is nothing to change."""
+
+    def delete(self) -> DeletionPending | None:
+        """It is not the platform's."""
+        return None

@@ -1,0 +1,290 @@
+"""What a bucket and a bucket policy are to the planner: how to read, make, change and remove them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from infrastructure.aws.s3_emptying import empty_bucket
+from infrastructure.errors import PlatformError
+from infrastructure.planning.aws_errors import error_code, is_not_found
+from infrastructure.planning.resource import DeletionPending, Properties, Resource, Unsupported
+from infrastructure.planning.waiting import retry_while
+
+_FIRST_REGION = "us-east-1"  # the one region that a LocationConstraint must not name
+_RELEASE_SECONDS = 120
+
+
+@dataclass(kw_only=True, eq=False)
+class Bucket(Resource):
+    """An S3 bucket with all that is set on the bucket itself; its policy is a resource of its own."""
+
+    type: ClassVar[str] = "AWS::S3::Bucket"
+
+    region: str
+    account_id: str
+
+    def read(self) -> Properties | None:
+        if not self._exists():
+            return None
+        return {
+            "ObjectLock": self.readable(self._object_lock),
+            "Versioning": self.readable(lambda: self._get("get_bucket_versioning", "Status")),
+            "Encryption": self.readable(self._encryption),
+            "PublicAccessBlock": self.readable(
+                lambda: self._get("get_public_access_block", "PublicAccessBlockConfiguration")
+            ),
+            "ObjectOwnership": self.readable(self._ownership),
+            "LifecycleRules": self.readable(self._lifecycle),
+            "Logging": self.readable(self._logging),
+            "Tags": self.readable(self._tags),
+        }
+
+    def create(self, properties: Properties) -> None:
+        place: dict[str, Any] = {}
+        if self.region != _FIRST_REGION:
+            place["CreateBucketConfiguration"] = {"LocationConstraint": self.region}
+        if properties["ObjectLock"]:
+            place["ObjectLockEnabledForBucket"] = True
+        retry_while(
+            lambda error: error_code(error) == "OperationAborted",  # the name was deleted a moment ago
+            lambda: self._s3.create_bucket(Bucket=self.name, ObjectOwnership=properties["ObjectOwnership"], **place),
+            _RELEASE_SECONDS,
+        )
+
+    def update(self, changed: frozenset[str], properties: Properties) -> None:
+        # The public is kept out before anything else; versions come before the lock, the lock before the logs.
+        self.write_each(
+            changed,
+            properties,
+            {
+                "PublicAccessBlock": self._put("put_public_access_block", "PublicAccessBlockConfiguration"),
+                "ObjectOwnership": lambda value: self._s3.put_bucket_ownership_controls(
+                    Bucket=self.name, OwnershipControls={"Rules": [{"ObjectOwnership": value}]}
+                ),
+                "Encryption": self._encrypt,
+                "Versioning": lambda value: self._s3.put_bucket_versioning(
+                    Bucket=self.name, VersioningConfiguration={"Status": value}
+                ),
+                "ObjectLock": self._lock,
+                "LifecycleRules": lambda rules: self._s3.put_bucket_lifecycle_configuration(
+                    Bucket=self.name, LifecycleConfiguration={"Rules": rules}
+                ),
+                "Logging": lambda value: self._s3.put_bucket_logging(
+                    Bucket=self.name, BucketLoggingStatus={"LoggingEnabled": value} if value else {}
+                ),
+                "Tags": self._tag,
+            },
+        )
+
+    def delete(self) -> DeletionPending | None:
+        if not self._exists():
+            return None
+        locked = empty_bucket(self._s3, self.name)
+        if locked:
+            return DeletionPending(locked.note(self.name), needs_dependencies=True, until=locked.end)
+        try:
+            self._s3.delete_bucket(Bucket=self.name)
+        except self._s3.exceptions.ClientError as error:
+            if error_code(error) != "BucketNotEmpty":
+                raise
+            # Access logs and trail files are delivered hours after what they tell of.
+            note = f"{self.name} was written to while it was emptied; destroy again in a few hours"
+            return DeletionPending(note, needs_dependencies=True, until="until it can be removed")
+        return None
+
+    @property
+    def _s3(self) -> Any:
+        return self.clients("s3")
+
+    def _exists(self) -> bool:
+        try:
+            self._s3.head_bucket(Bucket=self.name, ExpectedBucketOwner=self.account_id)
+        except self._s3.exceptions.ClientError as error:
+            if is_not_found(error):
+                return False
+            if error_code(error) == "403":
+                raise PlatformError(
+                    f"{self.type} {self.name}",
+                    "exists, but belongs to another account or refuses this identity",
+                    "Allow s3:ListBucket on it; if it is another account's, set another PROJECT (names are global).",
+                ) from error
+            raise
+        return True
+
+    def _get(self, call: str, key: str) -> Any:
+        """One part of the bucket's configuration, None where it was never set."""
+        try:
+            return getattr(self._s3, call)(Bucket=self.name).get(key)
+        except self._s3.exceptions.ClientError as error:
+            if is_not_found(error):
+                return None
+            raise
+
+    def _put(self, call: str, key: str) -> Callable[[Any], None]:
+        return lambda value: getattr(self._s3, call)(Bucket=self.name, **{key: value})
+
+    def _object_lock(self) -> dict[str, Any] | None:
+        configuration = self._get("get_object_lock_configuration", "ObjectLockConfiguration") or {}
+        retention = configuration.get("Rule", {}).get("DefaultRetention")
+        return {key: retention[key] for key in ("Mode", "Years", "Days") if retention.get(key)} if retention else None
+
+    def _encryption(self) -> dict[str, Any] | None:
+        configuration = self._get("get_bucket_encryption", "ServerSideEncryptionConfiguration")
+        if not configuration:
+            return None
+        rule = configuration["Rules"][0]
+        default = rule["ApplyServerSideEncryptionByDefault"]
+        return {key: default[key] for key in ("SSEAlgorithm", "KMSMasterKeyID") if default.get(key)} | {
+            "BucketKeyEnabled": rule.get("BucketKeyEnabled", False)
+        }
+
+    def _encrypt(self, value: dict[str, Any]) -> None:
+        default = {key: item for key, item in value.items() if key != "BucketKeyEnabled"}
+        rule = {"ApplyServerSideEncryptionByDefault": default, "BucketKeyEnabled": value["BucketKeyEnabled"]}
+        self._s3.put_bucket_encryption(Bucket=self.name, ServerSideEncryptionConfiguration={"Rules": [rule]})
+
+    def _ownership(self) -> str | None:
+        controls = self._get("get_bucket_ownership_controls", "OwnershipControls")
+        return controls["Rules"][0]["ObjectOwnership"] if controls else None
+
+    def _lifecycle(self) -> list[dict[str, Any]]:
+        rules = self._get("get_bucket_lifecycle_configuration", "Rules") or []
+        return [_plain_rule(rule) for rule in rules]
+
+    def _logging(self) -> dict[str, str] | None:
+        found = self._get("get_bucket_logging", "LoggingEnabled")
+        return {key: found[key] for key in ("TargetBucket", "TargetPrefix")} if found else None
+
+    def _tags(self) -> dict[str, str]:
+        return {tag["Key"]: tag["Value"] for tag in self._get("get_bucket_tagging", "TagSet") or []}
+
+    def _tag(self, tags: dict[str, str]) -> None:
+        merged = self._tags() | tags  # the call replaces all tags: those of others are kept
+        own = [{"Key": key, "Value": value} for key, value in merged.items() if not key.startswith("aws:")]
+        self._s3.put_bucket_tagging(Bucket=self.name, Tagging={"TagSet": own})
+
+    def _lock(self, value: dict[str, Any] | None) -> None:
+        if not value:
+            raise PlatformError(
+                f"{self.type} {self.name}", "has an Object Lock that nothing asks for", "Remove its default retention."
+            )
+        self._s3.put_object_lock_configuration(
+            Bucket=self.name,
+            ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": {"DefaultRetention": value}},
+        )
+
+
+def _plain_rule(rule: dict[str, Any]) -> dict[str, Any]:
+    """A lifecycle rule as it is put: without the defaults that the service adds."""
+    plain = {key: value for key, value in rule.items() if value not in (None, {}, [])}
+    plain["Filter"] = {"Prefix": rule.get("Filter", {}).get("Prefix", rule.get("Prefix", ""))}
+    plain.pop("Prefix", None)
+    if "Transitions" in plain:  # a set: neither S3 nor Terraform keeps its order
+        plain["Transitions"] = sorted(plain["Transitions"], key=lambda move: move["Days"])
+    expiration = plain.get("Expiration")
+    if expiration and "Days" in expiration:
+        plain["Expiration"] = {"Days": expiration["Days"]}
+    return plain
+
+
+@dataclass(kw_only=True, eq=False)
+class BucketPolicy(Resource):
+    """The policy of a bucket.
+
+    moto enforces Deny statements without looking at their conditions, so that every object call on the bucket is
+    refused there once its policy stands: whoever uses the objects on that emulator takes the policy off again.
+    """
+
+    type: ClassVar[str] = "AWS::S3::BucketPolicy"
+    policies: ClassVar[frozenset[str]] = frozenset({"PolicyDocument"})
+
+    def read(self) -> Properties | None:
+        try:
+            return {"PolicyDocument": self.clients("s3").get_bucket_policy(Bucket=self.name)["Policy"]}
+        except self.clients("s3").exceptions.ClientError as error:
+            if is_not_found(error):
+                return None
+            raise
+
+    def create(self, properties: Properties) -> None:
+        self.clients("s3").put_bucket_policy(Bucket=self.name, Policy=json.dumps(properties["PolicyDocument"]))
+
+    def update(self, changed: frozenset[str], properties: Properties) -> None:
+        self.create(properties)
+
+    def delete(self) -> DeletionPending | None:
+        try:
+            self.clients("s3").delete_bucket_policy(Bucket=self.name)
+        except self.clients("s3").exceptions.ClientError as error:
+            if not is_not_found(error):
+                raise
+        return None
+
+
+# An upload would be refused there, as soon as the bucket's policy stands.
+_DENY_WITHOUT_CONDITION = "emulators enforce the bucket's Deny statements without their conditions"
+
+
+def content_sha256(content: bytes) -> str:
+    """The hash in the form in which S3 keeps it."""
+    return base64.b64encode(hashlib.sha256(content).digest()).decode("ascii")
+
+
+@dataclass(kw_only=True, eq=False)
+class S3Object(Resource):
+    """An object that the job is run from. name: "bucket/key"; the key names the content, so a change is a new key.
+
+    S3 keeps the content's hash: an object that somebody overwrote is drift.
+    """
+
+    type: ClassVar[str] = "AWS::S3::Object"
+
+    content: Callable[[], bytes]
+
+    def read(self) -> Properties | None:
+        if self.clients.emulated:
+            raise Unsupported(_DENY_WITHOUT_CONDITION)
+        bucket, key = self._place
+        try:
+            found = self._s3.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
+        except self._s3.exceptions.ClientError as error:
+            if is_not_found(error):
+                return None
+            raise
+        return {"Sha256": found.get("ChecksumSHA256")}
+
+    def create(self, properties: Properties) -> None:
+        bucket, key = self._place
+        self._s3.put_object(
+            Bucket=bucket,
+            Key=key,
+            Body=self.content(),
+            ChecksumAlgorithm="SHA256",
+            ChecksumSHA256=properties["Sha256"],
+        )
+
+    def update(self, changed: frozenset[str], properties: Properties) -> None:
+        self.create(properties)
+
+    def delete(self) -> DeletionPending | None:
+        bucket, key = self._place
+        try:
+            self._s3.delete_object(Bucket=bucket, Key=key)
+        except self._s3.exceptions.ClientError as error:
+            if not is_not_found(error):
+                raise
+        return None
+
+    @property
+    def _s3(self) -> Any:
+        return self.clients("s3")
+
+    @property
+    def _place(self) -> tuple[str, str]:
+        bucket, _, key = self.name.partition("/")
+        return bucket, key

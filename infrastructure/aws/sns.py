@@ -1,0 +1,105 @@
+"""The SNS topic that alarms and failures are told to, and who reads it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from infrastructure.aws.tags import tag_dict, tag_list
+from infrastructure.planning.resource import DeletionPending, Properties, Resource
+
+_PENDING = "PendingConfirmation"
+
+
+@dataclass(kw_only=True, eq=False)
+class Topic(Resource):
+    """An encrypted SNS topic. topic_arn: made of account, region and name, as every topic's is."""
+
+    type: ClassVar[str] = "AWS::SNS::Topic"
+    policies: ClassVar[frozenset[str]] = frozenset({"Policy"})
+
+    topic_arn: str
+
+    def read(self) -> Properties | None:
+        try:
+            found = self._sns.get_topic_attributes(TopicArn=self.topic_arn)["Attributes"]
+        except self._sns.exceptions.NotFoundException:
+            return None
+        tags = self._sns.list_tags_for_resource(ResourceArn=self.topic_arn)["Tags"]
+        return {
+            "KmsMasterKeyId": found.get("KmsMasterKeyId"),
+            "Policy": found.get("Policy"),
+            "Tags": tag_dict(tags),
+            "Arn": self.topic_arn,
+        }
+
+    def create(self, properties: Properties) -> None:
+        self._sns.create_topic(
+            Name=self.name,
+            Attributes={
+                "KmsMasterKeyId": properties["KmsMasterKeyId"],
+                "Policy": json.dumps(properties["Policy"]),
+            },
+            Tags=tag_list(properties["Tags"]),
+        )
+
+    def update(self, changed: frozenset[str], properties: Properties) -> None:
+        self.write_each(
+            changed,
+            properties,
+            {
+                "KmsMasterKeyId": lambda value: self._set("KmsMasterKeyId", value),
+                "Policy": lambda value: self._set("Policy", json.dumps(value)),
+                "Tags": lambda value: self._sns.tag_resource(ResourceArn=self.topic_arn, Tags=tag_list(value)),
+            },
+        )
+
+    def delete(self) -> DeletionPending | None:
+        self._sns.delete_topic(TopicArn=self.topic_arn)  # idempotent by its own contract
+        return None
+
+    @property
+    def _sns(self) -> Any:
+        return self.clients("sns")
+
+    def _set(self, name: str, value: str) -> None:
+        self._sns.set_topic_attributes(TopicArn=self.topic_arn, AttributeName=name, AttributeValue=value)
+
+
+@dataclass(kw_only=True, eq=False)
+class EmailSubscription(Resource):
+    """A mail address that reads a topic. It gets nothing until its owner follows the link in SNS's first mail."""
+
+    type: ClassVar[str] = "AWS::SNS::Subscription"
+
+    topic_arn: str
+    address: str
+
+    def read(self) -> Properties | None:
+        return None if self._arn() is None else {}
+
+    def create(self, properties: Properties) -> None:
+        self.clients("sns").subscribe(
+            TopicArn=self.topic_arn, Protocol="email", Endpoint=self.address, ReturnSubscriptionArn=True
+        )
+
+    def update(self, changed: frozenset[str], properties: Properties) -> None:
+        """A subscription has nothing to change."""
+
+    def delete(self) -> DeletionPending | None:
+        arn = self._arn()
+        if arn not in (None, _PENDING, "Deleted"):  # one that was never confirmed goes by itself
+            self.clients("sns").unsubscribe(SubscriptionArn=arn)
+        return None
+
+    def _arn(self) -> str | None:
+        sns = self.clients("sns")
+        try:
+            for page in sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=self.topic_arn):
+                for found in page["Subscriptions"]:
+                    if found["Protocol"] == "email" and found["Endpoint"] == self.address:
+                        return str(found["SubscriptionArn"])
+        except sns.exceptions.NotFoundException:
+            return None
+        return None

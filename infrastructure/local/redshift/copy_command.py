@@ -1,0 +1,243 @@
+"""Redshift's COPY ... FORMAT AS PARQUET MANIFEST over PostgreSQL: pyarrow reads, PostgreSQL's own COPY loads.
+
+Holds to Redshift's rules: columns go by position and their counts must be equal, types must be compatible, a VARCHAR's
+length counts bytes, a manifest's entries need meta.content_length, a mandatory file must exist. A file is read in
+batches of rows, so memory does not grow with it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO, Any
+from urllib.parse import urlsplit
+
+import psycopg
+import pyarrow
+import pyarrow.compute
+import pyarrow.csv
+import pyarrow.parquet
+from botocore.exceptions import BotoCoreError, ClientError
+
+from data_storage.sql_statements import Token, tokens
+from infrastructure.local.redshift.dialect import UnknownSqlError
+
+_BATCH_ROWS = 5_000
+
+
+class CopyError(Exception):
+    """A COPY that Redshift would refuse, in its terms."""
+
+
+@dataclass(frozen=True, slots=True)
+class CopyStatement:
+    """What a COPY asks for."""
+
+    table: str
+    manifest_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    name: str
+    type: str  # PostgreSQL's, e.g. character varying(64)
+
+
+def parse_copy(sql: str) -> CopyStatement:
+    """COPY table FROM 's3://...' IAM_ROLE 'arn' FORMAT [AS] PARQUET MANIFEST, clauses in any order. No column list."""
+    words = tokens(sql)
+    place = 1
+    while place + 1 < len(words) and words[place + 1].text == ".":
+        place += 2
+    table = sql[words[1].start : words[place].end]
+    if place + 2 >= len(words) or words[place + 1].word != "FROM" or words[place + 2].kind != "string":
+        raise UnknownSqlError("COPY table FROM 's3://...' is expected", words[min(place + 1, len(words) - 1)].start + 1)
+    url = words[place + 2].text[1:-1]
+    clauses = _clauses(words[place + 3 :])
+    if missing := {"IAM_ROLE", "PARQUET", "MANIFEST"} - clauses:
+        raise UnknownSqlError(f"this COPY needs {', '.join(sorted(missing))}")
+    if not url.startswith("s3://"):
+        raise UnknownSqlError("COPY reads from s3:// only", words[place + 2].start + 1)
+    return CopyStatement(table, url)
+
+
+def _clauses(words: list[Token]) -> set[str]:
+    found: set[str] = set()
+    index = 0
+    while index < len(words):
+        word = words[index].word
+        following = words[index + 1] if index + 1 < len(words) else None
+        if word == "IAM_ROLE" and following is not None and (following.kind == "string" or following.word == "DEFAULT"):
+            if following.kind == "string" and not re.fullmatch(
+                r"'arn:aws[a-z-]*:iam::\d{12}:role/\S+'", following.text
+            ):
+                raise UnknownSqlError("IAM_ROLE wants the ARN of a role", following.start + 1)
+            found.add("IAM_ROLE")
+            index += 2
+        elif word == "FORMAT":
+            index += 1 + (following is not None and following.word == "AS")
+            if index >= len(words) or words[index].word != "PARQUET":
+                raise UnknownSqlError("COPY is known here for FORMAT AS PARQUET only", words[index - 1].start + 1)
+            found.add("PARQUET")
+            index += 1
+        elif word == "MANIFEST":
+            found.add("MANIFEST")
+            index += 1
+        else:
+            raise UnknownSqlError(f"COPY's {words[index].text} is not known here for Parquet", words[index].start + 1)
+    return found
+
+
+def run_copy(statement: CopyStatement, connection: psycopg.Connection[Any], s3: Any) -> int:
+    """Load all and only the manifest's files; the count of rows."""
+    columns = _table_columns(statement.table, connection)
+    rows = 0
+    names = ", ".join(f'"{column.name}"' for column in columns)
+    with connection.cursor() as cursor:
+        for entry in _manifest_entries(statement.manifest_url, s3):
+            with _Fetched(entry, s3) as file:
+                if file is None:
+                    continue
+                into = f"COPY {statement.table} ({names}) FROM STDIN (FORMAT csv)"
+                with cursor.copy(into.encode()) as copy:
+                    for batch in _batches(file, columns, entry["url"]):
+                        copy.write(_as_csv(batch))
+                        rows += batch.num_rows
+    return rows
+
+
+def _table_columns(table: str, connection: psycopg.Connection[Any]) -> list[_Column]:
+    rows = connection.execute(
+        "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute"
+        " WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
+        [table],
+    ).fetchall()
+    return [_Column(*row) for row in rows]
+
+
+def _location(url: str) -> dict[str, str]:
+    parts = urlsplit(url)
+    return {"Bucket": parts.netloc, "Key": parts.path.lstrip("/")}
+
+
+def _manifest_entries(url: str, s3: Any) -> list[dict[str, Any]]:
+    try:
+        manifest = json.loads(s3.get_object(**_location(url))["Body"].read())
+        entries: list[dict[str, Any]] = manifest["entries"]
+    except (ClientError, BotoCoreError) as error:
+        raise CopyError(f"S3ServiceException: the manifest {url} can't be read ({_code(error)})") from None
+    except (ValueError, KeyError, TypeError):
+        raise CopyError(f"the manifest {url} is not a JSON object with entries") from None
+    if not entries:
+        raise CopyError(f"the manifest {url} lists no file")
+    for entry in entries:
+        if not isinstance(entry.get("meta", {}).get("content_length"), int):
+            raise CopyError(f"the manifest {url} lacks meta.content_length, which Parquet needs: {entry.get('url')}")
+    return entries
+
+
+class _Fetched:
+    """The entry's object as a local file; None where it is missing and not mandatory."""
+
+    def __init__(self, entry: dict[str, Any], s3: Any) -> None:
+        self._entry = entry
+        self._s3 = s3
+        self._file: IO[bytes] | None = None
+
+    def __enter__(self) -> IO[bytes] | None:
+        url, expected = self._entry["url"], self._entry["meta"]["content_length"]
+        try:
+            answer = self._s3.get_object(**_location(url))
+        except (ClientError, BotoCoreError) as error:
+            if _code(error) in ("NoSuchKey", "404") and not self._entry.get("mandatory", False):
+                return None
+            raise CopyError(
+                f"Problem reading manifest file - {url} is mandatory and unreadable ({_code(error)})"
+            ) from None
+        if answer["ContentLength"] != expected:
+            raise CopyError(f"{url} has {answer['ContentLength']} bytes, the manifest's content_length is {expected}")
+        self._file = tempfile.TemporaryFile()
+        try:
+            for chunk in answer["Body"].iter_chunks(1 << 20):
+                self._file.write(chunk)
+        except BotoCoreError as error:
+            raise CopyError(f"S3ServiceException: reading {url} broke off ({_code(error)})") from None
+        self._file.seek(0)
+        return self._file
+
+    def __exit__(self, *exc: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+def _code(error: ClientError | BotoCoreError) -> str:
+    if isinstance(error, ClientError):
+        return str(error.response.get("Error", {}).get("Code", ""))
+    return type(error).__name__
+
+
+def _batches(file: IO[bytes], columns: list[_Column], url: str) -> Iterator[pyarrow.RecordBatch]:
+    """The file's rows, checked against the table, each column as text."""
+    try:
+        parquet = pyarrow.parquet.ParquetFile(file)
+    except pyarrow.ArrowException:
+        raise CopyError(f"{url} is not a Parquet file") from None
+    schema = parquet.schema_arrow
+    if len(schema) != len(columns):
+        raise CopyError(
+            f"Unmatched number of columns between table and file. Table columns: {len(columns)}, "
+            f"Data columns: {len(schema)}, File name: {url}"
+        )
+    for column, found in zip(columns, schema, strict=True):
+        if not _compatible(column.type, found.type):
+            raise CopyError(
+                f"{url} has an incompatible Parquet schema for column '{column.name}'. "
+                f"Column type: {column.type}, Parquet schema: {found.type} {found.name}"
+            )
+    for batch in parquet.iter_batches(batch_size=_BATCH_ROWS):
+        arrays = [_as_text(array, column, url) for array, column in zip(batch.columns, columns, strict=True)]
+        yield pyarrow.RecordBatch.from_arrays(arrays, names=[column.name for column in columns])
+
+
+def _compatible(column_type: str, found: pyarrow.DataType) -> bool:
+    types = pyarrow.types
+    base, _, arguments = column_type.partition("(")
+    if base.startswith("character"):
+        return bool(types.is_string(found) or types.is_large_string(found))
+    if base == "numeric":
+        precision, scale = (int(part) for part in arguments.rstrip(")").split(","))
+        return bool(types.is_decimal(found) and found.scale == scale and found.precision <= precision)
+    if base == "timestamp without time zone":
+        return bool(types.is_timestamp(found))
+    checks = {
+        "date": types.is_date32,
+        "bigint": lambda t: types.is_int64(t) or types.is_int32(t),
+        "integer": types.is_int32,
+        "boolean": types.is_boolean,
+        "double precision": types.is_float64,
+    }
+    return base in checks and bool(checks[base](found))
+
+
+def _as_text(array: pyarrow.Array, column: _Column, url: str) -> pyarrow.Array:
+    if pyarrow.types.is_timestamp(array.type):
+        # The instant in UTC, without a zone: what Redshift writes into a TIMESTAMP.
+        array = array.cast(pyarrow.timestamp("us", array.type.tz)).cast(pyarrow.timestamp("us"))
+    elif match := re.fullmatch(r"character varying\((\d+)\)", column.type):
+        longest = pyarrow.compute.max(pyarrow.compute.binary_length(array)).as_py() or 0
+        if longest > int(match[1]):
+            raise CopyError(
+                f"The length of the data column {column.name} is longer than the length defined in the table. "
+                f"Table: {match[1]}, Data: {longest}, File name: {url}"
+            )
+    return array.cast(pyarrow.string())
+
+
+def _as_csv(batch: pyarrow.RecordBatch) -> pyarrow.Buffer:
+    """CSV in which null is an empty field and an empty string is a quoted one."""
+    sink = pyarrow.BufferOutputStream()
+    pyarrow.csv.write_csv(batch, sink, pyarrow.csv.WriteOptions(include_header=False, quoting_style="needed"))
+    return sink.getvalue()

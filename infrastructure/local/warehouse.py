@@ -1,0 +1,47 @@
+"""The embedded stack's warehouse as people and jobs meet it: tables, masks and row-level security on, a user for each.
+
+The load runs as the database user of the job's IAM role, and what is counted is counted as an auditor: so a right that
+is missing here is missing in the account too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from data_storage.redshift_setup import contents
+from infrastructure.aws.redshift_data import WarehouseTarget
+from infrastructure.local.redshift.data_api import LocalRedshiftData
+from infrastructure.local.redshift.postgresql import Warehouse
+from infrastructure.settings import Settings
+
+AUDITOR_ROLE = "auditor"  # the IAM role of the embedded stack's auditor
+
+
+def embedded_settings() -> Settings:
+    """The settings of the embedded stack: the defaults, and one auditor."""
+    return Settings(warehouse_auditors=(AUDITOR_ROLE,))
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedWarehouse:
+    """The Data API's stand-in, and how the job and the auditor log in through it."""
+
+    data_api: LocalRedshiftData
+    loader: WarehouseTarget
+    auditor: WarehouseTarget
+
+
+def open_warehouse(server: Warehouse, s3: Any, settings: Settings) -> EmbeddedWarehouse:
+    """Make what is missing in it, as its administrator. s3: the client that COPY reads with."""
+    data_api = LocalRedshiftData(server, s3)
+    inside = contents(settings)
+    admin = WarehouseTarget(
+        database=settings.warehouse_database,
+        schema=settings.warehouse_schema,
+        copy_role_arn=settings.role_arn("redshift"),
+        workgroup=f"{settings.prefix}-embedded",
+    )
+    inside.make(data_api, admin)
+    (auditor,) = inside.auditors
+    return EmbeddedWarehouse(data_api, replace(admin, db_user=inside.job_user), replace(admin, db_user=auditor))

@@ -1,0 +1,123 @@
+"""Remove what apply made: in reverse order, without what holds data, and without what that needs to live.
+
+A resource is kept when it holds data (Resource.keep) and data is not to be deleted, or when something kept depends on
+it: a bucket's key, the role of a warehouse that stays. What turns out while deleting to be bound (objects under Object
+Lock) keeps what it depends on in the same way.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+from infrastructure.planning.apply import Outcome, Progress, Report, Result, run_graph
+from infrastructure.planning.aws_errors import explain, unsupported_reason
+from infrastructure.planning.plan import Action, Reading, Step, dependencies, in_order, read_all
+from infrastructure.planning.resource import DeletionPending, Resource, Unsupported
+
+
+@dataclass(frozen=True, slots=True)
+class Destruction:
+    """What will be deleted and what is kept, with the reason; in the order of declaration."""
+
+    steps: tuple[Step, ...]
+    kept: dict[str, str]  # resource id -> why
+
+    @property
+    def deletions(self) -> tuple[Step, ...]:
+        return tuple(step for step in self.steps if step.action is Action.DELETE)
+
+    def carry_out(self, on_progress: Progress | None = None) -> Report:
+        """Delete; a failure stops what the failed resource depends on, the rest goes on."""
+        run = _Run(self, on_progress or (lambda result: None))
+        steps = {step.resource.id: step for step in self.steps}
+        dependents: dict[str, set[str]] = {id_: set() for id_ in steps}
+        for id_, step in steps.items():
+            for needed in dependencies(step.resource) & steps.keys():
+                dependents[needed].add(id_)
+        run_graph(dependents, steps, run.step)
+        return Report(tuple(run.results), {})
+
+
+def plan_destruction(
+    resources: Sequence[Resource], selected: Collection[str], *, delete_data: bool = False
+) -> Destruction:
+    """What exists of the selected resources, and which of it goes. Makes no mutating call."""
+    ordered = in_order(resources)
+    readings = read_all(ordered)
+    kept: dict[str, str] = {}
+    for resource in reversed(ordered):
+        exists = readings[resource.id].actual is not None
+        if exists and resource.keep and not delete_data and resource.id in selected:
+            kept[resource.id] = resource.keep
+        if resource.id in kept:
+            for needed in dependencies(resource):
+                kept.setdefault(needed, f"{resource.name} needs it")
+    chosen = [resource for resource in resources if resource.id in selected]
+    steps = tuple(_step(resource, readings[resource.id], kept) for resource in chosen)
+    return Destruction(steps, {id_: why for id_, why in kept.items() if id_ in selected})
+
+
+def _step(resource: Resource, reading: Reading, kept: dict[str, str]) -> Step:
+    if reading.unsupported:
+        return Step(resource, Action.UNSUPPORTED, unsupported={"": reading.unsupported})
+    goes = reading.actual is not None and resource.id not in kept
+    return Step(resource, Action.DELETE if goes else Action.NONE, reading.actual)
+
+
+@dataclass(slots=True)
+class _Run:
+    destruction: Destruction
+    on_progress: Progress
+    results: list[Result] = field(default_factory=list)
+    needed: dict[str, str] = field(default_factory=dict)  # id -> what stays and needs it
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def step(self, step: Step) -> None:
+        resource = step.resource
+        if resource.id in self.destruction.kept and step.actual is not None:
+            return self._end(step, Outcome.KEPT, note=self.destruction.kept[resource.id])
+        if resource.id in self.needed:
+            self._needs(resource, self.needed[resource.id])
+        if step.action is not Action.DELETE:
+            return None
+        if resource.id in self.needed:
+            return self._end(step, Outcome.KEPT, note=self.needed[resource.id])
+        self.on_progress(Result(resource, step.action, Outcome.STARTED))
+        started = time.monotonic()
+        try:
+            pending = resource.delete()
+        except Unsupported as unsupported:
+            return self._end(step, Outcome.UNSUPPORTED, time.monotonic() - started, unsupported.reason)
+        except Exception as error:
+            return self._failed(step, error, time.monotonic() - started)
+        if pending and pending.needs_dependencies:
+            self._needs(resource, f"needed by {resource.name} {pending.until}".rstrip())
+        return self._end(step, *_outcome(pending, time.monotonic() - started))
+
+    def _failed(self, step: Step, error: Exception, seconds: float) -> None:
+        reason = unsupported_reason(error, step.resource.clients.emulated)
+        if reason:
+            return self._end(step, Outcome.UNSUPPORTED, seconds, reason)
+        self._needs(step.resource, f"needed by {step.resource.name}, which could not be removed")
+        fault = explain(error, f"{step.resource.type} {step.resource.name}")
+        result = Result(step.resource, step.action, Outcome.FAILED, seconds, error=fault)
+        return self._report(result)
+
+    def _needs(self, resource: Resource, why: str) -> None:
+        with self.lock:
+            for needed in dependencies(resource):
+                self.needed.setdefault(needed, why)
+
+    def _end(self, step: Step, outcome: Outcome, seconds: float = 0.0, note: str = "") -> None:
+        self._report(Result(step.resource, step.action, outcome, seconds, note))
+
+    def _report(self, result: Result) -> None:
+        self.results.append(result)
+        self.on_progress(result)
+
+
+def _outcome(pending: DeletionPending | None, seconds: float) -> tuple[Outcome, float, str]:
+    return (Outcome.DELETION_PENDING, seconds, pending.note) if pending else (Outcome.DONE, seconds, "")

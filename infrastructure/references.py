@@ -1,0 +1,106 @@
+"""Names, ids and ARNs that follow from settings alone, so that one folder's declaration can name what another declares.
+
+An id is what depends_on takes; a Ref is an output that AWS gives out, known once its resource exists.
+"""
+
+from __future__ import annotations
+
+from infrastructure.aws.iam import Role, RolePolicy
+from infrastructure.aws.kinesis import Stream
+from infrastructure.aws.kms import Key
+from infrastructure.aws.redshift import WarehouseSchema
+from infrastructure.aws.redshift_data import WarehouseTarget
+from infrastructure.aws.s3 import Bucket, BucketPolicy
+from infrastructure.aws.secretsmanager import Secret
+from infrastructure.planning.resource import Ref, resource_id
+from infrastructure.settings import Settings
+
+LOG_KEY_PURPOSE = "audit"
+# Counted from the audit trail, and watched by an alarm.
+FOREIGN_STREAM_READS_METRIC = "StreamReadsByOthers"
+GLUE_LOG_GROUPS = "/aws-glue/jobs"  # what Glue's log groups begin with
+WAREHOUSE_LOAD_POLICY = "warehouse-load"  # added to the glue role where there is a warehouse
+
+
+def stream_id(settings: Settings) -> str:
+    return resource_id(Stream.type, settings.stream_name)
+
+
+def stream_incarnation(settings: Settings) -> Ref:
+    """When the stream was created, e.g. 20261123T125500Z: sequence numbers start anew with each stream."""
+    return Ref(stream_id(settings), "Incarnation")
+
+
+def bucket_id(settings: Settings, purpose: str) -> str:
+    return resource_id(Bucket.type, settings.bucket(purpose))
+
+
+def bucket_policy_id(settings: Settings, purpose: str) -> str:
+    return resource_id(BucketPolicy.type, settings.bucket(purpose))
+
+
+def key_id(settings: Settings, purpose: str) -> str:
+    return resource_id(Key.type, settings.key_alias(purpose).removeprefix("alias/"))
+
+
+def key_arn(settings: Settings, purpose: str) -> Ref:
+    return Ref(key_id(settings, purpose), "Arn")
+
+
+def secret_id(settings: Settings) -> str:
+    return resource_id(Secret.type, settings.tokenization_secret_name)
+
+
+def secret_arn(settings: Settings) -> Ref:
+    """The ARN of the tokenisation secret, which ends in six characters of Secrets Manager's own."""
+    return Ref(secret_id(settings), "Arn")
+
+
+def role_id(settings: Settings, purpose: str) -> str:
+    return resource_id(Role.type, settings.role_name(purpose))
+
+
+def trail_log_group(settings: Settings) -> str:
+    return f"/aws/cloudtrail/{settings.trail_name}"
+
+
+def spectrum_database(settings: Settings) -> str:
+    """The Glue database that the warehouse's external schema stands over."""
+    return f"{settings.glue_database}_spectrum"
+
+
+def warehouse_name(settings: Settings) -> str:
+    """The name of the platform's own namespace and workgroup."""
+    return settings.prefix
+
+
+def warehouse_target(settings: Settings) -> WarehouseTarget:
+    """The warehouse for whoever calls: the Data API logs them in as the user of their IAM identity."""
+    cluster = settings.redshift_cluster
+    return WarehouseTarget(
+        database=settings.warehouse_database,
+        schema=settings.warehouse_schema,
+        copy_role_arn=settings.role_arn("redshift"),
+        workgroup=None if cluster else settings.redshift_workgroup or warehouse_name(settings),
+        cluster=cluster or None,
+    )
+
+
+def warehouse_schema_name(settings: Settings) -> str:
+    """The name of what stands inside the warehouse: its workgroup or cluster, and the schema."""
+    target = warehouse_target(settings)
+    return f"{target.workgroup or target.cluster}/{settings.warehouse_schema}"
+
+
+def warehouse_load_policy_name(settings: Settings) -> str:
+    return f"{settings.role_name('glue')}/{WAREHOUSE_LOAD_POLICY}"
+
+
+def load_ids(settings: Settings) -> tuple[str, ...]:
+    """The ids of what a load needs: the warehouse's schema, and the job's right to use it. None without a warehouse."""
+    if not settings.redshift_enabled:
+        return ()
+    return (
+        resource_id(WarehouseSchema.type, warehouse_schema_name(settings)),
+        resource_id(RolePolicy.type, warehouse_load_policy_name(settings)),
+    )

@@ -1,0 +1,158 @@
+"""What each setting may be: AWS's own limits, and what the platform asks for beyond them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from functools import cache
+from typing import Any, NamedTuple
+
+import botocore.session
+
+from infrastructure.errors import PlatformError
+
+
+class Problem(NamedTuple):
+    """One setting that cannot be used: what is wrong with it, and what to do."""
+
+    what: str
+    todo: str
+
+
+def settings_error(problems: Sequence[Problem]) -> PlatformError:
+    """All problems as one error."""
+    if len(problems) == 1:
+        return PlatformError("settings", *problems[0])
+    each = "".join(f"\n  {problem.what}. {problem.todo}" for problem in problems)
+    return PlatformError("settings", f"{len(problems)} cannot be used", f"Correct these:{each}")
+
+
+def problems_of(values: Mapping[str, Any]) -> list[Problem]:
+    """Every setting outside its bounds; those that hang together are looked at once each is well by itself.
+
+    values: by the name of the field of Settings.
+    """
+    alone = [*_out_of_range(values), *_not_among_choices(values), *_malformed(values), *_odd_steps(values)]
+    return alone or list(_contradictions(values))
+
+
+_RANGES: dict[str, tuple[int, int, str]] = {
+    "stream_retention_hours": (168, 8760, "hours; records must outlive a long weekend's outage"),
+    "shard_count": (1, 10_000, "shards"),
+    "key_deletion_window_days": (7, 30, "days"),
+    "secret_recovery_window_days": (7, 30, "days"),
+    "object_lock_years": (1, 100, "years; PCI DSS asks for 12 months"),
+    "data_retention_years": (1, 100, "years"),
+    "lambda_memory_mb": (128, 10_240, "MiB"),
+    "lambda_timeout_seconds": (1, 900, "seconds"),
+    "batch_size": (1, 10_000, "records"),
+    "batch_window_seconds": (0, 300, "seconds"),
+    "maximum_retry_attempts": (-1, 10_000, "attempts; -1 is without end"),
+    "maximum_record_age_seconds": (60, 604_800, "seconds"),
+    "parallelization_factor": (1, 10, "batches of one shard at once"),
+    "lambda_reserved_concurrency": (0, 10_000, "executions"),
+    "alarm_iterator_age_seconds": (10, 86_400, "seconds"),
+    "alarm_quarantine_percent": (0, 100, "percent"),
+    "glue_workers": (2, 299, "workers"),
+    "glue_timeout_minutes": (1, 2880, "minutes"),
+    "glue_retries": (0, 10, "retries"),
+    "athena_scan_limit_gib": (1, 7000, "GiB"),
+    "redshift_base_capacity": (4, 1024, "RPU"),
+    "redshift_max_capacity": (4, 5632, "RPU"),
+}
+_LOG_RETENTION_DAYS = (365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)  # CloudWatch Logs' own steps
+_CHOICES: dict[str, tuple[str | int | None, ...]] = {
+    "environment": ("dev", "test", "prod"),
+    "stream_mode": ("ON_DEMAND", "PROVISIONED"),
+    "lambda_architecture": ("arm64", "x86_64"),
+    "object_lock_mode": (None, "GOVERNANCE", "COMPLIANCE"),
+    "log_retention_days": _LOG_RETENTION_DAYS,
+}
+_PLAIN_NAME = (r"[a-z][a-z0-9_]{0,62}", "a plain name: lower-case letters, digits and underscores")
+_FORMS: dict[str, tuple[str, str]] = {
+    "region": (r"[a-z]{2}(-[a-z]+)+-[0-9]", "a region such as eu-central-1"),
+    "account_id": (r"[0-9]{12}", "twelve digits"),
+    "expected_account_id": (r"([0-9]{12})?", "twelve digits, or nothing"),
+    "project": (r"[a-z][a-z0-9-]{0,20}[a-z0-9]", "2 to 22 lower-case letters, digits and hyphens"),
+    "lambda_runtime": (r"python3\.1[1-3]", "python3.11, python3.12 or python3.13"),
+    "warehouse_database": _PLAIN_NAME,
+    "warehouse_schema": _PLAIN_NAME,
+    "permissions_boundary_arn": (r"(arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/.+)?", "the ARN of an IAM policy"),
+    "alarm_emails": (r"[^@\s]+@[^@\s]+\.[^@\s]+", "addresses such as oncall@bank.example, separated by commas"),
+    "glue_version": (r"[5-9]\.[0-9]", "a Glue version such as 5.1"),
+    "glue_worker_type": (r"G\.(1|2|4|8|12|16)X|R\.(1|2|4|8)X", "a Glue worker type such as G.1X"),
+    "redshift_subnet_ids": (r"subnet-[0-9a-f]+", "subnet ids, separated by commas"),
+    "redshift_security_group_ids": (r"sg-[0-9a-f]+", "security group ids, separated by commas"),
+    "warehouse_auditors": (r"[\w+=.@-]{1,64}", "names of IAM roles (no ARNs), separated by commas"),
+}
+_GLUE_MINUTES = (0, 5, 6, 10, 12, 15, 20, 30, 60)  # what goes evenly into an hour; Glue takes no less than five
+NEEDED_SUBNETS = 3  # what Redshift Serverless asks for, in as many zones
+
+
+def _out_of_range(values: Mapping[str, Any]) -> Iterator[Problem]:
+    for name, (low, high, unit) in _RANGES.items():
+        value = values[name]
+        if not low <= value <= high:
+            yield Problem(f"{name.upper()} is {value}", f"Set it to {low} to {high} {unit}.")
+
+
+def _not_among_choices(values: Mapping[str, Any]) -> Iterator[Problem]:
+    for name, choices in _CHOICES.items():
+        value = values[name]
+        if value not in choices:
+            allowed = ", ".join(str(choice) for choice in choices if choice is not None)
+            yield Problem(f"{name.upper()} is {value!r}", f"Set it to one of {allowed}.")
+
+
+def _malformed(values: Mapping[str, Any]) -> Iterator[Problem]:
+    for name, (form, wanted) in _FORMS.items():
+        value = values[name]
+        for item in (value,) if isinstance(value, str) else value:
+            if not re.fullmatch(form, item):
+                yield Problem(f"{name.upper()} is {item!r}", f"Set it to {wanted}.")
+            elif name == "region" and item not in _regions():
+                near = get_close_matches(item, _regions(), n=1)
+                todo = f"Did you mean {near[0]}?" if near else "Set it to a region such as eu-central-1."
+                yield Problem(f"AWS_REGION is {item!r}, which is no AWS region", todo)
+
+
+@cache
+def _regions() -> frozenset[str]:
+    """The regions of all partitions, as this version of botocore knows them."""
+    partitions = botocore.session.get_session().get_component("data_loader").load_data("partitions")["partitions"]
+    return frozenset(region for partition in partitions for region in partition["regions"])
+
+
+def _odd_steps(values: Mapping[str, Any]) -> Iterator[Problem]:
+    minutes, units = values["glue_every_minutes"], values["redshift_base_capacity"]
+    if minutes not in _GLUE_MINUTES:
+        yield Problem(
+            f"GLUE_EVERY_MINUTES is {minutes}",
+            "Set it to 5, 6, 10, 12, 15, 20, 30 or 60 (Glue's schedules start at five minutes), or to 0 for none.",
+        )
+    if 4 <= units <= 1024 and units != 4 and units % (8 if units <= 512 else 32):
+        yield Problem(
+            f"REDSHIFT_BASE_CAPACITY is {units}",
+            "Set it to 4, to a multiple of 8 up to 512, or to a multiple of 32 up to 1024 RPU.",
+        )
+
+
+def _contradictions(values: Mapping[str, Any]) -> Iterator[Problem]:
+    key_days, secret_days = values["key_deletion_window_days"], values["secret_recovery_window_days"]
+    if key_days < secret_days:
+        yield Problem(
+            f"KEY_DELETION_WINDOW_DAYS ({key_days}) is less than SECRET_RECOVERY_WINDOW_DAYS ({secret_days})",
+            "Make it as long: a secret that is restored after its key is gone cannot be read.",
+        )
+    subnets = set(values["redshift_subnet_ids"])
+    if 0 < len(subnets) < NEEDED_SUBNETS:
+        yield Problem(
+            f"REDSHIFT_SUBNET_IDS names {len(subnets)} subnets",
+            f"Name {NEEDED_SUBNETS} or more, in as many zones: Redshift Serverless takes no fewer.",
+        )
+    if values["redshift_workgroup"] and values["redshift_cluster"]:
+        yield Problem("REDSHIFT_WORKGROUP and REDSHIFT_CLUSTER are both set", "Name one of the two, or none.")
+    base, most = values["redshift_base_capacity"], values["redshift_max_capacity"]
+    if most < base:
+        yield Problem(f"REDSHIFT_MAX_CAPACITY is {most}", f"Set it to REDSHIFT_BASE_CAPACITY ({base}) or above.")

@@ -1,0 +1,37 @@
+"""All commands under one parser."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+
+import shtab
+
+from scripts.commands import compliance, lake, local, produce, provision, status
+from scripts.commands.terminal import Parser, run_parsed
+
+_DISTRIBUTION = "real-time-banking-data-platform"
+
+
+def run(argv: Sequence[str] | None, description: str | None, epilog: str) -> int:
+    """Parse and run; the exit status."""
+    return run_parsed(parser(description, epilog), argv)
+
+
+def parser(description: str | None = None, epilog: str | None = None) -> Parser:
+    """The command line's parser."""
+    top = Parser(prog="banking-data", description=description, epilog=epilog)
+    top.add_argument("--version", action="version", version=f"%(prog)s {_version()}")
+    shtab.add_argument_to(top, "--print-completion", help="print the completion script of a shell")
+    commands: argparse._SubParsersAction[Parser] = top.add_subparsers(title="commands", metavar="COMMAND")
+    for module in (local, produce, provision, status, lake, compliance):
+        module.add_commands(commands)
+    return top
+
+
+def _version() -> str:
+    try:
+        return version(_DISTRIBUTION)
+    except PackageNotFoundError:
+        return "(not installed)"

@@ -1,0 +1,228 @@
+"""The commands that look at the lake's data and move it on: reconcile, replay, load.
+
+All work on the account, or with --workdir on what an embedded stack kept there.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Any, NamedTuple, Protocol
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from data_governance.control_totals import ControlTotals
+from data_governance.lake_measures import Lake
+from data_governance.reconciliation import HOPS, Measured, control_total_rows, imbalances
+from data_ingestion.replay import Replay
+from data_storage.warehouse_loader import LoadReport, load_pending, loaded_totals
+from infrastructure.aws.redshift_data import WarehouseTarget
+from infrastructure.errors import PlatformError
+from infrastructure.local.kept_state import open_kept_state
+from infrastructure.planning.aws_errors import explain
+from infrastructure.references import warehouse_target
+from infrastructure.settings import Settings
+from scripts.commands.account import find_account
+from scripts.commands.terminal import (
+    EXIT_ERROR,
+    EXIT_OK,
+    Parser,
+    add_account_options,
+    add_output_options,
+    console,
+    print_json,
+)
+from scripts.commands.totals_table import totals_table
+
+
+class _Scope(NamedTuple):
+    """The hops that are shown, and those of them that are held to the one before."""
+
+    shown: tuple[str, ...]
+    compared: tuple[str, ...]
+
+
+_ALL = _Scope(HOPS, HOPS)
+_RUN = _Scope(("landed", "quarantined", "duplicate", "curated", "loaded"), ("curated", "loaded"))
+_DATE = _Scope(("streamed", "landed", "quarantined", "curated", "loaded"), ("landed", "loaded"))
+
+
+class ProducerTotals(Protocol):
+    """What was produced, as a workdir keeps it."""
+
+    def produced(self, streamed: dict[str, ControlTotals]) -> ControlTotals: ...
+
+    def put_again(self) -> ControlTotals: ...
+
+
+@dataclass(frozen=True, slots=True)
+class CommandContext:
+    """Where a command works, and what is known there besides the lake.
+
+    producer: what was produced; None in an account, whose producers keep their own totals. data_api: None
+    where there is no warehouse; auditor, loader: how to log in to count and to load (in an account, as oneself).
+    """
+
+    settings: Settings
+    s3: Any
+    producer: ProducerTotals | None
+    data_api: Any
+    auditor: WarehouseTarget
+    loader: WarehouseTarget
+
+
+def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
+    """Add reconcile, replay and load; each sets run(arguments) -> exit status."""
+    reconciling = commands.add_parser(
+        "reconcile",
+        help="compare control totals at every hop, from what each place holds",
+        description="Exit status: 0 where every hop balances, 1 otherwise.",
+    )
+    scope = reconciling.add_mutually_exclusive_group()
+    scope.add_argument("--run", dest="run_id", metavar="ID", help="one ETL run: landed, curated, loaded")
+    scope.add_argument(
+        "--date", type=_date, metavar="D", help="one day, YYYY-MM-DD in UTC: what arrived on it, what happened on it"
+    )
+    reconciling.set_defaults(run=run_reconcile)
+    replaying = commands.add_parser(
+        "replay",
+        help="put corrected quarantine records into raw again, once",
+        description="Corrected records are lines of the landed schema that keep the position fields they were "
+        "quarantined with. The next ETL run takes them up.",
+    )
+    replaying.add_argument(
+        "--from", dest="prefix", required=True, metavar="PREFIX", help="where they lie in the quarantine bucket"
+    )
+    replaying.set_defaults(run=run_replay)
+    loading = commands.add_parser(
+        "load",
+        help="load the results of ETL runs that the warehouse does not hold yet",
+        description="The Glue job does this at its end. What is loaded already, or by somebody else meanwhile, is "
+        "loaded once.",
+    )
+    loading.set_defaults(run=run_load)
+    for parser in (reconciling, replaying, loading):
+        parser.add_argument("--workdir", metavar="DIR", help="work on what `local --workdir DIR` kept")
+        add_account_options(parser)
+        add_output_options(parser, as_json=True)
+
+
+def _date(text: str) -> str:
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date of the form YYYY-MM-DD") from None
+
+
+def run_reconcile(arguments: argparse.Namespace) -> int:
+    """Measure, compare, print; 1 where a hop is off."""
+    with _context(arguments) as context:
+        measured, scope = _measure(Lake(context.s3, context.settings), context, arguments)
+        if context.data_api is not None:
+            measured.loaded = loaded_totals(context.data_api, context.auditor, arguments.run_id, arguments.date)
+    findings = imbalances(measured, scope.compared)
+    shown = {hop: totals for hop, totals in measured.hops().items() if hop in scope.shown}
+    out = console(arguments)
+    out.print(totals_table(shown, out.width))
+    for finding in findings:
+        out.print(f"[bold red]Not balanced:[/] {finding}", soft_wrap=True)
+    if findings:
+        out.print("docs/operations.md says where to look. What landed after the last ETL run is not curated yet.")
+    elif not any(totals.records for totals in shown.values()):
+        out.print("[bold yellow]Nothing was found.[/]")
+    else:
+        out.print(f"[bold green]Balanced[/] at {', '.join(hop for hop in shown if hop in scope.compared)}.")
+    if arguments.json:
+        rows = [row for row in control_total_rows(measured) if row["hop"] in shown]
+        print_json({"balanced": not findings, "imbalances": [str(each) for each in findings], "control_totals": rows})
+    return EXIT_ERROR if findings else EXIT_OK
+
+
+def _measure(lake: Lake, context: CommandContext, arguments: argparse.Namespace) -> tuple[Measured, _Scope]:
+    """What was asked for, and which hops it covers."""
+    if arguments.run_id:
+        return lake.measure_run(arguments.run_id), _RUN
+    if arguments.date:
+        return lake.measure_date(arguments.date), _DATE
+    measures = lake.measure()
+    if context.producer:
+        measures.measured.produced = context.producer.produced(measures.streamed_by_incarnation) + measures.corrections
+        measures.measured.put_again = context.producer.put_again()
+    return measures.measured, _ALL
+
+
+def run_replay(arguments: argparse.Namespace) -> int:
+    """Replay, and tell what went in."""
+    with _context(arguments, changing=True) as context:
+        settings = context.settings
+        report = Replay(context.s3, settings.bucket("raw"), settings.bucket("quarantine")).run(arguments.prefix)
+    out = console(arguments)
+    out.print(f"{report.read:,} corrected records read, {report.replayed:,} put into raw")
+    if report.repeated:
+        out.print(f"{report.repeated:,} were equal to another one and count once")
+    if report.replayed_before:
+        out.print(f"{report.replayed_before:,} had been replayed before and were left alone")
+    if report.replayed:
+        out.print("The next ETL run curates them" + (": run `local` with this --workdir" if arguments.workdir else ""))
+    if arguments.json:
+        print_json(
+            {
+                "read": report.read,
+                "replayed": report.replayed,
+                "repeated": report.repeated,
+                "replayed_before": report.replayed_before,
+                "control_totals": report.totals.rows(),
+            }
+        )
+    return EXIT_OK
+
+
+def run_load(arguments: argparse.Namespace) -> int:
+    """Load what is pending, and tell of each run."""
+    out = console(arguments)
+
+    def tell(load: LoadReport, left: int) -> None:
+        out.print(
+            f"run {load.run_id}: {load.rows_loaded:,} of {load.rows_staged:,} rows were new, "
+            f"{load.fraud_alerts:,} fraud alerts" + (f"; {left:,} more to load" if left else ""),
+            soft_wrap=True,
+        )
+
+    with _context(arguments, changing=True) as context:
+        if context.data_api is None:
+            raise PlatformError("warehouse", "is switched off", "Set REDSHIFT_ENABLED=true and apply")
+        loads = load_pending(context.data_api, context.s3, context.loader, context.settings.bucket("curated"), tell)
+    if not loads:
+        out.print("Nothing to load: the warehouse holds every run that has a result")
+    if arguments.json:
+        print_json([asdict(load) for load in loads])
+    return EXIT_OK
+
+
+def _context(arguments: argparse.Namespace, *, changing: bool = False) -> AbstractContextManager[CommandContext]:
+    return _kept(arguments.workdir) if arguments.workdir else _account(arguments, changing)
+
+
+@contextmanager
+def _account(arguments: argparse.Namespace, changing: bool) -> Iterator[CommandContext]:
+    account = find_account(arguments, changing=changing)
+    settings, clients = account.settings, account.clients
+    data_api = clients("redshift-data") if settings.redshift_enabled else None
+    try:
+        target = warehouse_target(settings)
+        yield CommandContext(settings, clients("s3"), None, data_api, target, target)
+    except (BotoCoreError, ClientError) as error:
+        raise explain(error, "AWS") from error
+
+
+@contextmanager
+def _kept(directory: str) -> Iterator[CommandContext]:
+    """An embedded stack over the state that a run kept."""
+    with open_kept_state(directory) as kept:
+        warehouse = kept.warehouse
+        yield CommandContext(
+            kept.settings, kept.s3, kept.workdir, warehouse.data_api, warehouse.auditor, warehouse.loader
+        )

@@ -1,0 +1,85 @@
+"""What a run of the embedded stack tells people. The same figures stand in run.json."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from data_governance.reconciliation import Measured
+from infrastructure.local.run_report import RunReport, percentiles
+from scripts.commands.produce import show_refusals
+from scripts.commands.totals_table import totals_table
+
+
+def show(report: RunReport, console: Console, whereabouts: dict[str, str]) -> None:
+    """Print the report for people; whereabouts: what -> where to look next."""
+    console.print()
+    console.print(totals_table(report.measured.hops(), console.width))
+    console.print(_endings(report.measured))
+    show_refusals(console, report.produced)
+    console.print(_stages_table(report))
+    latency = percentiles(report.landing_ms)
+    if latency["p50"] is not None:
+        console.print(
+            "Landing latency (arrival in the stream to object in S3): "
+            + ", ".join(f"{name} {value:,.0f} ms" for name, value in latency.items())
+        )
+    if report.faults:
+        console.print()
+        console.print("Injected faults, and how often each happened:")
+        for what, count in sorted(report.faults.items()):
+            console.print(f"  {count:>6,}  {what}", highlight=False)
+    if report.left_out:
+        console.print()
+        console.print("Left out on this machine:")
+        for what, why in report.left_out.items():
+            console.print(Text(f"  {what}: {why}", style="dim"), soft_wrap=True)
+    console.print()
+    for what, where in whereabouts.items():
+        console.print(Text.assemble((f"{what:<14}", "bold"), where), soft_wrap=True)
+    console.print()
+    _show_verdict(report, console)
+
+
+def _show_verdict(report: RunReport, console: Console) -> None:
+    if report.balanced:
+        records = report.measured.hops()["produced"].records
+        console.print(f"[bold green]Balanced:[/] every one of {records:,} records is accounted for at every hop.")
+        return
+    if report.given_up:
+        console.print(f"[bold red]Given up:[/] {report.given_up:,} records are named in the on-failure queue.")
+    for imbalance in report.imbalances[:1]:
+        console.print(f"[bold red]Not balanced:[/] {imbalance}", soft_wrap=True)
+    if len(report.imbalances) > 1:
+        console.print(f"{len(report.imbalances) - 1} more differences stand in run.json under imbalances.")
+
+
+def _endings(measured: Measured) -> Table:
+    lines = Table(title="Where each record ended", title_justify="left", box=box.SIMPLE_HEAD, show_header=False)
+    lines.add_column()
+    lines.add_column(justify="right")
+    hops = measured.hops()
+    for label, hop in (
+        ("curated and loaded", "curated"),
+        ("duplicate, dropped", "duplicate"),
+        ("quarantined", "quarantined"),
+    ):
+        lines.add_row(label, f"{hops[hop].records:,}")
+    for reason, count in sorted(measured.quarantined_by_reason.items(), key=lambda item: -item[1]):
+        lines.add_row(f"  {reason}", f"{count:,}", style="dim")
+    return lines
+
+
+def _stages_table(report: RunReport) -> Table:
+    table = Table(title="Stages", title_justify="left", header_style="bold", box=box.SIMPLE_HEAD)
+    table.add_column("Stage")
+    table.add_column("Seconds", justify="right")
+    table.add_column("Records", justify="right")
+    table.add_column("Records/s", justify="right")
+    for name, stage in report.stages.items():
+        rate = stage.as_json()["records_per_second"]
+        records = f"{stage.records:,}" if stage.records else "-"
+        table.add_row(name, f"{stage.seconds:.1f}", records, f"{rate:,.0f}" if stage.records else "-")
+    return table

@@ -1,0 +1,275 @@
+"""What exists and how it is doing: resources, stream, landing, job, warehouse, queue and alarms. Reads only."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from data_catalog.lake_layout import RAW_TRANSACTIONS_PREFIX, RUNS_PREFIX, run_of
+from data_storage.warehouse_loader import ledger
+from infrastructure.aws import s3_objects
+from infrastructure.aws.redshift_data import WarehouseTarget
+from infrastructure.errors import PlatformError
+from infrastructure.planning.aws_errors import error_code, is_not_found, unsupported_reason
+from infrastructure.planning.plan import read_all
+from infrastructure.planning.resource import Clients, Resource, references
+from infrastructure.provisioning import gather
+from infrastructure.references import warehouse_target
+from infrastructure.settings import Settings
+from scripts.commands.account import find_account
+from scripts.commands.terminal import EXIT_OK, Parser, add_account_options, add_output_options, console, print_json
+
+_AGE_WINDOW = timedelta(minutes=15)
+_AGE_PERIOD_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the status. well: None where there is nothing to judge."""
+
+    subject: str
+    text: str
+    well: bool | None = None
+
+
+Probe = Callable[[Settings, Clients], Finding]
+
+
+def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
+    """Add status."""
+    status = commands.add_parser(
+        "status", help="what exists, and how it is doing", description="What exists, and how it is doing. Reads only."
+    )
+    status.add_argument("--workdir", metavar="DIR", help="of a local run's kept state instead of an account")
+    add_account_options(status)
+    add_output_options(status, as_json=True)
+    status.set_defaults(run=run_status)
+
+
+def run_status(arguments: argparse.Namespace) -> int:
+    """Print what exists and how it is doing."""
+    if arguments.workdir:
+        found = collect_kept(arguments.workdir)
+    else:
+        account = find_account(arguments)
+        with console(arguments).status("reading what exists"):
+            resources = gather(account.settings, account.clients, account.embedded)
+            found = collect(account.settings, account.clients, resources)
+    show_status(console(arguments), found)
+    if arguments.json:
+        print_json([asdict(finding) for finding in found])
+    return EXIT_OK
+
+
+def collect(settings: Settings, clients: Clients, resources: Sequence[Resource]) -> list[Finding]:
+    """Every finding; a probe that may not look, or finds nothing, says so in its line."""
+    findings = [_existing(resources)]
+    for subject, probe in _PROBES.items():
+        try:
+            findings.append(probe(settings, clients))
+        except Exception as error:
+            findings.append(Finding(subject, _reason(error, clients), None if is_not_found(error) else False))
+    return findings
+
+
+def collect_kept(directory: str) -> list[Finding]:
+    """The findings of an embedded stack's kept state: landing, runs and ledger; nothing is kept of the rest."""
+    from infrastructure.local.kept_state import open_kept_state
+
+    with open_kept_state(directory) as kept:
+        return [
+            _landed(kept.s3, kept.settings),
+            _curated(kept.s3, kept.settings),
+            _loaded(kept.warehouse.data_api, kept.warehouse.auditor),
+        ]
+
+
+def show_status(console: Console, findings: Sequence[Finding]) -> None:
+    """Print the findings, one line each."""
+    marks = {True: ("✓", "green"), False: ("✗", "bold red"), None: ("·", "dim")}
+    for finding in findings:
+        line = Text.assemble("  ", marks[finding.well], f" {finding.subject:<16}", finding.text)
+        console.print(line, soft_wrap=True)
+
+
+def _reason(error: Exception, clients: Clients) -> str:
+    unsupported = unsupported_reason(error, clients.emulated)
+    if unsupported:
+        return f"not supported by this endpoint ({unsupported})"
+    if is_not_found(error):
+        return "does not exist"
+    if isinstance(error, PlatformError):
+        return f"cannot tell: {error.what}. {error.todo}"
+    return f"cannot tell: {error_code(error) or type(error).__name__}"
+
+
+def _existing(resources: Sequence[Resource]) -> Finding:
+    readings = read_all(resources)
+    unsupported = _unsupported(resources, {id_ for id_, reading in readings.items() if reading.unsupported})
+    missing = [
+        f"{resource.type.removeprefix('AWS::')} {resource.name}"
+        for resource in resources
+        if resource.wanted and readings[resource.id].actual is None and resource.id not in unsupported
+    ]
+    text = f"{len(resources) - len(missing) - len(unsupported)} of {len(resources)} exist"
+    if unsupported:
+        text += f", {len(unsupported)} not supported by this endpoint"
+    if missing:
+        text += f"; missing: {', '.join(missing)}"
+    return Finding("resources", text, not missing)
+
+
+def _unsupported(resources: Sequence[Resource], found: set[str]) -> set[str]:
+    """Those found, and all that refer to one of them."""
+    more = {resource.id for resource in resources if references(resource.properties) & found} | found
+    return found if more == found else _unsupported(resources, more)
+
+
+def _stream(settings: Settings, clients: Clients) -> Finding:
+    found = clients("kinesis").describe_stream_summary(StreamName=settings.stream_name)["StreamDescriptionSummary"]
+    mode = found.get("StreamModeDetails", {}).get("StreamMode", "PROVISIONED")
+    text = (
+        f"{settings.stream_name} is {found['StreamStatus']}: {found['OpenShardCount']} shards, {mode}, "
+        f"keeps {found['RetentionPeriodHours']} h"
+    )
+    return Finding("stream", text, found["StreamStatus"] in ("ACTIVE", "UPDATING"))
+
+
+def _iterator_age(settings: Settings, clients: Clients) -> Finding:
+    seconds = _oldest_unlanded(settings, clients)
+    if seconds is None:
+        return Finding("iterator age", f"no batch in the last {_AGE_WINDOW.seconds // 60} minutes")
+    return Finding("iterator age", f"{seconds:,.1f} s", seconds < settings.maximum_record_age_seconds / 2)
+
+
+def unlanded(settings: Settings, clients: Clients) -> str:
+    """What is lost with the stream, as far as CloudWatch tells: for whoever is about to remove it."""
+    try:
+        seconds = _oldest_unlanded(settings, clients)
+    except Exception as error:
+        told = _reason(error, clients)
+    else:
+        told = "no batch was read lately" if seconds is None else f"the last batch waited {seconds:,.1f} s"
+    return f"What has not landed is lost with the stream (iterator age: {told}): stop the producers first."
+
+
+def _oldest_unlanded(settings: Settings, clients: Clients) -> float | None:
+    """Seconds that the oldest record of the last batch had waited; None where no batch was read lately."""
+    now = datetime.now(UTC)
+    points = clients("cloudwatch").get_metric_statistics(
+        Namespace="AWS/Lambda",
+        MetricName="IteratorAge",
+        Dimensions=[{"Name": "FunctionName", "Value": settings.function_name}],
+        StartTime=now - _AGE_WINDOW,
+        EndTime=now,
+        Period=_AGE_PERIOD_SECONDS,
+        Statistics=["Maximum"],
+    )["Datapoints"]
+    if not points:
+        return None
+    return float(max(points, key=lambda point: point["Timestamp"])["Maximum"]) / 1000
+
+
+def _mapping(settings: Settings, clients: Clients) -> Finding:
+    found = clients("lambda").list_event_source_mappings(FunctionName=settings.function_name)["EventSourceMappings"]
+    if not found:
+        return Finding("event source", "no mapping feeds the function", False)
+    state = found[0]["State"]
+    last = found[0].get("LastProcessingResult")
+    return Finding("event source", state + (f", last result: {last}" if last else ""), state == "Enabled")
+
+
+def _last_landed(settings: Settings, clients: Clients) -> Finding:
+    return _landed(clients("s3"), settings)
+
+
+def _landed(s3: Any, settings: Settings) -> Finding:
+    bucket = settings.bucket("raw")
+    prefix = RAW_TRANSACTIONS_PREFIX
+    for _ in ("arrival_date", "arrival_hour"):
+        folders = s3_objects.folders(s3, bucket, prefix)
+        if not folders:
+            return Finding("last landed", f"nothing under {prefix} yet")
+        prefix = max(folders)
+    newest = max(s3_objects.entries(s3, bucket, prefix), key=lambda entry: entry["LastModified"])
+    return Finding("last landed", f"{newest['LastModified']:%Y-%m-%d %H:%M:%S} UTC  {newest['Key']}", True)
+
+
+def _last_job_run(settings: Settings, clients: Clients) -> Finding:
+    runs = clients("glue").get_job_runs(JobName=settings.glue_job_name, MaxResults=1)["JobRuns"]
+    if not runs:
+        return Finding("last job run", "none yet")
+    run = runs[0]
+    text = f"{run['JobRunState']}, started {run['StartedOn']:%Y-%m-%d %H:%M} UTC"
+    if run.get("ErrorMessage"):
+        text += f": {run['ErrorMessage']}"
+    return Finding("last job run", text, run["JobRunState"] in ("SUCCEEDED", "RUNNING", "STARTING", "WAITING"))
+
+
+def _last_curated(settings: Settings, clients: Clients) -> Finding:
+    return _curated(clients("s3"), settings)
+
+
+def _curated(s3: Any, settings: Settings) -> Finding:
+    """The newest run whose result stands: that object is a run's commit."""
+    documents = s3_objects.entries(s3, settings.bucket("curated"), RUNS_PREFIX)
+    results = [entry for entry in documents if run_of(entry["Key"])[1] == "result.json"]
+    if not results:
+        return Finding("last curated", "no run yet")
+    newest = max(results, key=lambda entry: entry["LastModified"])
+    run_id, _ = run_of(newest["Key"])
+    return Finding("last curated", f"run {run_id}, {newest['LastModified']:%Y-%m-%d %H:%M:%S} UTC", True)
+
+
+def _last_loaded(settings: Settings, clients: Clients) -> Finding:
+    if clients.emulated:
+        return Finding("last loaded", "not asked: emulators answer any SQL with rows of their own")
+    return _loaded(clients("redshift-data"), warehouse_target(settings))
+
+
+def _loaded(data_api: Any, target: WarehouseTarget) -> Finding:
+    rows = ledger(data_api, target)
+    if not rows:
+        return Finding("last loaded", "no run yet")
+    last = max(rows, key=lambda row: row.loaded_at)
+    return Finding("last loaded", f"run {last.run_id}, {last.loaded_at} UTC, {last.rows_loaded:,} rows", True)
+
+
+def _queue(settings: Settings, clients: Clients) -> Finding:
+    sqs = clients("sqs")
+    url = sqs.get_queue_url(QueueName=settings.on_failure_queue_name)["QueueUrl"]
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+    waiting = sum(int(value) for value in found.values())
+    return Finding(
+        "given up", f"{waiting} batch{'' if waiting == 1 else 'es'} in {settings.on_failure_queue_name}", waiting == 0
+    )
+
+
+def _alarms(settings: Settings, clients: Clients) -> Finding:
+    pages = clients("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNamePrefix=f"{settings.prefix}-")
+    alarms: list[dict[str, Any]] = [alarm for page in pages for alarm in page["MetricAlarms"]]
+    raised = [alarm["AlarmName"] for alarm in alarms if alarm["StateValue"] == "ALARM"]
+    if not alarms:
+        return Finding("alarms", "none exist", False)
+    text = f"{len(raised)} of {len(alarms)} raised" + (f": {', '.join(raised)}" if raised else "")
+    return Finding("alarms", text, not raised)
+
+
+_PROBES: dict[str, Probe] = {
+    "stream": _stream,
+    "event source": _mapping,
+    "iterator age": _iterator_age,
+    "last landed": _last_landed,
+    "given up": _queue,
+    "last job run": _last_job_run,
+    "last curated": _last_curated,
+    "last loaded": _last_loaded,
+    "alarms": _alarms,
+}

@@ -1,0 +1,123 @@
+"""What every command shares with the person at the terminal: options, errors, consoles, exit statuses."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from typing import Any, NoReturn
+
+from botocore.model import OperationModel
+from rich.console import Console
+from rich.text import Text
+
+from infrastructure.errors import PlatformError
+from infrastructure.settings import ENVIRONMENTS
+
+EXIT_OK, EXIT_ERROR, EXIT_CHANGES = 0, 1, 2
+
+_PIPE_WIDTH = 140  # where the output is no terminal, whose width would be guessed as 80
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse's parser, but: usage errors exit 1 (2 is plan's word for changes), no option is taken by its prefix, and
+    a slip of the pen is answered with what was probably meant."""
+
+    def __init__(self, **options: Any) -> None:
+        defaults: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
+        super().__init__(**(defaults | options))
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(EXIT_ERROR, f"error: {message}\n")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """A subcommand's parser answers for the options that it does not know: it alone knows those that it does."""
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"there is no {' '.join(unknown)}{_meant(unknown[0], self._option_string_actions)}")
+        return found, unknown
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            choices = [str(choice) for choice in action.choices]
+            told = f"invalid choice: {value!r}{_meant(str(value), choices)} (choose from {', '.join(choices)})"
+            raise argparse.ArgumentError(action, told)
+
+
+def _meant(given: str, known: Iterable[str]) -> str:
+    near = get_close_matches(given.partition("=")[0], list(known), n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def add_account_options(parser: argparse.ArgumentParser) -> None:
+    """Which account, region and environment a command works on."""
+    parser.add_argument("--environment", choices=ENVIRONMENTS, help="default: ENVIRONMENT of .env, else dev")
+    parser.add_argument("--region", help="default: AWS_REGION, else the profile's")
+    parser.add_argument("--profile", help="of ~/.aws/config; default: AWS_PROFILE")
+
+
+def add_output_options(parser: argparse.ArgumentParser, *, as_json: bool = False) -> None:
+    """How much a command tells. as_json: it has figures, which --json prints for a program."""
+    parser.add_argument("-v", "--verbose", action="store_true", help="tell each call to AWS on standard error")
+    parser.add_argument("-q", "--quiet", action="store_true", help="tell the outcome and errors only")
+    if as_json:
+        parser.add_argument("--json", action="store_true", help="print JSON on standard output, all else on the other")
+
+
+def console(arguments: argparse.Namespace | None = None, *, stderr: bool = False) -> Console:
+    """As wide as the terminal, or wide enough for a log. With --json it is standard error; with --quiet, silent."""
+    as_json = getattr(arguments, "json", False)
+    found = Console(stderr=stderr or as_json, highlight=False, quiet=getattr(arguments, "quiet", False))
+    if not found.is_terminal:
+        found.width = _PIPE_WIDTH
+    return found
+
+
+def print_json(document: Any) -> None:
+    print(json.dumps(document, indent=2))
+
+
+def print_error(error: PlatformError) -> None:
+    """The one way in which an error is told."""
+    message = Text.assemble(("error: ", "bold red"), str(error))
+    console(stderr=True).print(message, soft_wrap=True)
+
+
+def log_calls() -> None:
+    """Tell each call to AWS on standard error, by service and operation. Bodies are never logged."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    handler.addFilter(_names_operation)
+    logger = logging.getLogger("botocore.endpoint")
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = False
+
+
+def _names_operation(record: logging.LogRecord) -> bool:
+    """Let botocore's line on a request through, as the operation's name alone: its other argument holds the body."""
+    operation = record.args[0] if isinstance(record.args, tuple) and record.args else None
+    if not isinstance(operation, OperationModel):
+        return False
+    record.msg, record.args = "%s.%s", (operation.service_model.service_name, operation.name)
+    return True
+
+
+def run_parsed(parser: Parser, argv: Sequence[str] | None) -> int:
+    """Parse, run the chosen command, and tell its error; the exit status."""
+    arguments = parser.parse_args(argv)
+    if not hasattr(arguments, "run"):
+        parser.print_help()
+        return EXIT_OK
+    if getattr(arguments, "verbose", False):
+        log_calls()
+    try:
+        status: int = arguments.run(arguments)
+    except PlatformError as error:
+        print_error(error)
+        return EXIT_ERROR
+    return status
