@@ -8,15 +8,15 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-_ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can name
+_ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can hold
 _READABLE_FILE = 0o100644 << 16
 _UNIX = 3
 
 
 def imported_files(modules: Iterable[str], root: Path) -> list[Path]:
-    """The files under root of these modules and of all that they import, directly or not, anywhere in their code.
+    """The files under root of these modules and of everything they import, directly or not, at any place in their code.
 
-    The __init__.py of their packages are among them. Sorted.
+    Includes the __init__.py of their packages. Sorted.
     """
     waiting = list(modules)
     seen: set[str] = set()
@@ -59,9 +59,9 @@ def _names_imported(tree: ast.AST, package: str) -> Iterator[str]:
 
 
 def zip_of(root: Path, files: Iterable[Path], *, compressed: bool) -> bytes:
-    """A zip of files below root, by their names in order, all of one time and mode.
+    """A zip of files below root, sorted by name, all with the same time and mode.
 
-    compressed: as small as can be. Stored members are the same bytes on every machine, whatever its zlib.
+    compressed: at the highest level. Stored members are the same bytes on every machine, whatever its zlib.
     """
     method = zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED
     buffer = io.BytesIO()

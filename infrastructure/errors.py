@@ -1,4 +1,4 @@
-"""The one error base: every failure a user can cause or mend says where, what, and what to do."""
+"""The one error base: every failure that a user can cause or fix says where, what, and what to do."""
 
 from __future__ import annotations
 

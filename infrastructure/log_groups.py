@@ -1,4 +1,4 @@
-"""A CloudWatch Logs group, encrypted, with retention; the folders whose services log declare their own."""
+"""An encrypted log group with retention. Each folder whose services log declares its own."""
 
 from __future__ import annotations
 

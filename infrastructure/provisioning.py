@@ -17,7 +17,7 @@ from infrastructure.planning.plan import Plan, make_plan
 from infrastructure.planning.resource import Clients, Resource
 from infrastructure.settings import Settings
 
-# What --only and --except take: the folders, and what costs money or rights of its own within them.
+# What --only and --except take: the folders, and the parts of them that need money or rights of their own.
 PARTS = (
     "security",
     "data_storage",
@@ -49,15 +49,16 @@ MODULES = (
 )
 
 
-# An empty zip archive: the function's code where it is stored and not run, as emulators do.
+# An empty zip archive, for emulators that store the function's code and never run it.
 PLACEHOLDER_ZIP = b"PK\x05\x06" + bytes(18)
 
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """What the embedded stack puts in place of what only AWS needs. Never used in an account.
+    """What the embedded stack uses in place of what only AWS has. Never used in an account.
 
-    lambda_zip: the function's code, which is run in process there; stream_incarnation: the id of the workdir's stream.
+    lambda_zip: the function's code, a placeholder because the handler runs in process; stream_incarnation: the id of
+    the workdir's stream.
     """
 
     lambda_zip: Callable[[], bytes]
@@ -77,9 +78,9 @@ def gather(settings: Settings, clients: Clients, embedded: Embedded | None = Non
 
 
 def select(resources: Sequence[Resource], only: Collection[str] = (), except_: Collection[str] = ()) -> frozenset[str]:
-    """The ids of the parts that are asked for; a folder's name covers the parts within it.
+    """The ids of the selected resources; a folder's name covers the parts within it.
 
-    Raises PlatformError on a part that does not exist, and where nothing is left.
+    Raises PlatformError on an unknown part, and if nothing is left.
     """
     for part in (*only, *except_):
         if part not in PARTS:
@@ -123,9 +124,9 @@ def apply(
     embedded: Embedded | None = None,
     on_progress: Progress | None = None,
 ) -> Report:
-    """Make the account what the settings say; what is so already is left alone.
+    """Bring the account to what the settings say; what is already right is left alone.
 
-    Raises PlatformError where reading fails; the failures of single resources are in the report (raise_for_errors).
+    Raises PlatformError if reading fails; failures of single resources are in the report (raise_for_errors).
     """
     clients = clients or AwsClients(settings.region)
     planned = plan(settings, clients=clients, only=only, except_=except_, embedded=embedded)

@@ -1,6 +1,6 @@
-"""Names, ids and ARNs that follow from settings alone, so that one folder's declaration can name what another declares.
+"""Names, ids and ARNs that follow from settings alone, so that one folder can refer to what another declares.
 
-An id is what depends_on takes; a Ref is an output that AWS gives out, known once its resource exists.
+An id is what depends_on takes; a Ref is an output that AWS assigns, known once its resource exists.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from infrastructure.planning.resource import Ref, resource_id
 from infrastructure.settings import Settings
 
 LOG_KEY_PURPOSE = "audit"
-# Counted from the audit trail, and watched by an alarm.
+# A metric counted from the audit trail; an alarm watches it.
 FOREIGN_STREAM_READS_METRIC = "StreamReadsByOthers"
-GLUE_LOG_GROUPS = "/aws-glue/jobs"  # what Glue's log groups begin with
+GLUE_LOG_GROUPS = "/aws-glue/jobs"  # the common prefix of Glue's log groups
 WAREHOUSE_LOAD_POLICY = "warehouse-load"  # added to the glue role where there is a warehouse
 
 
@@ -52,7 +52,7 @@ def secret_id(settings: Settings) -> str:
 
 
 def secret_arn(settings: Settings) -> Ref:
-    """The ARN of the tokenisation secret, which ends in six characters of Secrets Manager's own."""
+    """The ARN of the tokenisation secret; Secrets Manager appends six random characters to it."""
     return Ref(secret_id(settings), "Arn")
 
 
@@ -65,7 +65,7 @@ def trail_log_group(settings: Settings) -> str:
 
 
 def spectrum_database(settings: Settings) -> str:
-    """The Glue database that the warehouse's external schema stands over."""
+    """The Glue database behind the warehouse's external schema."""
     return f"{settings.glue_database}_spectrum"
 
 
@@ -75,7 +75,7 @@ def warehouse_name(settings: Settings) -> str:
 
 
 def warehouse_target(settings: Settings) -> WarehouseTarget:
-    """The warehouse for whoever calls: the Data API logs them in as the user of their IAM identity."""
+    """The warehouse, for whoever calls: the Data API logs them in as the database user of their IAM identity."""
     cluster = settings.redshift_cluster
     return WarehouseTarget(
         database=settings.warehouse_database,
@@ -87,7 +87,7 @@ def warehouse_target(settings: Settings) -> WarehouseTarget:
 
 
 def warehouse_schema_name(settings: Settings) -> str:
-    """The name of what stands inside the warehouse: its workgroup or cluster, and the schema."""
+    """The name of the schema resource: workgroup or cluster, slash, schema."""
     target = warehouse_target(settings)
     return f"{target.workgroup or target.cluster}/{settings.warehouse_schema}"
 
@@ -97,7 +97,7 @@ def warehouse_load_policy_name(settings: Settings) -> str:
 
 
 def load_ids(settings: Settings) -> tuple[str, ...]:
-    """The ids of what a load needs: the warehouse's schema, and the job's right to use it. None without a warehouse."""
+    """The ids of what a load needs: the warehouse's schema and the job's right to use it. Empty without a warehouse."""
     if not settings.redshift_enabled:
         return ()
     return (

@@ -1,8 +1,8 @@
 """Every name, tag and tunable of the platform, in one place.
 
-Each field is set by the environment variable of its name in capitals (STREAM_MODE, LAMBDA_MEMORY_MB, ...), also from a
-.env file; .env.example lists them all. infrastructure/settings_source.py reads them, infrastructure/settings_bounds.py
-says what each may be.
+Each field is set by the environment variable of its name in capitals (STREAM_MODE, LAMBDA_MEMORY_MB, ...), or by that
+name in a .env file; .env.example lists them all. infrastructure/settings_source.py reads them,
+infrastructure/settings_bounds.py says what each may be.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _BUCKET_NAME_MAX = 63
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The settings of one environment in one account and region. Immutable; names are properties.
+    """The settings of one environment in one account and region, and the names that follow from them. Immutable.
 
-    Raises PlatformError that tells every value outside its bounds.
+    Raises one PlatformError that lists every value out of bounds.
     """
 
     environment: Environment = "dev"
@@ -33,9 +33,9 @@ class Settings:
     account_id: str = "123456789012"
     project: str = "banking-data"
     tags: dict[str, str] = field(default_factory=dict)
-    expected_account_id: str = ""  # where set, nothing is changed in any other account
+    expected_account_id: str = ""  # if set, no other account is ever changed
 
-    # Keys and what waits before it is gone
+    # Keys, and how long what is deleted can be recovered
     key_deletion_window_days: int = 30
     secret_recovery_window_days: int = 30
     log_retention_days: int = 365
@@ -43,7 +43,7 @@ class Settings:
     # Buckets
     object_lock_mode: ObjectLockMode | None = None  # None: COMPLIANCE in prod, GOVERNANCE elsewhere
     object_lock_years: int = 1
-    data_retention_years: int = 7  # raw and audit; a bank's duty to keep records
+    data_retention_years: int = 7  # of raw and audit; the law makes banks keep records
 
     # Stream
     stream_mode: Literal["ON_DEMAND", "PROVISIONED"] = "ON_DEMAND"
@@ -57,12 +57,12 @@ class Settings:
     lambda_timeout_seconds: int = 60
     batch_size: int = 1000
     batch_window_seconds: int = 1
-    maximum_retry_attempts: int = -1  # until the record is too old
+    maximum_retry_attempts: int = -1  # -1: until the record is too old
     maximum_record_age_seconds: int = 86_400
     parallelization_factor: int = 1
     lambda_reserved_concurrency: int = 50  # 0: none reserved; else at least shards x parallelization_factor
 
-    # Warehouse: an existing workgroup or cluster by name, or Redshift Serverless of the platform's own
+    # Warehouse: the name of an existing workgroup or cluster; without one, the platform makes its own workgroup
     warehouse_database: str = "banking"
     warehouse_schema: str = "banking"
     redshift_enabled: bool = True  # false: a lake without a warehouse; the job does not load
@@ -70,17 +70,17 @@ class Settings:
     redshift_cluster: str = ""
     redshift_base_capacity: int = 8  # Redshift processing units
     redshift_max_capacity: int = 64
-    redshift_subnet_ids: tuple[str, ...] = ()  # none: those of the default VPC
+    redshift_subnet_ids: tuple[str, ...] = ()  # empty: the subnets of the default VPC
     redshift_security_group_ids: tuple[str, ...] = ()
-    warehouse_auditors: tuple[str, ...] = ()  # IAM roles whose people may ask it for status and reconcile
+    warehouse_auditors: tuple[str, ...] = ()  # names of IAM roles that may run status and reconcile
 
     # Roles, alarms, the Glue job, Athena
-    permissions_boundary_arn: str = ""  # IAM policy that bounds every role; many banks ask for one
-    alarm_emails: tuple[str, ...] = ()  # each confirms its subscription from a mail
+    permissions_boundary_arn: str = ""  # a permissions boundary for every role; many banks demand one
+    alarm_emails: tuple[str, ...] = ()  # each owner has to confirm the subscription by mail
     alarm_iterator_age_seconds: int = 300
     alarm_quarantine_percent: int = 5
     glue_version: str = "5.1"
-    glue_worker_type: str = "G.1X"  # spare capacity (Flex) is to be had as G.1X and G.2X
+    glue_worker_type: str = "G.1X"  # only G.1X and G.2X can run on spare capacity (Flex)
     glue_workers: int = 4
     glue_timeout_minutes: int = 120
     glue_retries: int = 1
@@ -157,20 +157,20 @@ class Settings:
         return f"alias/{self.prefix}-{purpose}"
 
     def role_name(self, purpose: str) -> str:
-        """The IAM role of a purpose, e.g. lambda, glue, redshift. Roles have no region, so their names tell it.
+        """The IAM role of a purpose, e.g. lambda, glue, redshift. Roles are global, so the name carries the region.
 
-        IAM takes 64 characters: a name that is short enough for the buckets is for the roles.
+        IAM allows 64 characters; a prefix that fits the bucket names fits here too.
         """
         return f"{self.prefix}-{purpose}-{self.region}"
 
     @property
     def trail_name(self) -> str:
-        """The audit trail; it is seen in every region, and so named after its own."""
+        """The audit trail. It shows up in every region, so its name carries its own."""
         return f"{self.prefix}-audit-{self.region}"
 
     @property
     def dashboard_name(self) -> str:
-        """The CloudWatch dashboard; like roles, dashboards have no region."""
+        """The CloudWatch dashboard. Dashboards are global, so the name carries the region."""
         return f"{self.prefix}-pipeline-{self.region}"
 
     @property
@@ -179,7 +179,7 @@ class Settings:
 
     @property
     def partition(self) -> str:
-        """The AWS partition of the region, the second word of every ARN."""
+        """The AWS partition of the region: the second part of every ARN, e.g. aws."""
         if self.region.startswith("cn-"):
             return "aws-cn"
         return "aws-us-gov" if self.region.startswith("us-gov-") else "aws"

@@ -29,7 +29,7 @@ def settings_error(problems: Sequence[Problem]) -> PlatformError:
 
 
 def problems_of(values: Mapping[str, Any]) -> list[Problem]:
-    """Every setting outside its bounds; those that hang together are looked at once each is well by itself.
+    """Every setting outside its bounds. Contradictions between settings are checked once each is valid by itself.
 
     values: by the name of the field of Settings.
     """
@@ -86,8 +86,8 @@ _FORMS: dict[str, tuple[str, str]] = {
     "redshift_security_group_ids": (r"sg-[0-9a-f]+", "security group ids, separated by commas"),
     "warehouse_auditors": (r"[\w+=.@-]{1,64}", "names of IAM roles (no ARNs), separated by commas"),
 }
-_GLUE_MINUTES = (0, 5, 6, 10, 12, 15, 20, 30, 60)  # what goes evenly into an hour; Glue takes no less than five
-NEEDED_SUBNETS = 3  # what Redshift Serverless asks for, in as many zones
+_GLUE_MINUTES = (0, 5, 6, 10, 12, 15, 20, 30, 60)  # divisors of an hour; Glue's shortest interval is five minutes
+NEEDED_SUBNETS = 3  # Redshift Serverless demands three subnets in three zones
 
 
 def _out_of_range(values: Mapping[str, Any]) -> Iterator[Problem]:

@@ -20,15 +20,15 @@ from infrastructure.settings_bounds import Problem, problems_of, settings_error
 ENV_FILE = Path(__file__).resolve().parents[1] / ".env"
 
 _NAMES = frozenset(field.name.upper() for field in fields(Settings))
-# How alike a variable of the shell must be to one of ours to be taken for a slip: one letter in a dozen.
+# A variable of the shell this similar to a setting's name counts as a misspelling: one letter in a dozen differs.
 _SLIP = 0.9
 
 
 def read_environment(env_file: Path | None = None) -> dict[str, str]:
-    """The variables of the .env file (by default ENV_FILE) and, above them, those of the process.
+    """The variables of the .env file (by default ENV_FILE), overridden by those of the process.
 
-    Raises PlatformError on a file that cannot be read, on a line of it that cannot, and on a name that is no setting:
-    a guard that is misspelt would guard nothing.
+    Raises PlatformError if the file or one of its lines cannot be read, and on a name that is no setting: a misspelt
+    EXPECTED_ACCOUNT_ID would guard nothing.
     """
     env_file = env_file or ENV_FILE
     in_file = _read_file(env_file)
@@ -70,7 +70,7 @@ def _is_aws(name: str) -> bool:
 
 
 def _slips(environ: Mapping[str, str]) -> Iterator[Problem]:
-    """Variables of the process that are almost called like a setting."""
+    """Variables of the process whose names are nearly those of settings."""
     for name in sorted(environ.keys() - _NAMES):
         if not _is_aws(name) and get_close_matches(name.upper(), _NAMES, n=1, cutoff=_SLIP):
             yield _unknown(name, "the environment sets")
@@ -83,9 +83,9 @@ def _unknown(name: str, who: str) -> Problem:
 
 
 def settings_from(environ: Mapping[str, str], **given: Any) -> Settings:
-    """The settings of these variables; what is given (from the command line) stands above them.
+    """The settings of these variables; values given on the command line override them.
 
-    Empty variables count as unset. Raises one PlatformError that tells every value that cannot be read or is out of
+    Empty variables count as unset. Raises one PlatformError that lists every value that cannot be read or is out of
     bounds.
     """
     values: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""What an Athena workgroup is to the planner."""
+"""An Athena workgroup, as the planner sees it."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _FLAGS = (
 
 @dataclass(kw_only=True, eq=False)
 class WorkGroup(Resource):
-    """An Athena workgroup. arn: made of account, region and name, as every workgroup's is."""
+    """An Athena workgroup. arn: derived from account, region and name."""
 
     type: ClassVar[str] = "AWS::Athena::WorkGroup"
 
     arn: str
 
     def read(self) -> Properties | None:
-        # GetWorkGroup answers a name that does not exist as it answers a malformed one; the list tells for sure.
+        # GetWorkGroup gives the same error for a missing and for a malformed name; only the list is certain.
         if not self._exists():
             return None
         found = self._athena.get_work_group(WorkGroup=self.name)["WorkGroup"]

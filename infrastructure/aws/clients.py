@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import boto3
 from botocore.config import Config
 
-# Standard mode retries throttling and 5xx with jitter; the callers' own retries stand above it.
+# Standard mode retries throttling and 5xx with jitter; callers add retries of their own on top.
 _CONFIG = Config(
     retries={"mode": "standard", "max_attempts": 5},
     connect_timeout=5,
@@ -30,33 +30,33 @@ def session(region: str | None = None, profile: str | None = None) -> Any:
 def client(service: str, region: str | None = None, profile: str | None = None) -> Any:
     """The client of a service, e.g. client("kinesis"). boto3's AWS_ENDPOINT_URL is honoured.
 
-    Made once and kept: making an S3 client costs 0.35 s of CPU.
+    Made once and kept, because making an S3 client costs 0.35 s of CPU.
     """
     return session(region, profile).client(service, config=_CONFIG)
 
 
 def forget() -> None:
-    """Drop the clients kept so far (the embedded stack and the tests start each with clients of their own)."""
+    """Drop the clients kept so far; the embedded stack and the tests each start with new ones."""
     client.cache_clear()
     session.cache_clear()
 
 
-# An emulator answers what it does not implement with HTTP 500, which is not worth five attempts with growing pauses.
+# Emulators answer unimplemented operations with HTTP 500; five attempts with growing pauses would be wasted on that.
 _EMULATOR_CONFIG = Config(retries={"mode": "standard", "max_attempts": 1}, max_pool_connections=32)
 _AWS_HOSTS = ("amazonaws.com", "amazonaws.com.cn", "api.aws")
 
 
 class AwsClients:
-    """Calling it with a service's name gives its client, e.g. clients("kinesis").
+    """Calling it with a service's name gives that service's client, e.g. clients("kinesis").
 
-    region, profile: None falls back to boto3's own chain. emulated: the endpoint is not AWS's own; found out from the
-    endpoint unless given (moto in process looks like AWS, so its caller says emulated=True).
+    region, profile: None falls back to boto3's own chain. emulated: the endpoint is not AWS's own. It is derived from
+    the endpoint unless given (moto in process looks like AWS, so its caller passes emulated=True).
     """
 
     def __init__(self, region: str | None = None, profile: str | None = None, emulated: bool | None = None) -> None:
         self._region = region
         self._profile = profile
-        self._lock = threading.Lock()  # boto3 sessions are not safe to make clients from in several threads
+        self._lock = threading.Lock()  # making clients from one boto3 session is not thread-safe
         self._clients: dict[str, Any] = {}
         self.emulated = self._endpoint_is_not_aws() if emulated is None else emulated
 
@@ -64,8 +64,8 @@ class AwsClients:
         with self._lock:
             if service not in self._clients:
                 client = self._make(service)
-                # botocore makes a client's exception classes at first use: two threads at once would get two sets,
-                # and an error of the one is not caught as the other's.
+                # botocore makes a client's exception classes at first use. Two threads at once would get two sets, and
+                # an error of one set is not caught by the other's classes.
                 _ = client.exceptions
                 self._clients[service] = client
             return self._clients[service]

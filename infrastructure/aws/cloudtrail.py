@@ -1,4 +1,4 @@
-"""What an audit trail is to the planner."""
+"""An audit trail, as the planner sees it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from infrastructure.planning.aws_errors import error_code
 from infrastructure.planning.resource import DeletionPending, Properties, Resource
 from infrastructure.planning.waiting import retry_while
 
-_PROPAGATION_SECONDS = 60  # new roles and policies reach CloudTrail within seconds, seldom a minute
+_PROPAGATION_SECONDS = 60  # new roles and policies take seconds to reach CloudTrail, rarely a minute
 _NOT_YET_KNOWN = (
     "InvalidCloudWatchLogsLogGroupArnException",
     "InvalidCloudWatchLogsRoleArnException",
@@ -30,7 +30,7 @@ _SETTINGS = (
 
 @dataclass(kw_only=True, eq=False)
 class Trail(Resource):
-    """A CloudTrail trail that logs."""
+    """A CloudTrail trail that is logging."""
 
     type: ClassVar[str] = "AWS::CloudTrail::Trail"
     unordered: ClassVar[frozenset[str]] = frozenset({"AdvancedEventSelectors"})

@@ -1,4 +1,4 @@
-"""What a CloudWatch alarm is to the planner."""
+"""CloudWatch alarms and dashboards, as the planner sees them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from infrastructure.aws.tags import tag_dict, tag_list
 from infrastructure.planning.aws_errors import is_not_found
 from infrastructure.planning.resource import DeletionPending, Properties, Resource
 
-# PutMetricAlarm's own parameters; an alarm has either Metrics (math over several) or the single metric's.
+# PutMetricAlarm's parameters. An alarm has either Metrics (metric math) or the parameters of a single metric.
 _PARAMETERS = (
     "AlarmDescription",
     "ActionsEnabled",
@@ -32,7 +32,7 @@ _PARAMETERS = (
 
 @dataclass(kw_only=True, eq=False)
 class Alarm(Resource):
-    """A metric alarm. Its state is no property: what is compared is how it is set up."""
+    """A metric alarm. Compared are its settings; its state (OK, ALARM) is no property."""
 
     type: ClassVar[str] = "AWS::CloudWatch::Alarm"
     unordered: ClassVar[frozenset[str]] = frozenset({"AlarmActions", "OKActions", "Dimensions", "Metrics"})
@@ -54,13 +54,13 @@ class Alarm(Resource):
 
     def update(self, changed: frozenset[str], properties: Properties) -> None:
         if changed - {"Tags"}:
-            self._put(properties)  # Tags of an alarm that exists are ignored here
+            self._put(properties)  # PutMetricAlarm ignores the tags of an existing alarm
         if "Tags" in changed:
             arn = self._cloudwatch.describe_alarms(AlarmNames=[self.name])["MetricAlarms"][0]["AlarmArn"]
             self._cloudwatch.tag_resource(ResourceARN=arn, Tags=tag_list(properties["Tags"]))
 
     def delete(self) -> DeletionPending | None:
-        self._cloudwatch.delete_alarms(AlarmNames=[self.name])  # one that is gone is no error
+        self._cloudwatch.delete_alarms(AlarmNames=[self.name])  # no error if it is gone already
         return None
 
     @property
@@ -73,7 +73,7 @@ class Alarm(Resource):
 
 
 def _as_put(query: dict[str, Any]) -> dict[str, Any]:
-    """A metric query without what CloudWatch adds."""
+    """A metric query without the fields that CloudWatch adds."""
     return {name: value for name, value in query.items() if value not in (None, "", [])}
 
 

@@ -1,6 +1,6 @@
-"""The way from the warehouse's subnets to S3 that does not leave AWS's network.
+"""A route from the warehouse's subnets to S3 that stays inside AWS's network.
 
-With enhanced VPC routing COPY goes through the warehouse's subnets: without a gateway endpoint (or a NAT) in their
+With enhanced VPC routing, COPY goes through the warehouse's subnets. Without a gateway endpoint (or a NAT) in their
 route tables it waits for S3 until it fails.
 """
 
@@ -21,8 +21,9 @@ _LIVING = ("pendingacceptance", "pending", "available")
 class S3GatewayEndpoint(Resource):
     """Gateway endpoints to S3 in the route tables of some subnets of one VPC (subnet_ids gives them).
 
-    A bank's network often has one already: a subnet whose route table is in any of them is served. Where one is
-    missing, an endpoint of the platform's own is made, known by its tags; only that one is ever changed or removed.
+    A bank's network often has such endpoints: a subnet is served if any of them is in its route table. For the
+    remaining subnets the platform makes an endpoint of its own, which it recognises by its tags; it never changes or
+    removes another.
     """
 
     type: ClassVar[str] = "AWS::EC2::VPCEndpoint"
@@ -102,7 +103,7 @@ class S3GatewayEndpoint(Resource):
         return next((e for e in self._endpoints() if tags <= tag_dict(e.get("Tags", [])).items()), None)
 
     def _route_tables(self) -> dict[str, str]:
-        """Subnet id -> its route table: one of its own, else the VPC's main one."""
+        """Subnet id -> its own route table, or else the VPC's main one."""
         pages = self._ec2.get_paginator("describe_route_tables").paginate(
             Filters=[{"Name": "vpc-id", "Values": [self._vpc()]}]
         )
@@ -122,7 +123,7 @@ class S3GatewayEndpoint(Resource):
 
 
 def default_subnets(clients: Clients) -> tuple[str, ...]:
-    """One for each zone of the region, in the VPC that AWS made with the account."""
+    """One subnet for each zone of the region, from the account's default VPC."""
     pages = (
         clients("ec2")
         .get_paginator("describe_subnets")

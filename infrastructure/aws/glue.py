@@ -1,4 +1,4 @@
-"""What the Glue job, its files, its security configuration and its trigger are to the planner."""
+"""A Glue job, its security configuration and trigger, databases and tables, as the planner sees them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ROLE_SECONDS = 60
 
 @dataclass(kw_only=True, eq=False)
 class SecurityConfiguration(Resource):
-    """Glue's encryption settings. They cannot be changed in place: an update makes them anew under the same name."""
+    """Glue's encryption settings. Glue cannot change them, so an update deletes them and makes them again."""
 
     type: ClassVar[str] = "AWS::Glue::SecurityConfiguration"
 
@@ -45,7 +45,7 @@ class SecurityConfiguration(Resource):
         return self.clients("glue")
 
 
-# CreateJob's and UpdateJob's own parameters.
+# The parameters of CreateJob and UpdateJob.
 _JOB = (
     "Description",
     "Role",
@@ -64,7 +64,7 @@ _JOB = (
 
 @dataclass(kw_only=True, eq=False)
 class Job(Resource):
-    """A Glue job. arn: made of account, region and name, as every job's is."""
+    """A Glue job. arn: derived from account, region and name."""
 
     type: ClassVar[str] = "AWS::Glue::Job"
 
@@ -88,7 +88,7 @@ class Job(Resource):
 
     def update(self, changed: frozenset[str], properties: Properties) -> None:
         if changed - {"Tags"}:
-            # UpdateJob sets what is not given back to Glue's own defaults: everything is given.
+            # UpdateJob resets every parameter that is not given to Glue's default, so all are given.
             parameters = {name: properties[name] for name in _JOB}
             self._patiently(lambda: self._glue.update_job(JobName=self.name, JobUpdate=parameters))
         if "Tags" in changed:
@@ -112,7 +112,7 @@ class Job(Resource):
 
 @dataclass(kw_only=True, eq=False)
 class Trigger(Resource):
-    """A trigger that starts a job on a schedule. arn: as of a job."""
+    """A trigger that starts a job on a schedule. arn: derived as a job's."""
 
     type: ClassVar[str] = "AWS::Glue::Trigger"
 
@@ -177,7 +177,7 @@ _STORAGE = ("Columns", "Location", "InputFormat", "OutputFormat", "SerdeInfo")
 
 @dataclass(kw_only=True, eq=False)
 class Database(Resource):
-    """A Glue database. arn: made of account, region and name, as every database's is."""
+    """A Glue database. arn: derived from account, region and name."""
 
     type: ClassVar[str] = "AWS::Glue::Database"
 
@@ -228,7 +228,7 @@ class Database(Resource):
 class Table(Resource):
     """An external table. name: "database.table".
 
-    Parameters that others set on it (statistics, the console's own) are none of ours and are not compared.
+    Parameters that others set on it (statistics, the console's) are left alone and not compared.
     """
 
     type: ClassVar[str] = "AWS::Glue::Table"

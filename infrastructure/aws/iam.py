@@ -1,4 +1,4 @@
-"""What an IAM role, and a policy added to one, are to the planner."""
+"""An IAM role, and a further policy on one, as the planner sees them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from infrastructure.planning.resource import DeletionPending, Properties, Resour
 
 @dataclass(kw_only=True, eq=False)
 class Role(Resource):
-    """An IAM role with one inline policy of its own name.
+    """An IAM role with one inline policy of the same name.
 
-    added_policies: names of the inline policies that other resources (RolePolicy) put on it. Any further policy that
-    somebody attached is drift: it is shown under OtherPolicies and taken off.
+    added_policies: names of inline policies that other resources (RolePolicy) put on it. Every other policy on the role
+    is drift: the plan shows it under OtherPolicies, and apply removes it.
     """
 
     type: ClassVar[str] = "AWS::IAM::Role"
@@ -55,7 +55,7 @@ class Role(Resource):
 
     def update(self, changed: frozenset[str], properties: Properties) -> None:
         iam, name = self._iam, self.name
-        # What bounds and removes rights comes before what gives them.
+        # Writers that limit or remove rights come before those that grant them.
         self.write_each(
             changed,
             properties,

@@ -1,4 +1,4 @@
-"""What a Kinesis data stream is to the planner."""
+"""A Kinesis data stream, as the planner sees it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from infrastructure.errors import PlatformError
 from infrastructure.planning.resource import DeletionPending, Properties, Resource
 from infrastructure.planning.waiting import wait_until
 
-_CREATED_RETENTION_HOURS = 24  # what CreateStream gives
-_SETTLE_SECONDS = 900  # on-demand streams take minutes to change mode
-_RESIZES_A_DAY = 10  # what UpdateShardCount takes in 24 hours
+_CREATED_RETENTION_HOURS = 24  # CreateStream's default
+_SETTLE_SECONDS = 900  # changing the mode of a stream takes minutes
+_RESIZES_A_DAY = 10  # UpdateShardCount's limit of calls in 24 hours
 
 
 @dataclass(kw_only=True, eq=False)
 class Stream(Resource):
-    """A Kinesis data stream. Each change is waited for: the stream takes the next one only when it is active again."""
+    """A Kinesis data stream. Each change is waited for: the stream accepts the next one only when it is active."""
 
     type: ClassVar[str] = "AWS::Kinesis::Stream"
     unordered: ClassVar[frozenset[str]] = frozenset({"ShardLevelMetrics"})
@@ -41,7 +41,7 @@ class Stream(Resource):
         }
 
     def create(self, properties: Properties) -> None:
-        self._wait_until_gone()  # a stream of this name may be on its way out
+        self._wait_until_gone()  # a stream of this name may be in deletion
         shards = {"ShardCount": properties["ShardCount"]} if "ShardCount" in properties else {}
         self._kinesis.create_stream(
             StreamName=self.name,
@@ -148,7 +148,7 @@ class Stream(Resource):
 
 
 def shard_steps(now: int, wanted: int) -> list[int]:
-    """The shard counts on the way: UpdateShardCount goes to twice or to half of what there is, and no further."""
+    """The shard counts on the way: one UpdateShardCount can at most double or halve the count."""
     steps: list[int] = []
     while now != wanted:
         now = min(wanted, now * 2) if wanted > now else max(wanted, -(-now // 2))

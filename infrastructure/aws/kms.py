@@ -1,4 +1,4 @@
-"""What a customer key and its alias are to the planner."""
+"""A customer key and its alias, as the planner sees them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from infrastructure.planning.aws_errors import error_code, is_not_found
 from infrastructure.planning.resource import DeletionPending, Properties, Resource
 
 _DEFAULT_ROTATION_DAYS = 365
-PURPOSE_TAG = "Purpose"  # tells an environment's keys from each other
+PURPOSE_TAG = "Purpose"  # distinguishes the keys of one environment
 
 
 @dataclass(kw_only=True, eq=False)
 class Key(Resource):
-    """A symmetric customer key, found by its alias, else by its tags (a crash may fall between key and alias)."""
+    """A symmetric customer key, found by its alias, or by its tags if a crash left it without an alias."""
 
     type: ClassVar[str] = "AWS::KMS::Key"
     policies: ClassVar[frozenset[str]] = frozenset({"KeyPolicy"})
@@ -49,7 +49,7 @@ class Key(Resource):
     def update(self, changed: frozenset[str], properties: Properties) -> None:
         id_ = self._id()
         kms = self._kms
-        # A key that is pending deletion or disabled takes no other change: KeyState comes first.
+        # A key that is pending deletion or disabled accepts no other change, so KeyState comes first.
         self.write_each(
             changed,
             properties,
@@ -94,14 +94,16 @@ class Key(Resource):
 
     def _rotation(self, metadata: dict[str, Any]) -> dict[str, Any]:
         if metadata["KeyState"] not in ("Enabled", "Disabled"):
-            return {"Enabled": False}  # KMS does not tell while a key waits for its deletion
+            return {"Enabled": False}  # KMS does not answer this while a key is pending deletion
         status = self._kms.get_key_rotation_status(KeyId=metadata["KeyId"])
         if not status["KeyRotationEnabled"]:
             return {"Enabled": False}
         return {"Enabled": True, "PeriodInDays": status.get("RotationPeriodInDays", _DEFAULT_ROTATION_DAYS)}
 
     def _metadata(self) -> dict[str, Any] | None:
-        """The key under the alias if it carries this one's tags; else the newest that does; else the alias' own."""
+        """The key under the alias if it has this key's tags, else the newest key with them, else the alias's key
+        anyway.
+        """
         try:
             named: dict[str, Any] | None = self._kms.describe_key(KeyId=self.alias)["KeyMetadata"]
         except self._kms.exceptions.NotFoundException:
@@ -119,7 +121,7 @@ class Key(Resource):
         return max(living, key=lambda metadata: metadata["CreationDate"], default=None)
 
     def _is_ours(self, id_: str) -> bool:
-        """Whether the key carries this one's tags; a key that the caller may not look at is none of ours."""
+        """Whether the key has this key's tags. A key that the caller may not describe is not ours."""
         wanted = {name: self.properties["Tags"][name] for name in ("Project", "Environment", PURPOSE_TAG)}
         try:
             return wanted.items() <= self._tags(id_).items()
@@ -135,7 +137,7 @@ class Key(Resource):
 
 @dataclass(kw_only=True, eq=False)
 class Alias(Resource):
-    """The name under which a key is found."""
+    """The alias by which a key is found."""
 
     type: ClassVar[str] = "AWS::KMS::Alias"
 

@@ -1,4 +1,4 @@
-"""What a Lambda function and its event source mapping are to the planner."""
+"""A Lambda function and its event source mapping, as the planner sees them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from infrastructure.planning.resource import DeletionPending, Properties, Resour
 from infrastructure.planning.waiting import retry_while, wait_until
 
 _SETTLE_SECONDS = 300
-_ROLE_SECONDS = 60  # IAM tells its new roles and policies to the regions within seconds, seldom a minute
+_ROLE_SECONDS = 60  # new roles and policies take seconds to reach a region, rarely a minute
 _NEW_ROLE_MESSAGES = (
     "cannot be assumed",
     "ensure the role can perform",
@@ -35,7 +35,7 @@ _CONFIGURATION = (
 
 
 def code_sha256(zip_bytes: bytes) -> str:
-    """The hash by which Lambda knows a zip."""
+    """A zip's hash in Lambda's own form."""
     return base64.b64encode(hashlib.sha256(zip_bytes).digest()).decode("ascii")
 
 
@@ -47,9 +47,9 @@ def _is_new_role(error: Exception) -> bool:
 
 @dataclass(kw_only=True, eq=False)
 class Function(Resource):
-    """A Lambda function from a zip. The zip's hash is a property, so a new build is a change.
+    """A Lambda function made from a zip. The zip's hash is a property, so a new build is a change.
 
-    zip_bytes: gives the code; called only when the function is made or its code changes.
+    zip_bytes: returns the code; called only to make the function or to change its code.
     """
 
     type: ClassVar[str] = "AWS::Lambda::Function"
@@ -161,7 +161,7 @@ _MAPPING = (
 
 @dataclass(kw_only=True, eq=False)
 class EventSourceMapping(Resource):
-    """The poller that hands a stream's batches to a function. Known by both names; its Uuid is an output."""
+    """The poller that passes a stream's batches to a function. Found by the names of both; its Uuid is an output."""
 
     type: ClassVar[str] = "AWS::Lambda::EventSourceMapping"
     immutable: ClassVar[frozenset[str]] = frozenset({"StartingPosition"})
@@ -184,7 +184,7 @@ class EventSourceMapping(Resource):
         }
 
     def create(self, properties: Properties) -> None:
-        self._wait_until_gone()  # one of the same stream and function may be on its way out
+        self._wait_until_gone()  # a mapping of the same stream and function may be in deletion
         retry_while(
             _is_new_role,
             lambda: self._lambda.create_event_source_mapping(
@@ -236,7 +236,7 @@ class EventSourceMapping(Resource):
         try:
             found: list[dict[str, Any]] = [mapping for page in pages for mapping in page["EventSourceMappings"]]
         except self._lambda.exceptions.ResourceNotFoundException:
-            return None  # no such function
+            return None  # the function does not exist
         return next((mapping for mapping in found if mapping["State"] != "Deleting"), found[0] if found else None)
 
     def _wait(self) -> None:

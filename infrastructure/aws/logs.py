@@ -1,4 +1,4 @@
-"""What a log group and a metric filter of CloudWatch Logs are to the planner."""
+"""A log group and a metric filter of CloudWatch Logs, as the planner sees them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from infrastructure.planning.aws_errors import error_code
 from infrastructure.planning.resource import DeletionPending, Properties, Resource
 from infrastructure.planning.waiting import retry_while
 
-_KEY_SECONDS = 30  # a new key's policy reaches CloudWatch Logs within seconds
+_KEY_SECONDS = 30  # a new key's policy takes seconds to reach CloudWatch Logs
 
 
 def _is_new_key(error: Exception) -> bool:
@@ -81,7 +81,7 @@ class LogGroup(Resource):
 
 @dataclass(kw_only=True, eq=False)
 class MetricFilter(Resource):
-    """A CloudWatch Logs metric filter with one metric, by 1 a matching line."""
+    """A CloudWatch Logs metric filter that adds 1 to one metric for each matching line."""
 
     type: ClassVar[str] = "AWS::Logs::MetricFilter"
 

@@ -1,4 +1,4 @@
-"""IAM policy documents from JSON templates: ${name} takes a setting; the same form Terraform's templatefile reads."""
+"""IAM policy documents from JSON templates with ${name} placeholders, which Terraform's templatefile reads too."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import Any
 
 
 def policy_from(template: Path, values: Mapping[str, Any], sids: Collection[str] | None = None) -> dict[str, Any]:
-    """The policy of a template file: parsed, filled in, with the statements of these Sids (all by default).
+    """The policy of a template file: parsed, filled in, reduced to the statements with these Sids (all by default).
 
-    A value need not be text: where a placeholder is a whole string, the value stands as it is (a Ref, for instance).
-    Raises KeyError on a placeholder without a value or a Sid without a statement, so that neither goes unnoticed.
+    A value need not be text: if a string is nothing but a placeholder, the value replaces it as it is (a Ref, for
+    instance). Raises KeyError on a placeholder without a value or a Sid without a statement, so that neither goes
+    unnoticed.
     """
     document: dict[str, Any] = json.loads(template.read_text(encoding="utf-8"))
     statements = document["Statement"]

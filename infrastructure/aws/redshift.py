@@ -1,7 +1,8 @@
-"""What stands inside a warehouse, as one thing to the planner: whatever its owner's SQL makes there.
+"""The inside of a warehouse, as one resource to the planner: whatever its owner's SQL makes there.
 
-Which version of it stands is told by a tag on the workgroup or cluster, so that a plan needs no SQL. The tag is written
-after the last statement, and the SQL is safe to run again: a crash between two statements is healed by the next apply.
+A tag on the workgroup or cluster holds the version of the SQL that was run, so that a plan needs no SQL. The tag is
+written after the last statement, and the SQL can be run again: a crash between two statements is repaired by the next
+apply.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from infrastructure.planning.resource import DeletionPending, Properties, Resour
 
 @dataclass(frozen=True, slots=True)
 class WarehouseLocation:
-    """Where a warehouse is. arn and tags: of its workgroup or cluster; admin: how its administrator logs in."""
+    """Where a warehouse is. arn, tags: of its workgroup or cluster; admin: how its administrator logs in."""
 
     arn: str
     tags: dict[str, str]
@@ -28,10 +29,10 @@ class WarehouseLocation:
 
 @dataclass(kw_only=True, eq=False)
 class WarehouseSchema(Resource):
-    """Everything inside the warehouse that target addresses: a workgroup, or a cluster (cluster_arn goes with it).
+    """Everything inside the warehouse that target addresses: a workgroup, or a cluster (then cluster_arn is given).
 
-    make(data_api, admin) runs the SQL as the administrator; tag: holds the version, one for each environment that
-    shares the warehouse; shared: others work in it too, so that nothing of it is dropped here.
+    make(data_api, admin) runs the SQL as the administrator; tag: the tag that holds the version, one for each
+    environment that shares the warehouse; shared: others work in the warehouse too, so nothing is dropped there.
     """
 
     type: ClassVar[str] = "Warehouse::Schema"
@@ -62,7 +63,7 @@ class WarehouseSchema(Resource):
         self.create(properties)
 
     def delete(self) -> DeletionPending | None:
-        """It goes with the platform's own warehouse, and stays in one that is shared."""
+        """Nothing to do: it goes with the platform's own warehouse. In a shared warehouse it stays."""
         if self.shared:
             where = self.target.workgroup or self.target.cluster
             return DeletionPending(f"schema {self.target.schema} stays in {where}: drop it there")

@@ -1,7 +1,7 @@
-"""Runs SQL through the Redshift Data API: submits, waits, reports an error by its statement.
+"""Runs SQL through the Redshift Data API: submits, waits, and names the failing statement in its errors.
 
-Standard library only beside this project's modules, so that it runs inside the Glue job. client: boto3's redshift-data,
-or what stands in for it on the laptop.
+Standard library only beside this project's modules, because it also runs inside the Glue job. client: boto3's
+redshift-data, or its stand-in on the laptop.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from infrastructure.errors import PlatformError, RetryableError
 
-# A statement may run for 24 h; a caller that waits longer than its own job may run gets no answer at all.
+# The Data API lets a statement run for 24 h. A caller that waits longer than its own job may run would report nothing.
 WAIT_SECONDS = 3 * 3600
 _FIRST_PAUSE_SECONDS = 0.005
 _LONGEST_PAUSE_SECONDS = 2.0
@@ -24,9 +24,9 @@ Row = tuple[Value, ...]
 
 @dataclass(frozen=True, slots=True)
 class WarehouseTarget:
-    """Where the warehouse is: a Serverless workgroup, or a cluster with a database user (or a secret).
+    """Which warehouse, and as whom: a Serverless workgroup, or a cluster with a database user (or a secret).
 
-    copy_role_arn: the role that COPY reads the curated bucket with.
+    copy_role_arn: the role with which COPY reads the curated bucket.
     """
 
     database: str
@@ -45,15 +45,15 @@ class WarehouseTarget:
 
     @property
     def name(self) -> str:
-        """For messages."""
+        """The warehouse's name in messages."""
         return f"warehouse {self.workgroup or self.cluster}"
 
     def as_admin(self, *, secret_arn: str | None, db_user: str | None = None) -> WarehouseTarget:
-        """The same warehouse, with the log-in of its administrator."""
+        """The same warehouse with its administrator's login."""
         return replace(self, secret_arn=secret_arn, db_user=db_user)
 
     def parameters(self) -> dict[str, str]:
-        """The Data API's parameters that address it."""
+        """The Data API's parameters that address the warehouse."""
         named = {
             "WorkgroupName": self.workgroup,
             "ClusterIdentifier": self.cluster,
@@ -65,7 +65,7 @@ class WarehouseTarget:
 
 
 class StatementFailedError(PlatformError):
-    """The warehouse refused a statement. aborted: it was cancelled, not wrong."""
+    """The warehouse refused a statement. aborted: the statement was cancelled, and may be right."""
 
     def __init__(self, where: str, what: str, todo: str, aborted: bool) -> None:
         super().__init__(where, what, todo)
@@ -73,14 +73,14 @@ class StatementFailedError(PlatformError):
 
 
 def execute(client: Any, target: WarehouseTarget, sql: str) -> str:
-    """Run one statement and wait for it; its id."""
+    """Run one statement and wait for its end; returns its id."""
     submitted = submit(target, client.execute_statement, Sql=sql, **target.parameters())
     wait(client, target, submitted["Id"])
     return str(submitted["Id"])
 
 
 def query(client: Any, target: WarehouseTarget, sql: str) -> list[Row]:
-    """The rows of one query, all pages. Decimals, dates and times come as strings, as the Data API gives them."""
+    """The rows of one query, all pages. Decimals, dates and times are strings, as the Data API returns them."""
     id_ = execute(client, target, sql)
     rows: list[Row] = []
     following: dict[str, str] = {}
@@ -102,9 +102,10 @@ def _value(field: dict[str, Any]) -> Value:
 def execute_batch(
     client: Any, target: WarehouseTarget, statements: Sequence[str], name: str, client_token: str
 ) -> dict[str, Any]:
-    """Run statements as one transaction and wait; the description of the whole with its SubStatements.
+    """Run statements as one transaction and wait; the description of the batch with its SubStatements.
 
-    client_token: the same request with the same token within eight hours is the same run of it, not a second one.
+    client_token: repeating a request with the same token within eight hours runs nothing again and returns the first
+    run.
     """
     batch = {"Sqls": list(statements), "StatementName": name, "ClientToken": client_token}
     submitted = submit(target, client.batch_execute_statement, **batch, **target.parameters())
@@ -112,11 +113,11 @@ def execute_batch(
 
 
 def submit(target: WarehouseTarget, call: Callable[..., dict[str, Any]], **parameters: Any) -> dict[str, Any]:
-    """The answer of a call that submits. boto3 has tried it again where that helps."""
+    """The answer of a call that submits statements. boto3 has retried it already where retrying helps."""
     try:
         return call(**parameters)
     except Exception as error:
-        # botocore's ClientError, by its shape: the stand-in's and boto3's alike.
+        # Recognised by its shape: botocore's ClientError, or the stand-in's own.
         code = getattr(error, "response", {}).get("Error", {}).get("Code", "")
         if code == "ActiveStatementsExceededException":
             raise RetryableError(
@@ -144,7 +145,7 @@ def wait(client: Any, target: WarehouseTarget, id_: str) -> dict[str, Any]:
 
 
 def _failure(target: WarehouseTarget, description: dict[str, Any]) -> StatementFailedError:
-    """Which statement failed, what the warehouse says of it."""
+    """The statement that failed, and the warehouse's message about it."""
     aborted = description["Status"] == "ABORTED"
     failed = next((s for s in description.get("SubStatements", []) if s.get("Error")), description)
     sql = failed.get("QueryString") or description.get("QueryString", "")
@@ -165,6 +166,6 @@ def _remedy(error: str, aborted: bool) -> str:
 
 
 def _opening(sql: str, length: int = 80) -> str:
-    """A statement's beginning, to name it by. Literals stand further behind in all statements of this platform."""
+    """The beginning of a statement, to name it by. In all of this platform's statements it comes before any literal."""
     line = " ".join(sql.split())
     return line if len(line) <= length else line[:length] + "..."

@@ -1,4 +1,4 @@
-"""What a Redshift Serverless namespace (data, users, keys) and workgroup (compute, network) are to the planner."""
+"""A Redshift Serverless namespace (data, users, keys) and workgroup (compute, network), as the planner sees them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from infrastructure.planning.aws_errors import error_code
 from infrastructure.planning.resource import DeletionPending, Properties, Resource
 from infrastructure.planning.waiting import retry_while, wait_until
 
-_SETTLE_SECONDS = 1800  # a new workgroup takes minutes, a new key on a full namespace longer
+_SETTLE_SECONDS = 1800  # a new workgroup takes minutes, a new key for a large namespace longer
 _ROLE_SECONDS = 60
 _BUSY_SECONDS = 600
-# The service gives a namespace's roles as text: "IamRole(applyStatus=in-sync, iamRoleArn=arn:aws:iam::1:role/x)".
+# The service returns a namespace's roles as text: "IamRole(applyStatus=in-sync, iamRoleArn=arn:aws:iam::1:role/x)".
 _ROLE_ARN = re.compile(r"arn:[^,)\s]+")
 _KEY_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|mrk-[0-9a-f]{32}")
 
@@ -43,7 +43,7 @@ class _ServerlessResource(Resource):
         self._redshift.tag_resource(resourceArn=arn, tags=_tags(tags))
 
     def _changing(self, call: Callable[[], object]) -> None:
-        """One change. The service takes the next one only when the last is done, and says so with a conflict."""
+        """Make one change. The service refuses the next one with a conflict until the last has settled."""
         retry_while(lambda error: error_code(error) == "ConflictException", call, _BUSY_SECONDS)
         self._wait()
 
@@ -51,7 +51,7 @@ class _ServerlessResource(Resource):
         wait_until(self._is_available, f"{self.type} {self.name}", _SETTLE_SECONDS)
 
     def _is_available(self) -> bool:
-        """Raises PlatformError where it never will be: somebody removes it, or the service gave up on it."""
+        """Raises PlatformError if it never will be: somebody is removing it, or the service gave up."""
         status = (self._get() or {}).get("status", "")
         if status == "DELETING" or "FAILED" in status:
             raise PlatformError(
@@ -69,7 +69,7 @@ class _ServerlessResource(Resource):
 
 @dataclass(kw_only=True, eq=False)
 class Namespace(_ServerlessResource):
-    """A namespace. Its outputs: Arn, Id, AdminSecretArn (of the admin's password, which Secrets Manager rotates)."""
+    """A namespace. Its outputs: Arn, Id, AdminSecretArn (the admin's password, which Secrets Manager rotates)."""
 
     type: ClassVar[str] = "AWS::RedshiftServerless::Namespace"
     immutable: ClassVar[frozenset[str]] = frozenset({"dbName", "adminUsername"})
@@ -137,7 +137,7 @@ class Namespace(_ServerlessResource):
 
 
 def _key_arn(namespace: dict[str, Any], name: str) -> str | None:
-    """A key as its ARN, also where the service gives its bare id."""
+    """A key's ARN, even if the service returned the bare key id."""
     key: str | None = namespace.get(name)
     if key is None or not _KEY_ID.fullmatch(key):
         return key
@@ -147,7 +147,7 @@ def _key_arn(namespace: dict[str, Any], name: str) -> str | None:
 
 @dataclass(kw_only=True, eq=False)
 class Workgroup(_ServerlessResource):
-    """A workgroup. ConfigParameters are compared where they are set here; the service has more of its own."""
+    """A workgroup. Only the ConfigParameters that are set here are compared; the service adds its own."""
 
     type: ClassVar[str] = "AWS::RedshiftServerless::Workgroup"
     immutable: ClassVar[frozenset[str]] = frozenset({"namespaceName"})
@@ -179,7 +179,7 @@ class Workgroup(_ServerlessResource):
         arn = (self._get() or {})["workgroupArn"]
 
         def change(name: str) -> Callable[[Any], None]:
-            # UpdateWorkgroup takes one kind of change in a call.
+            # UpdateWorkgroup accepts one kind of change per call.
             return lambda value: self._changing(
                 lambda: self._redshift.update_workgroup(workgroupName=self.name, **{name: value})
             )
@@ -220,7 +220,7 @@ def _parameters(parameters: dict[str, str]) -> list[dict[str, str]]:
 
 @dataclass(kw_only=True, eq=False)
 class ExistingWorkgroup(Resource):
-    """A workgroup that the bank has already: looked up for its ARN, never made, changed or removed."""
+    """A workgroup that the bank already has: read for its ARN, never made, changed or removed."""
 
     type: ClassVar[str] = "AWS::RedshiftServerless::Workgroup"
 
@@ -243,5 +243,5 @@ class ExistingWorkgroup(Resource):
         """There is nothing to change."""
 
     def delete(self) -> DeletionPending | None:
-        """It is not the platform's."""
+        """Nothing to do: it does not belong to the platform."""
         return None

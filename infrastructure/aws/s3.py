@@ -1,4 +1,4 @@
-"""What a bucket and a bucket policy are to the planner: how to read, make, change and remove them."""
+"""A bucket, its policy, and an object that the job runs from, as the planner sees them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from infrastructure.planning.aws_errors import error_code, is_not_found
 from infrastructure.planning.resource import DeletionPending, Properties, Resource, Unsupported
 from infrastructure.planning.waiting import retry_while
 
-_FIRST_REGION = "us-east-1"  # the one region that a LocationConstraint must not name
+_FIRST_REGION = "us-east-1"  # the one region that must not be given as LocationConstraint
 _RELEASE_SECONDS = 120
 
 
 @dataclass(kw_only=True, eq=False)
 class Bucket(Resource):
-    """An S3 bucket with all that is set on the bucket itself; its policy is a resource of its own."""
+    """An S3 bucket with all of its own settings; its policy is a resource of its own."""
 
     type: ClassVar[str] = "AWS::S3::Bucket"
 
@@ -51,13 +51,13 @@ class Bucket(Resource):
         if properties["ObjectLock"]:
             place["ObjectLockEnabledForBucket"] = True
         retry_while(
-            lambda error: error_code(error) == "OperationAborted",  # the name was deleted a moment ago
+            lambda error: error_code(error) == "OperationAborted",  # a bucket of this name was deleted a moment ago
             lambda: self._s3.create_bucket(Bucket=self.name, ObjectOwnership=properties["ObjectOwnership"], **place),
             _RELEASE_SECONDS,
         )
 
     def update(self, changed: frozenset[str], properties: Properties) -> None:
-        # The public is kept out before anything else; versions come before the lock, the lock before the logs.
+        # In this order: public access is blocked before anything else, and Object Lock needs versioning.
         self.write_each(
             changed,
             properties,
@@ -92,7 +92,7 @@ class Bucket(Resource):
         except self._s3.exceptions.ClientError as error:
             if error_code(error) != "BucketNotEmpty":
                 raise
-            # Access logs and trail files are delivered hours after what they tell of.
+            # Access logs and trail files are delivered hours after the events that they record.
             note = f"{self.name} was written to while it was emptied; destroy again in a few hours"
             return DeletionPending(note, needs_dependencies=True, until="until it can be removed")
         return None
@@ -117,7 +117,7 @@ class Bucket(Resource):
         return True
 
     def _get(self, call: str, key: str) -> Any:
-        """One part of the bucket's configuration, None where it was never set."""
+        """One part of the bucket's configuration, None if it was never set."""
         try:
             return getattr(self._s3, call)(Bucket=self.name).get(key)
         except self._s3.exceptions.ClientError as error:
@@ -164,7 +164,7 @@ class Bucket(Resource):
         return {tag["Key"]: tag["Value"] for tag in self._get("get_bucket_tagging", "TagSet") or []}
 
     def _tag(self, tags: dict[str, str]) -> None:
-        merged = self._tags() | tags  # the call replaces all tags: those of others are kept
+        merged = self._tags() | tags  # the call replaces all tags, so others' tags are sent along
         own = [{"Key": key, "Value": value} for key, value in merged.items() if not key.startswith("aws:")]
         self._s3.put_bucket_tagging(Bucket=self.name, Tagging={"TagSet": own})
 
@@ -180,11 +180,11 @@ class Bucket(Resource):
 
 
 def _plain_rule(rule: dict[str, Any]) -> dict[str, Any]:
-    """A lifecycle rule as it is put: without the defaults that the service adds."""
+    """A lifecycle rule as it was put: without the defaults that the service adds."""
     plain = {key: value for key, value in rule.items() if value not in (None, {}, [])}
     plain["Filter"] = {"Prefix": rule.get("Filter", {}).get("Prefix", rule.get("Prefix", ""))}
     plain.pop("Prefix", None)
-    if "Transitions" in plain:  # a set: neither S3 nor Terraform keeps its order
+    if "Transitions" in plain:  # sorted, because neither S3 nor Terraform keeps the order
         plain["Transitions"] = sorted(plain["Transitions"], key=lambda move: move["Days"])
     expiration = plain.get("Expiration")
     if expiration and "Days" in expiration:
@@ -196,8 +196,8 @@ def _plain_rule(rule: dict[str, Any]) -> dict[str, Any]:
 class BucketPolicy(Resource):
     """The policy of a bucket.
 
-    moto enforces Deny statements without looking at their conditions, so that every object call on the bucket is
-    refused there once its policy stands: whoever uses the objects on that emulator takes the policy off again.
+    moto enforces Deny statements without reading their conditions, so it refuses every object call on a bucket with
+    this policy. Whoever uses objects on moto removes the policy first.
     """
 
     type: ClassVar[str] = "AWS::S3::BucketPolicy"
@@ -226,20 +226,21 @@ class BucketPolicy(Resource):
         return None
 
 
-# An upload would be refused there, as soon as the bucket's policy stands.
+# Once the bucket has its policy, emulators refuse every upload.
 _DENY_WITHOUT_CONDITION = "emulators enforce the bucket's Deny statements without their conditions"
 
 
 def content_sha256(content: bytes) -> str:
-    """The hash in the form in which S3 keeps it."""
+    """The hash in the form that S3 stores."""
     return base64.b64encode(hashlib.sha256(content).digest()).decode("ascii")
 
 
 @dataclass(kw_only=True, eq=False)
 class S3Object(Resource):
-    """An object that the job is run from. name: "bucket/key"; the key names the content, so a change is a new key.
+    """An object that the Glue job runs from. name: "bucket/key". The key names the content, so new content is a new
+    key.
 
-    S3 keeps the content's hash: an object that somebody overwrote is drift.
+    S3 stores the content's hash, so an overwritten object shows up as drift.
     """
 
     type: ClassVar[str] = "AWS::S3::Object"

@@ -13,13 +13,13 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Locked:
-    """What had to stay: object versions under retention or legal hold, and the day the last retention ends."""
+    """What had to stay: object versions under retention or legal hold, and the day on which the last retention ends."""
 
     versions: int
     until: datetime | None
 
     def note(self, bucket: str) -> str:
-        """What to tell the person who destroys."""
+        """What to say to whoever runs destroy."""
         objects = f"{self.versions} object version{'s' if self.versions != 1 else ''}"
         if self.until is None:
             return f"{bucket} keeps {objects} under legal hold, {self.end}"
@@ -27,14 +27,14 @@ class Locked:
 
     @property
     def end(self) -> str:
-        """Until when it stays."""
+        """How long it stays."""
         return f"until {self.until:%Y-%m-%d}" if self.until else "until the hold is lifted"
 
 
 def empty_bucket(s3: Any, bucket: str) -> Locked | None:
     """Delete every version and delete marker that is not locked, and abort open uploads.
 
-    Retention is not bypassed, even in governance mode: to lift it is a decision of its own.
+    Retention is never bypassed, not even in governance mode: lifting it is a decision of its own.
     """
     _abort_uploads(s3, bucket)
     locked = 0
@@ -45,7 +45,8 @@ def empty_bucket(s3: Any, bucket: str) -> Locked | None:
         refused = _delete(s3, bucket, [*versions, *markers])
         if refused:
             locked += len(refused)
-            # Retention counts from the upload: the newest of a page ends last, and one call a page suffices.
+            # Retention counts from the upload, so the newest version of a page is released last: one call per page
+            # suffices.
             newest = max(refused, key=lambda id_: versions[id_]["LastModified"] if id_ in versions else _LONG_AGO)
             ends += _retained_until(s3, bucket, newest)
     return Locked(locked, max(ends, default=None)) if locked else None
@@ -69,12 +70,12 @@ def _delete(s3: Any, bucket: str, ids: list[tuple[str, str]]) -> list[tuple[str,
             raise PlatformError(
                 f"bucket {bucket}", f"deleting an object failed with {error['Code']}", "Repeat the command; it resumes."
             )
-    versions = dict(ids)  # an emulator names the key alone
+    versions = dict(ids)  # emulators name only the key
     return [(error["Key"], error.get("VersionId") or versions[error["Key"]]) for error in errors]
 
 
 def _retained_until(s3: Any, bucket: str, id_: tuple[str, str]) -> list[datetime]:
-    """When the retention of a refused version ends; empty where a legal hold keeps it. Raises where neither does."""
+    """When the retention of a refused version ends; empty if a legal hold keeps it. Raises if neither keeps it."""
     found = s3.head_object(Bucket=bucket, Key=id_[0], VersionId=id_[1])
     if found.get("ObjectLockRetainUntilDate"):
         return [found["ObjectLockRetainUntilDate"]]

@@ -1,6 +1,6 @@
 """Lists, reads and puts objects.
 
-Many bodies are read side by side: one after another, a run's hundred thousand would take an hour.
+Many bodies are read at the same time: one by one, the hundred thousand objects of a run would take an hour.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-# So many bodies are on their way, or wait to be looked at; no more is held.
+# At most this many bodies are being fetched or waiting to be used, which bounds memory.
 _AHEAD = 16
 
 
 def entries(s3: Any, bucket: str, prefix: str) -> Iterator[dict[str, Any]]:
-    """What ListObjectsV2 tells of each object below a prefix (Key, Size, ETag, LastModified), in S3's order."""
+    """ListObjectsV2's entry of each object below a prefix (Key, Size, ETag, LastModified), in S3's order."""
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
         yield from page.get("Contents", [])
 
@@ -54,19 +54,19 @@ def body(s3: Any, bucket: str, key: str) -> bytes:
 
 
 _EVENT = "before-call.s3.PutObject"
-# 412: somebody was first. 409: somebody is at it at this moment.
+# 412: another put came first. 409: another put is under way.
 _REFUSED = ("PreconditionFailed", "ConditionalRequestConflict")
-# The headers of the put that this thread is at; no other put on the same client has them.
+# The conditional headers of this thread's current put. Other puts on the same client must not get them.
 _condition: ContextVar[dict[str, str]] = ContextVar("condition")
 
 
 def put_if_absent(s3: Any, bucket: str, key: str, body: bytes, instead_of: str | None = None) -> bool:
-    """Put a JSON object where there is none, or instead of the version with an ETag; whether it is there now.
+    """Put a JSON object if there is none, or in place of the version with this ETag; whether body is stored there now.
 
     body must be unique: an equal stored body proves that our first put succeeded, though its answer was lost.
     """
     condition = {"If-Match": instead_of} if instead_of else {"If-None-Match": "*"}
-    # boto3 knows these as parameters from 1.35 on, and Glue brings a boto3 of its own: the header works with any.
+    # boto3 has these parameters only from 1.35 on, and Glue brings its own boto3. A header works with every version.
     s3.meta.events.register(_EVENT, _add_condition, unique_id=_add_condition.__qualname__)
     token = _condition.set(condition)
     try:

@@ -1,4 +1,4 @@
-"""What a secret is to the planner."""
+"""A secret, as the planner sees it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from infrastructure.planning.resource import DeletionPending, Properties, Resour
 
 @dataclass(kw_only=True, eq=False)
 class Secret(Resource):
-    """A Secrets Manager secret. Its first value is made with it; no value is ever read here."""
+    """A Secrets Manager secret. Creating it sets its first value; no value is ever read here."""
 
     type: ClassVar[str] = "AWS::SecretsManager::Secret"
 
@@ -42,7 +42,7 @@ class Secret(Resource):
 
     def update(self, changed: frozenset[str], properties: Properties) -> None:
         manager = self._manager
-        # A secret that waits for its deletion takes no other change: State comes first.
+        # A secret that is pending deletion accepts no other change, so State comes first.
         self.write_each(
             changed,
             properties,

@@ -1,4 +1,4 @@
-"""The SNS topic that alarms and failures are told to, and who reads it."""
+"""An SNS topic and its e-mail subscribers, as the planner sees them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PENDING = "PendingConfirmation"
 
 @dataclass(kw_only=True, eq=False)
 class Topic(Resource):
-    """An encrypted SNS topic. topic_arn: made of account, region and name, as every topic's is."""
+    """An encrypted SNS topic. topic_arn: derived from account, region and name."""
 
     type: ClassVar[str] = "AWS::SNS::Topic"
     policies: ClassVar[frozenset[str]] = frozenset({"Policy"})
@@ -56,7 +56,7 @@ class Topic(Resource):
         )
 
     def delete(self) -> DeletionPending | None:
-        self._sns.delete_topic(TopicArn=self.topic_arn)  # idempotent by its own contract
+        self._sns.delete_topic(TopicArn=self.topic_arn)  # CreateTopic is idempotent
         return None
 
     @property
@@ -69,7 +69,7 @@ class Topic(Resource):
 
 @dataclass(kw_only=True, eq=False)
 class EmailSubscription(Resource):
-    """A mail address that reads a topic. It gets nothing until its owner follows the link in SNS's first mail."""
+    """A mail address subscribed to a topic. It gets nothing until its owner follows the link in SNS's first mail."""
 
     type: ClassVar[str] = "AWS::SNS::Subscription"
 
@@ -89,7 +89,7 @@ class EmailSubscription(Resource):
 
     def delete(self) -> DeletionPending | None:
         arn = self._arn()
-        if arn not in (None, _PENDING, "Deleted"):  # one that was never confirmed goes by itself
+        if arn not in (None, _PENDING, "Deleted"):  # SNS removes unconfirmed subscriptions by itself
             self.clients("sns").unsubscribe(SubscriptionArn=arn)
         return None
 

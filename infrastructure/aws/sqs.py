@@ -1,4 +1,4 @@
-"""The SQS queue that takes the positions of batches which the function gave up on."""
+"""An SQS queue, as the planner sees it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from infrastructure.planning.aws_errors import error_code, is_not_found
 from infrastructure.planning.resource import DeletionPending, Properties, Resource
 from infrastructure.planning.waiting import retry_while
 
-_RELEASE_SECONDS = 75  # SQS holds the name of a deleted queue back for 60 s
+_RELEASE_SECONDS = 75  # a deleted queue's name is free again after 60 s
 _NUMBERS = ("MessageRetentionPeriod", "VisibilityTimeout", "KmsDataKeyReusePeriodSeconds")
 
 
@@ -46,7 +46,7 @@ class Queue(Resource):
     def update(self, changed: frozenset[str], properties: Properties) -> None:
         url = self._url()
         if changed - {"Tags"}:
-            # All of them at once: an emulator drops the policy where it is not named again.
+            # All attributes at once, because moto drops a policy that is not sent again.
             attributes = _as_text(properties, properties.keys() - {"Tags"})
             self._sqs.set_queue_attributes(QueueUrl=url, Attributes=attributes)
         if "Tags" in changed:
@@ -73,7 +73,7 @@ class Queue(Resource):
 
 
 def _as_text(properties: Properties, names: set[str]) -> dict[str, str]:
-    """Queue attributes as SQS takes them: text, policies as JSON."""
+    """Queue attributes in SQS's form: text, policies as JSON."""
     return {
         name: json.dumps(properties[name]) if isinstance(properties[name], dict) else str(properties[name])
         for name in sorted(names)

@@ -1,4 +1,4 @@
-"""Tags in the two shapes that AWS's interfaces speak: a dict, and a list of Key and Value."""
+"""Tags in the two shapes of AWS's interfaces: a dict, and a list of Key and Value."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Carry a plan out: each step after what it depends on, independent steps at the same time.
+"""Carry a plan out: each step after those it depends on, independent steps at the same time.
 
-A step that fails stops those that need it; the others go on, so that one apply does all it can. Nothing is remembered
-between two runs: the next apply reads what there is and does the rest.
+If a step fails, the steps that need it are skipped and all others go on, so that one apply does as much as it can.
+Nothing is remembered between two runs: the next apply reads what exists and does the rest.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ class Outcome(Enum):
 
     STARTED = "started"  # progress only
     DONE = "done"
-    UNCHANGED = "unchanged"  # what was unknown in the plan turned out as it should be
+    UNCHANGED = "unchanged"  # a value that the plan could not know turned out to be right
     UNSUPPORTED = "unsupported"
     FAILED = "failed"
-    SKIPPED = "skipped"  # something that it needs failed
-    KEPT = "kept"  # destroy: holds data, or is needed by something that stays
-    DELETION_PENDING = "deletion pending"  # destroy: cannot be gone before its time
+    SKIPPED = "skipped"  # something it needs failed
+    KEPT = "kept"  # destroy: holds data, or something that stays needs it
+    DELETION_PENDING = "deletion pending"  # destroy: deletion has begun, or has to wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def execute(
 
 
 def _execution_order(steps: Mapping[str, Step]) -> dict[str, set[str]]:
-    """Step -> those that go before it: what it depends on; but what is removed goes before what it depends on."""
+    """Steps that must run first: creates follow their dependencies, deletes precede them."""
     graph: dict[str, set[str]] = {id_: set() for id_ in steps}
     removed = {id_ for id_, step in steps.items() if step.action is Action.DELETE}
     for id_, step in steps.items():
@@ -106,7 +106,7 @@ def _execution_order(steps: Mapping[str, Step]) -> dict[str, set[str]]:
 
 
 def run_graph(graph: Mapping[str, Iterable[str]], steps: Mapping[str, Step], act: Callable[[Step], None]) -> None:
-    """Call act for every step, each after those that its graph entry names, as many at once as may be."""
+    """Call act once for every step, after the steps that its graph entry names; up to THREADS at the same time."""
     sorter = TopologicalSorter(graph)
     sorter.prepare()
     running: dict[Future[None], str] = {}
@@ -124,7 +124,7 @@ def run_graph(graph: Mapping[str, Iterable[str]], steps: Mapping[str, Step], act
         waiting.interrupt()
         raise
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)  # an interrupt lets running calls end and starts no more
+        pool.shutdown(wait=True, cancel_futures=True)  # after an interrupt, running calls end and no new ones start
 
 
 @dataclass(slots=True)
@@ -208,7 +208,7 @@ class _Run:
         return Outcome.DONE, ""
 
     def _obstacle(self, resource: Resource) -> tuple[Outcome, str] | None:
-        """Why a step cannot be tried: something it depends on failed, or its output is not to be had here."""
+        """Why a step cannot be tried: a dependency failed, or this endpoint does not provide an output it needs."""
         for id_ in sorted(dependencies(resource) & self.unavailable.keys()):
             if self.unavailable[id_] is not Outcome.UNSUPPORTED:
                 return Outcome.SKIPPED, f"needs {id_}, which failed"

@@ -66,7 +66,8 @@ THROTTLING_CODES = frozenset(
         "KMS.ThrottlingException",
     }
 )
-# What may pass by itself, whatever the call: throttling, a service's own fault, a clock or credentials out of date.
+# Errors that may pass by themselves on any call: throttling, a fault inside the service, an outdated clock or
+# credentials.
 RETRYABLE_CODES = THROTTLING_CODES | {
     "DependencyTimeoutException",
     "ExpiredToken",
@@ -86,7 +87,7 @@ RETRYABLE_CODES = THROTTLING_CODES | {
     "RequestTimeoutException",
     "ServiceUnavailable",
 }
-# No answer, a broken one, or credentials that are not there yet. What else botocore raises is about the request.
+# No answer, a broken one, or credentials that are not there yet. botocore's other errors mean a wrong request.
 _RETRYABLE_ERRORS = (
     CredentialRetrievalError,
     HTTPClientError,
@@ -132,7 +133,7 @@ _NOT_IMPLEMENTED_SIGNS = ("<!doctype html", "not yet implemented", "internal ser
 
 
 def error_code(error: BaseException) -> str:
-    """The service's error code, "" where the error is none of the service's."""
+    """The service's error code; "" if the error does not come from a service."""
     return str(error.response.get("Error", {}).get("Code", "")) if isinstance(error, ClientError) else ""
 
 
@@ -145,15 +146,15 @@ def is_retryable(error: BaseException) -> bool:
 
 
 def is_not_found(error: BaseException) -> bool:
-    """Whether the service says that the thing does not exist (and not that it lacks the operation)."""
+    """Whether the service says that the thing does not exist (as opposed to: that it has no such operation)."""
     return error_code(error) in NOT_FOUND_CODES and not _is_not_implemented(error)
 
 
 def unsupported_reason(error: BaseException, emulated: bool) -> str:
-    """Why the endpoint cannot do this call, or "" where the error is a real one.
+    """Why the endpoint cannot do this call, or "" if the error is a real one.
 
-    Emulators answer an operation that they lack with NotImplementedError (in process), or with HTTP 404, 500 or 501
-    and a page of HTML. On AWS nothing is unsupported: the error stands.
+    Emulators answer an operation that they lack with NotImplementedError (in process), or with HTTP 404, 500 or 501 and
+    a page of HTML. On AWS every error is real.
     """
     if isinstance(error, NotImplementedError):
         return str(error) or "not implemented"
@@ -178,7 +179,8 @@ def _is_not_implemented(error: BaseException) -> bool:
 
 
 def _has_account_prefix(message: str) -> bool:
-    # S3 Control puts the account before the host name, which an endpoint given as an IP address cannot resolve.
+    # S3 Control prefixes the host name with the account id, and such a name does not resolve if the endpoint is an IP
+    # address.
     host = message.partition("://")[2].split("/", 1)[0].split(":", 1)[0]
     first, _, rest = host.partition(".")
     return len(first) == 12 and first.isdecimal() and bool(rest)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 ABSENT = "(absent)"
-# Keys that name an element of a list of objects; such lists are compared element by element, in any order.
+# If a list's objects have one of these keys, it names them: the list is compared element by element, in any order.
 _ELEMENT_NAMES = ("Sid", "ID", "Id", "Key", "Name", "Column")
 
 
@@ -22,7 +22,7 @@ class Difference:
 
 
 def canonical(value: Any, *, unordered: bool = False, policy: bool = False) -> Any:
-    """The value in the one form that equal meanings share: plain lists and dicts, sets and policies sorted.
+    """One form for all values that mean the same: plain lists and dicts, sets and policies sorted.
 
     A key whose value is None is the same as no key.
     """
@@ -42,9 +42,10 @@ def _sort_key(value: Any) -> str:
 
 
 def canonical_policy(document: Any) -> Any:
-    """An IAM policy by its meaning: order of statements and list items, "a" or ["a"], true or "true" do not matter.
+    """One form for all policies that mean the same: the order of statements and list items, "a" or ["a"], true or
+    "true" do not matter.
 
-    Source: IAM JSON policy grammar (a block's single element may stand without its list).
+    Source: IAM JSON policy grammar (a single element of a block may stand without its list).
     """
     if isinstance(document, str | bytes):
         if not document:
@@ -102,7 +103,7 @@ def _text(value: str | bool | int) -> str:
 
 
 def differences(path: str, old: Any, new: Any) -> Iterator[Difference]:
-    """Where two canonical values differ, as deep as their shapes agree; ABSENT stands for what is not there."""
+    """Where two canonical values differ, as deep as their shapes agree; ABSENT stands for a missing value."""
     if old == new:
         return
     if isinstance(old, dict) and isinstance(new, dict):
@@ -117,7 +118,7 @@ def differences(path: str, old: Any, new: Any) -> Iterator[Difference]:
 
 
 def element_name(*lists: Any) -> str | None:
-    """The key by which all of these lists name their elements, if they are lists that do so without repeating one."""
+    """The key that names the elements of all these lists; None unless each has it and no list repeats a name."""
     for name in _ELEMENT_NAMES:
         if all(isinstance(items, list) and _named_uniquely(items, name) for items in lists):
             return name

@@ -1,8 +1,8 @@
-"""Remove what apply made: in reverse order, without what holds data, and without what that needs to live.
+"""Deletes in reverse dependency order. Data, and what data depends on, stays unless --delete-data.
 
-A resource is kept when it holds data (Resource.keep) and data is not to be deleted, or when something kept depends on
-it: a bucket's key, the role of a warehouse that stays. What turns out while deleting to be bound (objects under Object
-Lock) keeps what it depends on in the same way.
+A resource is kept if it holds data (Resource.keep), or if something that is kept depends on it: a bucket's key, the
+role of a warehouse. If a deletion finds that something has to stay after all (objects under Object Lock), what that
+depends on is kept too.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from infrastructure.planning.resource import DeletionPending, Resource, Unsuppor
 
 @dataclass(frozen=True, slots=True)
 class Destruction:
-    """What will be deleted and what is kept, with the reason; in the order of declaration."""
+    """What will be deleted, what is kept, and why; in the order of declaration."""
 
     steps: tuple[Step, ...]
     kept: dict[str, str]  # resource id -> why
@@ -30,7 +30,7 @@ class Destruction:
         return tuple(step for step in self.steps if step.action is Action.DELETE)
 
     def carry_out(self, on_progress: Progress | None = None) -> Report:
-        """Delete; a failure stops what the failed resource depends on, the rest goes on."""
+        """Delete. If a deletion fails, what the resource depends on stays; everything else goes on."""
         run = _Run(self, on_progress or (lambda result: None))
         steps = {step.resource.id: step for step in self.steps}
         dependents: dict[str, set[str]] = {id_: set() for id_ in steps}
@@ -44,7 +44,7 @@ class Destruction:
 def plan_destruction(
     resources: Sequence[Resource], selected: Collection[str], *, delete_data: bool = False
 ) -> Destruction:
-    """What exists of the selected resources, and which of it goes. Makes no mutating call."""
+    """Which of the selected resources exist, and which of those will be deleted. Makes no mutating call."""
     ordered = in_order(resources)
     readings = read_all(ordered)
     kept: dict[str, str] = {}
@@ -72,7 +72,7 @@ class _Run:
     destruction: Destruction
     on_progress: Progress
     results: list[Result] = field(default_factory=list)
-    needed: dict[str, str] = field(default_factory=dict)  # id -> what stays and needs it
+    needed: dict[str, str] = field(default_factory=dict)  # id -> why it has to stay: something that stays needs it
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def step(self, step: Step) -> None:

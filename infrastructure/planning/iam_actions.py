@@ -1,10 +1,10 @@
-"""The IAM action behind an API call, for the person who has to allow it: most are called alike, S3's are not."""
+"""The IAM action behind an API call, for whoever has to allow it. Most have the call's name; those of S3 do not."""
 
 from __future__ import annotations
 
 import re
 
-# Operation -> action, where they differ.
+# Operation -> action, if their names differ.
 _ACTIONS = {
     "DeleteObjects": "s3:DeleteObject and s3:DeleteObjectVersion",
     "GetBucketEncryption": "s3:GetEncryptionConfiguration",
@@ -21,7 +21,8 @@ _ACTIONS = {
     "PutObjectLockConfiguration": "s3:PutBucketObjectLockConfiguration",
     "PutPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
 }
-_SERVICES = {"RedshiftServerless": "redshift-serverless"}  # a resource type's middle word -> prefix, where not its own
+# the service in a resource's type -> its IAM prefix, if they differ
+_SERVICES = {"RedshiftServerless": "redshift-serverless"}
 _NAMED_BY_AWS = re.compile(r"not authorized to perform:? ([a-z0-9-]+:[A-Za-z]+)")
 _TYPE = re.compile(r"AWS::([A-Za-z0-9]+)::")
 
@@ -29,7 +30,7 @@ _TYPE = re.compile(r"AWS::([A-Za-z0-9]+)::")
 def iam_action(operation: str, where: str, message: str) -> str:
     """The action to allow, e.g. s3:PutBucketPublicAccessBlock. where: begins with the resource's type, if there is one.
 
-    AWS's own message knows best: CreateFunction may be refused for want of iam:PassRole.
+    An action that AWS's message names comes first: CreateFunction may be refused because iam:PassRole is missing.
     """
     named = _NAMED_BY_AWS.search(message)
     if named:

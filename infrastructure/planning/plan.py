@@ -38,7 +38,7 @@ from infrastructure.planning.resource import (
     resolve,
 )
 
-THREADS = 12  # reads and independent changes at once; AWS throttles control-plane calls above this
+THREADS = 12  # reads and independent changes at the same time; AWS throttles control-plane calls beyond this
 
 
 class Action(Enum):
@@ -53,10 +53,10 @@ class Action(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One resource and what is to be done with it.
+    """One resource and what will be done with it.
 
-    differences: old and new, place by place; blocked: those of properties that cannot change in place;
-    unsupported: property -> why this endpoint cannot hold it ("" names the resource as a whole).
+    differences: old and new values, property by property; blocked: changed properties that cannot change in place;
+    unsupported: property -> why this endpoint cannot hold it ("" stands for the whole resource).
     """
 
     resource: Resource
@@ -84,7 +84,7 @@ class Plan:
 
     @property
     def unsupported(self) -> tuple[Step, ...]:
-        """The steps with something that this endpoint does not implement."""
+        """The steps that this endpoint implements only in part or not at all."""
         return tuple(step for step in self.steps if step.unsupported)
 
 
@@ -96,8 +96,8 @@ def make_plan(
 ) -> Plan:
     """Compare the resources with what exists.
 
-    selected: ids to plan for; the others only lend their outputs.
-    Raises PlatformError where a read fails, or where a selected resource needs one that is neither there nor selected.
+    selected: ids to plan for; the others only lend their outputs. Raises PlatformError if a read fails, or if a
+    selected resource needs one that neither exists nor is selected.
     """
     ordered = in_order(resources)
     chosen = {resource.id for resource in ordered} if selected is None else set(selected)
@@ -140,12 +140,12 @@ def dependencies(resource: Resource) -> frozenset[str]:
 
 
 def _requirements(resource: Resource) -> frozenset[str]:
-    """Those of them that it cannot do without."""
+    """The dependencies that must exist before this resource can."""
     return references(resource.properties) | frozenset(resource.depends_on)
 
 
 def in_order(resources: Sequence[Resource]) -> list[Resource]:
-    """The resources with each after what it depends on; otherwise as given.
+    """The resources sorted so that each follows what it depends on; otherwise in the order given.
 
     Raises ValueError on an unknown id, a repeated one, or a cycle: these are faults of the code.
     """
@@ -230,7 +230,7 @@ def compare(resource: Resource, actual: Properties, desired: Properties, emulate
             yield Difference(name, ABSENT if old is None else old, KNOWN_AFTER_APPLY)
             continue
         if name == "Tags" and isinstance(old, dict):
-            old = {key: value for key, value in old.items() if key in new}  # tags of others are none of ours
+            old = {key: value for key, value in old.items() if key in new}  # tags that others set are left alone
         shape = {"unordered": name in resource.unordered, "policy": name in resource.policies}
         yield from differences(name, canonical(old, **shape), canonical(new, **shape))
 

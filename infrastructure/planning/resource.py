@@ -71,9 +71,9 @@ class Ref:
 
 @dataclass(frozen=True, slots=True)
 class IfPresent:
-    """A value of a mapping that stands only where another resource exists or is about to; else its key is left out.
+    """A value that its mapping gets only if another resource exists or is about to; otherwise the key is left out.
 
-    resource: its id, which is one of those that the resource comes `after`.
+    resource: the id of that other resource, which must be listed in `after`.
     """
 
     resource: str
@@ -89,7 +89,7 @@ class _Marker:
 
 
 KNOWN_AFTER_APPLY = _Marker("(known after apply)")
-UNSUPPORTED = _Marker("(unsupported here)")  # a property that this endpoint cannot read; no change
+UNSUPPORTED = _Marker("(unsupported here)")  # a property that this endpoint cannot read; never a change
 
 
 class Unsupported(Exception):
@@ -105,8 +105,8 @@ class Unsupported(Exception):
 class DeletionPending:
     """What delete() could not remove yet, and until when.
 
-    needs_dependencies: what it depends on must stay too, e.g. the key of a bucket whose objects are locked. until: for
-    how long that is, "until 2027-11-24", for the lines of what it needs.
+    needs_dependencies: what it depends on must stay too, e.g. the key of a bucket whose objects are locked. until: how
+    long, e.g. "until 2027-11-24"; shown with each dependency that has to stay.
     """
 
     note: str
@@ -119,16 +119,16 @@ class Resource(ABC):
     """One thing that should exist (or, with wanted=False, should not).
 
     part: the folder it belongs to, or redshift, cloudtrail, athena; name: as in the account; properties: desired, may
-    hold Refs and callables at any depth; depends_on: ids that must be there first (those of its Refs are added by
-    themselves); after: ids that come first where they are planned too, and can be done without; keep: why destroy
-    leaves it alone without --delete-data, "" where it is removed.
+    hold Refs and callables at any depth; depends_on: ids that must exist first (those of its Refs are added
+    automatically); after: ids that come first if they are planned too, but are not required; keep: why destroy leaves
+    it alone without --delete-data, "" if destroy removes it.
     """
 
     type: ClassVar[str]
     immutable: ClassVar[frozenset[str]] = frozenset()  # properties that cannot change in place
     unordered: ClassVar[frozenset[str]] = frozenset()  # properties whose lists are sets
     policies: ClassVar[frozenset[str]] = frozenset()  # properties that are IAM policy documents
-    not_emulated: ClassVar[Mapping[str, str]] = {}  # property -> what emulators do with it; not compared there
+    not_emulated: ClassVar[Mapping[str, str]] = {}  # property -> what emulators do with it; not compared on them
 
     part: str
     name: str
@@ -146,22 +146,22 @@ class Resource(ABC):
 
     @abstractmethod
     def read(self) -> Properties | None:
-        """What is there: properties and outputs, or None. No mutating call."""
+        """What exists: properties and outputs, or None. Makes no mutating call."""
 
     @abstractmethod
     def create(self, properties: Properties) -> None:
-        """Make it; what this leaves out is passed to update afterwards."""
+        """Make it; properties that this leaves out are passed to update afterwards."""
 
     @abstractmethod
     def update(self, changed: frozenset[str], properties: Properties) -> None:
-        """Bring the changed properties to what they should be."""
+        """Set the changed properties to their desired values."""
 
     @abstractmethod
     def delete(self) -> DeletionPending | None:
-        """Remove it; tells what must stay and until when. Removing what is gone already is no error."""
+        """Remove it; returns what has to stay, and until when. Removing something that is gone already is no error."""
 
     def readable(self, call: Callable[[], T]) -> T | Any:
-        """The call's value, or UNSUPPORTED where an emulator does not implement it."""
+        """The call's value, or UNSUPPORTED if an emulator does not implement it."""
         try:
             return call()
         except Exception as error:
@@ -174,8 +174,8 @@ class Resource(ABC):
     ) -> None:
         """Call the writer of each changed property with its value, in the writers' order.
 
-        On an emulator, properties that it does not implement are skipped, the others still written, and Unsupported
-        names the skipped ones at the end.
+        An emulator may not implement some of them: the others are written all the same, and Unsupported names the rest
+        at the end.
         """
         unknown = changed - writers.keys()
         if unknown:
@@ -207,7 +207,7 @@ def resource_id(type_: str, name: str) -> str:
 
 
 def references(value: Any) -> frozenset[str]:
-    """The ids that Refs inside a value name."""
+    """The ids that the Refs inside a value name."""
     if isinstance(value, Ref):
         return frozenset({value.resource})
     if isinstance(value, Mapping):
@@ -218,10 +218,11 @@ def references(value: Any) -> frozenset[str]:
 
 
 def resolve(value: Any, outputs: Mapping[str, Mapping[str, Any] | None]) -> Any:
-    """The value with each Ref replaced by the output it names, or by KNOWN_AFTER_APPLY where that is not there yet.
+    """The value with each Ref replaced by the output it names, or by KNOWN_AFTER_APPLY if that is not known yet.
 
-    A callable stands for what it returns (a zip's hash, built only when it is compared). outputs: resource id -> what
-    its read() returned, None for what is about to be made; what is neither there nor planned has no entry.
+    A callable stands for what it returns (e.g. a zip's hash, built only when it is compared). outputs: resource id ->
+    what its read() returned, None for a resource that is about to be made; a resource that neither exists nor is
+    planned has no entry.
     """
     if isinstance(value, Ref):
         found = (outputs.get(value.resource) or {}).get(value.output, KNOWN_AFTER_APPLY)

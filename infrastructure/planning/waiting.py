@@ -18,23 +18,23 @@ _interrupted = threading.Event()
 
 
 def pause(seconds: float) -> None:
-    """Sleep; raises RetryableError at once where an interrupt ends the run."""
+    """Sleep; raises RetryableError at once if the run is interrupted."""
     if _interrupted.wait(seconds):
         raise RetryableError("waiting", "was interrupted", "Repeat the command; it resumes.")
 
 
 def interrupt() -> None:
-    """End every pause, those to come too: an interrupted command must not wait minutes for a stream."""
+    """End all pauses, present and future: an interrupted command must not wait minutes for a stream."""
     _interrupted.set()
 
 
 def resume() -> None:
-    """Let pauses be pauses again."""
+    """Let pauses last again, after an interrupt."""
     _interrupted.clear()
 
 
 def wait_until(condition: Callable[[], bool], what: str, seconds: float) -> None:
-    """Return once the condition holds, asking with growing pauses. Raises RetryableError after so many seconds."""
+    """Return once the condition holds, asking with growing pauses. Raises RetryableError after this many seconds."""
     deadline = time.monotonic() + seconds
     length = _FIRST_PAUSE_SECONDS
     while not condition():
@@ -45,8 +45,11 @@ def wait_until(condition: Callable[[], bool], what: str, seconds: float) -> None
 
 
 def retry_while(passing: Callable[[Exception], bool], call: Callable[[], T], seconds: float) -> T:
-    """The call's value, tried again while its error is a passing one (a new role that is not known everywhere yet, a
-    queue name that is still being released). The last error stands after so many seconds."""
+    """The call's value, tried again while its error is expected to pass, e.g. a new role that is not known everywhere
+    yet.
+
+    After this many seconds the last error is raised.
+    """
     deadline = time.monotonic() + seconds
     length = _FIRST_PAUSE_SECONDS
     while True:
