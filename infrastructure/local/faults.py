@@ -1,9 +1,9 @@
 """Seeded faults for a run of the embedded stack: what AWS, networks and operators do to a pipeline.
 
-`orchestrate_pipeline.py local --faults SEED` runs with them; tests/faults compares the outcome with a run without.
-Each fault acts where it would: on the producer's client, on S3's answers, on the function's life, on the shards, on the
-processes of the job and of the loader. Every kind of KINDS happens, in a small run too; the seed says where, and how
-often beyond that.
+`banking-data local --faults SEED` runs with them; tests/faults compares the outcome with that of a run without. Each
+fault acts where it would in an account: on the producer's client, S3's answers, the function's process, the shards, the
+processes of the job and of the loader. Every kind of KINDS happens even in a small run; the seed decides where, and how
+often beyond once.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ Result = TypeVar("Result")
 _THROTTLED = {"ErrorCode": "ProvisionedThroughputExceededException", "ErrorMessage": "Rate exceeded"}
 _MOST_SHARDS = 6
 _JOB_STAGES = ("manifest", "stage", "transform", "publish")
-_FIRST_LOAD_STATEMENTS = 16  # every load has more
+_FIRST_LOAD_STATEMENTS = 16  # every load has more statements than this
 
 
 class Kind(NamedTuple):
-    """How often a fault happens where it can, and by which of its opportunities it has happened at least once."""
+    """The chance of a fault at each opportunity, and the opportunity by which it has happened at least once."""
 
     probability: float
     at_latest: int
@@ -62,11 +62,11 @@ KINDS: dict[str, Kind] = {
 
 
 class _FunctionKilled(BaseException):
-    """The function's process ended between two of its puts: nothing in it can catch this."""
+    """The function's process ended between two of its puts. A BaseException, so that the function cannot catch it."""
 
 
 class FunctionDied(Exception):
-    """What the Lambda service knows of it."""
+    """What the Lambda service sees when the function's process ended."""
 
 
 class LoaderKilled(Exception):
@@ -74,15 +74,15 @@ class LoaderKilled(Exception):
 
 
 class Faults:
-    """One run's faults, drawn from a seed. happened counts them by name, all of KINDS."""
+    """The faults of one run, drawn from a seed. happened counts them by name; its names are those of KINDS."""
 
     def __init__(self, seed: int) -> None:
         self.happened: Counter[str] = Counter()
         self._opportunities: Counter[str] = Counter()
-        # Each kind its own, so that threads don't take each other's turns.
+        # Each kind has its own generator, so that the order of threads does not change what is drawn.
         self._random = {name: random.Random(f"{seed} {name}") for name in KINDS}
         self._lock = threading.Lock()
-        self._puts = 0  # of the invocation under way
+        self._puts = 0  # of the current invocation
 
     def happens(self, name: str) -> bool:
         """Whether the fault happens at this opportunity."""
@@ -95,11 +95,11 @@ class Faults:
             return is_due or by_chance
 
     def of(self, name: str) -> random.Random:
-        """What decides on a fault's details."""
+        """The generator that decides a fault's details."""
         return self._random[name]
 
     def kinesis(self, client: Any) -> Any:
-        """The producer's client: throttled calls, partly taken calls, lost answers, shards split and merged."""
+        """The producer's client: throttled calls, partly accepted calls, lost answers, shards split and merged."""
         return _FaultyKinesis(client, self)
 
     def handler(self, handler: Handler) -> Handler:
@@ -118,7 +118,7 @@ class Faults:
         return faulty
 
     def batch_size(self, configured: int) -> int:
-        """Another batch boundary at each invocation, retries included."""
+        """A different batch size at each invocation, retries included."""
         self.happens("batch cut at another boundary")
         return self.of("batch cut at another boundary").randint(max(1, configured // 8), configured)
 
@@ -146,7 +146,7 @@ class Faults:
 
     @contextmanager
     def on_clocks(self) -> Iterator[None]:
-        """Arrival times that run ahead or behind by up to half an hour, and not in order."""
+        """Arrival times that are up to half an hour early or late, and out of order."""
         made = Record.__init__
 
         def skewed(record: Any, *arguments: Any) -> None:
@@ -161,7 +161,7 @@ class Faults:
             yield
 
     def job_progress(self, on_progress: Progress) -> Progress:
-        """The Glue job: killed with its JVM once, when it tells of a stage."""
+        """The Glue job: killed once, with its JVM, when it reports a stage."""
         fatal = self.of("Glue job killed").choice(_JOB_STAGES)
 
         def faulty(event: dict[str, Any]) -> None:
@@ -174,7 +174,9 @@ class Faults:
 
     @contextmanager
     def on_loads(self, data_api: Any, warehouse: Warehouse) -> Iterator[Any]:
-        """The loader's client. Once its session is aborted between two statements, once it dies after submitting."""
+        """The loader's client: its session is aborted once between two statements, and the loader dies once after a
+        submit.
+        """
         left = self.of("warehouse session aborted").randrange(_FIRST_LOAD_STATEMENTS)
         run = Session.run
 
@@ -191,7 +193,7 @@ class Faults:
             yield _DyingLoader(data_api, self)
 
     def survive(self, action: Callable[[], Result]) -> Result:
-        """Start it again, as people and schedules do, as long as it is a fault that ended it."""
+        """Run the action again as long as an injected fault ended it, as people and schedules do."""
         while True:
             before = self.happened.total()
             try:
@@ -224,7 +226,8 @@ class _FaultyKinesis:
     def __init__(self, client: Any, faults: Faults) -> None:
         self._client = client
         self._faults = faults
-        self._ranges: list[tuple[int, int, str]] = []  # of the open shards; empty where they have to be asked for
+        # of the open shards; empty after resharding, until they are listed again
+        self._ranges: list[tuple[int, int, str]] = []
 
     def put_records(self, StreamName: str, Records: Sequence[dict[str, Any]]) -> dict[str, Any]:
         happens = self._faults.happens
@@ -247,7 +250,7 @@ class _FaultyKinesis:
         return {"FailedRecordCount": taken.count(False), "Records": results}
 
     def _reshard(self, stream: str) -> None:
-        """Split a shard, or merge two neighbours; there are neither too few nor too many."""
+        """Split a shard or merge two neighbours, keeping their number within bounds."""
         ranges = self._ranges = self._ranges or self._open_ranges(stream)
         if len(ranges) < _MOST_SHARDS and self._faults.happens("shard split"):
             low, high, shard = self._faults.of("shard split").choice(ranges)
@@ -261,7 +264,7 @@ class _FaultyKinesis:
             self._ranges = []
 
     def _open_ranges(self, stream: str) -> list[tuple[int, int, str]]:
-        """First hash key, last hash key and id of each open shard, in the order of their keys."""
+        """First hash key, last hash key and id of each open shard, sorted by first hash key."""
         pages = self._client.get_paginator("list_shards").paginate(StreamName=stream)
         return sorted(
             (

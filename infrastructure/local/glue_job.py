@@ -26,10 +26,10 @@ _RUNTIME = Path(__file__).resolve().parent / "glue_runtime"
 _LOG = "glue-job.log"
 
 CORES = 2
-# With Spark's own needs beside the heap the JVM stays under 1.5 GiB.
+# With this heap and Spark's memory outside of it, the JVM stays below 1.5 GiB.
 _HEAP = "1g"
 _JAVA_OPTIONS = "-XX:+UseParallelGC -Xshare:auto"
-# In a job of seconds the optimizing compiler costs more than it gains: measured, up to this many records.
+# Up to this many records the optimizing compiler costs more time than it saves (measured).
 _QUICKLY_COMPILED = "-XX:TieredStopAtLevel=1"
 _RECORDS_WORTH_OPTIMIZING = 300_000
 _SPARK = {
@@ -45,11 +45,11 @@ Progress = Callable[[dict[str, Any]], None]
 
 
 class JobFailedError(PlatformError):
-    """The job ended by an error that it has no words for; its log has."""
+    """The job ended by an error that it did not explain; its log has the details."""
 
 
 class JobKilled(Exception):
-    """Raised by on_progress to have the job killed there and then, as nothing in it can prevent."""
+    """Raised by on_progress to have the job killed at once (SIGKILL)."""
 
 
 def run_glue_job(
@@ -60,12 +60,12 @@ def run_glue_job(
     on_progress: Progress = lambda event: None,
     records: int = 0,
 ) -> list[dict[str, Any]]:
-    """Run the job to its end; the "result" event of each run that ended in it, none where nothing was pending.
+    """Run the job to its end; returns the "result" event of each run that it finished, none if nothing was pending.
 
     arguments: the job's (--JOB_NAME and --staging_directory are added); environment: what the process needs to reach
-    the emulated AWS; on_progress: gets each of the job's events ({"stage": ...}, docs/etl.md); records: about how many
-    wait, for the JVM to suit. PlatformError where the job fails; its log stays in the staging directory. Interrupted,
-    it leaves no process behind.
+    the emulated AWS; on_progress: called with each of the job's events ({"stage": ...}, docs/etl.md); records: roughly
+    how many are waiting, to choose the JVM's options. Raises PlatformError if the job fails; its log stays in the
+    staging directory. Interrupted, it leaves no process behind.
     """
     staging_directory.mkdir(parents=True, exist_ok=True)
     log = staging_directory / _LOG
@@ -97,7 +97,7 @@ def run_glue_job(
 def _process(
     arguments: Mapping[str, str], environment: Mapping[str, str], staging: Path, errors: Any
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """The job's process and its JVM, in a group of their own that ends with the context."""
+    """The job's process and its JVM, in a process group of their own that ends with the context."""
     given = {"JOB_NAME": "etl-transactions", "staging_directory": str(staging)} | dict(arguments)
     command = [sys.executable, str(_RUNTIME / "run_job.py"), str(SCRIPT)]
     command += [part for name, value in given.items() for part in (f"--{name}", value)]
@@ -107,7 +107,7 @@ def _process(
         stdin=subprocess.PIPE,  # held open: see run_job.py
         stdout=subprocess.PIPE,
         stderr=errors,
-        start_new_session=True,  # Ctrl-C is the parent's; it stops the group
+        start_new_session=True,  # Ctrl-C goes to the parent only, which then stops the group
     )
     try:
         yield process
@@ -116,12 +116,12 @@ def _process(
 
 
 def java_options(records: int) -> str:
-    """The JVM's options for a job over about so many records."""
+    """The JVM's options for a job over roughly this many records."""
     return _JAVA_OPTIONS if records > _RECORDS_WORTH_OPTIMIZING else f"{_JAVA_OPTIONS} {_QUICKLY_COMPILED}"
 
 
 def spark_environment(java: Java, directory: Path, options: str) -> dict[str, str]:
-    """This process's environment, and in it what makes PySpark start as here; its scratch is below the directory."""
+    """This process's environment with what PySpark needs to start; its scratch lies below the directory."""
     local = {"spark.local.dir": directory, "spark.sql.warehouse.dir": directory / "warehouse"}
     settings = " ".join(f'--conf "{name}={value}"' for name, value in (_SPARK | local).items())
     return {
@@ -147,7 +147,7 @@ def _events(process: subprocess.Popen[bytes]) -> Iterator[dict[str, Any]]:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End the group: asked first, then killed. A group that has ended is left alone."""
+    """End the process group: SIGTERM, then SIGKILL. A group that has ended is left alone."""
     for stop, patience in ((signal.SIGTERM, _SECONDS_TO_STOP), (signal.SIGKILL, None)):
         if process.poll() is None:
             with contextlib.suppress(ProcessLookupError):
@@ -155,7 +155,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(patience)
     with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)  # a JVM that outlives its Python
+        os.killpg(process.pid, signal.SIGKILL)  # a JVM may outlive its Python process
     for pipe in (process.stdin, process.stdout):
         if pipe:
             pipe.close()

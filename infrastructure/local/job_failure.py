@@ -1,15 +1,15 @@
-"""What ended the Glue job, from its log: the innermost cause, without a record's content. Pure."""
+"""What ended the Glue job, taken from its log: the innermost cause, without any record's content. Pure."""
 
 from __future__ import annotations
 
 import re
 
-# At the beginning of a line: a Python exception, or a Java one as py4j hands it over; then its message.
+# At the beginning of a line: a Python exception, or a Java exception passed on by py4j; then its message.
 _RAISED = re.compile(r"(?:\w+\.)*\w*(?:Error|Exception|Interrupt)(?=:|$)")
 _CAUSE = re.compile(r"(?:Caused by: |: )((?:\w+\.)+[\w$]+)(?:: (.*))?")
-# Spark names the kind of an error so; the text behind it may show a value.
+# Spark's name for the kind of error; the text after it may contain a value.
 _KIND = re.compile(r"\[[A-Z0-9_.]+\]")
-# Exceptions that speak of the machine, never of data.
+# Exceptions whose messages are about the machine, never about data.
 _OF_THE_MACHINE = re.compile(
     r"java\.(?:io|nio|net)\.|java\.lang\.\w+Error$|botocore\.|(?:OS|Memory|Permission|FileNotFound)Error$"
 )
@@ -17,7 +17,7 @@ _LENGTH = 200
 
 
 def cause(log: str) -> str:
-    """The exception's class, and its message where that can't hold a record's content, else Spark's name for it."""
+    """The exception's class and message, or Spark's name for the error if the message could hold a record's content."""
     lines = log.splitlines()
     raised = max((place for place, line in enumerate(lines) if _RAISED.match(line)), default=None)
     if raised is None:

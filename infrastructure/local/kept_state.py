@@ -1,4 +1,4 @@
-"""Opens what a run kept in a workdir, for the commands that read or change data: the buckets and the warehouse."""
+"""Opens what a run kept in a workdir, the buckets and the warehouse, for the commands that read or change data."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class KeptState:
 
 @contextmanager
 def open_kept_state(directory: str) -> Iterator[KeptState]:
-    """Raises PlatformError where no run has kept anything there."""
+    """Raises PlatformError if no run has kept anything there."""
     if not (Path(directory) / "state.json").exists():
         raise PlatformError(directory, "is no workdir of a run", "Name the --workdir that `local` was run with")
     settings = embedded_settings()

@@ -1,8 +1,8 @@
 """The emulated buckets as ordinary files: DIR/<bucket>/<key>.
 
-Every object that is put becomes a file before the caller gets its answer, so a killed run leaves all that it was
-told is stored. The next run takes the files up again. The emulator reads an object from its file, so that memory does
-not grow with the lake; an older version of an object is not kept.
+Every object becomes a file before its put is answered, so a killed run leaves everything that it was told is stored,
+and the next run reads the files back in. The emulator reads an object's content from its file, so that memory does not
+grow with the lake. Older versions of an object are not kept.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class ObjectFiles:
         self._half_written = directory.parent / "tmp"
 
     def restore(self) -> int:
-        """Put every kept file into its emulated bucket, which must exist; the count of objects."""
+        """Put every kept file into its emulated bucket, which must exist; returns the number of objects."""
         backend = s3_backends[self._account_id]["aws"]
         count = 0
         for bucket in sorted(self._buckets):
@@ -43,13 +43,13 @@ class ObjectFiles:
 
     @contextmanager
     def kept(self) -> Iterator[None]:
-        """Write every put and every delete through to the files while the context is open."""
+        """Write every put and delete through to the files while the context is open."""
         put_object, delete_object = S3Backend.put_object, S3Backend.delete_object
 
         def put_and_keep(backend: Any, bucket_name: str, key_name: str, value: bytes, **options: Any) -> Any:
             if bucket_name not in self._buckets:
                 return put_object(backend, bucket_name, key_name, value, **options)
-            # File first: once the emulated put has happened, other requests see the object.
+            # The file comes first, because other requests see the object as soon as it is put.
             path = self._write(bucket_name, key_name, value)
             stored = put_object(backend, bucket_name, key_name, value, **options)
             _read_from(path, stored)
@@ -71,7 +71,7 @@ class ObjectFiles:
             yield
 
     def _write(self, bucket: str, key: str, value: bytes) -> Path:
-        """Whole or not at all: written beside, then renamed."""
+        """Write the whole file or none of it: to a temporary name, then renamed."""
         path = self._directory / bucket / key
         beside = self._half_written / uuid.uuid4().hex
         try:
@@ -86,7 +86,7 @@ class ObjectFiles:
 
 
 class _FileBuffer:
-    """The part of a file that moto uses of an object's buffer, open only while it is read."""
+    """As much of a file object as moto needs for an object's content; the file is open only while it is read."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -107,7 +107,7 @@ class _FileBuffer:
 
 
 def _read_from(path: Path, stored: Any) -> None:
-    """Let an emulated object that was just put give up its copy of the bytes for the file that holds them."""
+    """Make a newly put emulated object drop its copy of the bytes and read them from the file instead."""
     stored._value_buffer.close()
     stored._value_buffer = _FileBuffer(path)
 

@@ -1,7 +1,7 @@
 """A whole run on the embedded stack: provision, produce and land, curate, load, reconcile.
 
-Every stage is the code that runs in the account; this file only puts it in a row. Killed anywhere, the same command
-with the same workdir completes the work: each stage begins with what an earlier run left open.
+Every stage is the code that runs in the account; this file only calls them in order. After a kill at any point, the
+same command with the same workdir completes the work: each stage starts with what an earlier run left open.
 """
 
 from __future__ import annotations
@@ -58,12 +58,12 @@ class RunOptions:
     faults: int | None = None  # the seed of injected faults
 
 
-# So many records may wait on the embedded stream, which lies in memory; the producer waits beyond.
+# The embedded stream lies in memory. The producer waits while this many records are on it.
 _MOST_ON_THE_STREAM = 10_000
 
 
 class _Rate(ProgressColumn):
-    """Records per second: of the last seconds, and of the whole stage when it has ended."""
+    """Records per second: over the last seconds, or over the whole stage once it has ended."""
 
     def render(self, task: Task) -> Text:
         speed = task.completed / task.elapsed if task.finished and task.elapsed else task.speed
@@ -87,7 +87,7 @@ class Stages:
             TimeElapsedColumn(),
             TextColumn("[dim]{task.fields[note]}"),
             console=console,
-            redirect_stdout=False,  # the function's log goes elsewhere
+            redirect_stdout=False,  # the function's log goes to a file
         )
         self._tasks = {
             name: self.bars.add_task(name, start=False, total=None, note="", visible=False) for name in STAGES
@@ -100,7 +100,7 @@ class Stages:
 
     @contextlib.contextmanager
     def stage(self, name: str, total: int | None = None) -> Iterator[StageBar]:
-        """Time what happens inside; tell the bar how far it is."""
+        """Time the code inside; the bar shows its progress."""
         bar = StageBar(self.bars, self._tasks[name], total)
         started = time.monotonic()
         yield bar
@@ -126,7 +126,7 @@ class StageBar:
         self._bars.update(self._task, total=total)
 
     def count(self, what: str) -> None:
-        """One more; a note of what it is."""
+        """Count one more, and show what it is."""
         self.at(self.records + 1)
         self.note(what)
 
@@ -139,9 +139,9 @@ class StageBar:
 
 
 def run(options: RunOptions, console: Console) -> tuple[RunReport, dict[str, str]]:
-    """Run the whole pipeline; the report, and where to look next.
+    """Run the whole pipeline; returns the report, and where to look next.
 
-    Raises PlatformError for whatever the user can mend: input, workdir, Java, PostgreSQL.
+    Raises PlatformError for everything that the user can fix: input, workdir, Java, PostgreSQL.
     """
     if options.input is not None:
         check_readable(options.input)
@@ -191,7 +191,7 @@ def _lines(options: RunOptions) -> tuple[Iterable[Line], int | None]:
 def _produce_and_land(
     options: RunOptions, stack: EmbeddedStack, stages: Stages, report: RunReport, faults: Faults | None
 ) -> int:
-    """Put the records while the event source mapping delivers them, so that the stream stays short; their count."""
+    """Put the records while the event source mapping delivers them, so that the stream stays short."""
     lines, expected = _lines(options)
     kinesis, handler = stack.client("kinesis"), process_transaction_lambda.handler
     with contextlib.ExitStack() as exits:
@@ -200,7 +200,7 @@ def _produce_and_land(
         if faults is None:
             mapping = stack.event_source_mapping(handler, landing.at)
         else:
-            exits.enter_context(faults.on_s3(client("s3")))  # the function's own client
+            exits.enter_context(faults.on_s3(client("s3")))  # the client that the function uses too
             exits.enter_context(faults.on_clocks())
             kinesis = faults.kinesis(kinesis)
             mapping = stack.event_source_mapping(faults.handler(handler), landing.at, faults.batch_size)
@@ -225,7 +225,7 @@ def _produce_and_land(
 
 
 def _paced(lines: Iterable[Line], mapping: StreamPoller) -> Iterator[Line]:
-    """The lines, no faster than their records are delivered; none any more where the mapping has died."""
+    """The lines, no faster than their records are delivered; ends early if the mapping has failed."""
     for count, line in enumerate(lines):
         while count - mapping.delivered.taken > _MOST_ON_THE_STREAM and not mapping.failed:
             time.sleep(0.01)
@@ -235,7 +235,7 @@ def _paced(lines: Iterable[Line], mapping: StreamPoller) -> Iterator[Line]:
 
 
 def _curate(stack: EmbeddedStack, java: Java, stages: Stages, faults: Faults | None, expected: int) -> int:
-    """Run the Glue job: it finishes an open run, then takes up all that waits; how many records it curated."""
+    """Run the Glue job, which finishes an open run and then takes everything pending; returns how many it curated."""
     settings = stack.settings
     arguments = {
         "JOB_NAME": settings.glue_job_name,
@@ -244,7 +244,7 @@ def _curate(stack: EmbeddedStack, java: Java, stages: Stages, faults: Faults | N
         "quarantine_bucket": settings.bucket("quarantine"),
     }
     with stages.stage("curate", expected) as bar:
-        records: dict[str, int] = {}  # of each ETL run: a killed one may be transformed again
+        records: dict[str, int] = {}  # by ETL run, because a killed run may be transformed twice
         curated: dict[str, int] = {}
 
         def on_progress(event: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""What a run of the embedded stack tells: run.json, and the same for people."""
+"""What a run of the embedded stack reports: the content of run.json."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Stage:
 
 @dataclass(slots=True)
 class RunReport:
-    """All that a run found out."""
+    """Everything that a run found out."""
 
     run_ids: list[str] = field(default_factory=list)
     measured: Measured = field(default_factory=Measured)
@@ -76,7 +76,7 @@ class RunReport:
 
 
 def percentiles(values: Sequence[float]) -> dict[str, float | None]:
-    """{"p50": …, "p95": …, "p99": …} by nearest rank; None where there are no values."""
+    """{"p50": …, "p95": …, "p99": …} by nearest rank; None if there are no values."""
     ordered = sorted(values)
     return {
         f"p{percent}": round(ordered[-(-len(ordered) * percent // 100) - 1], 1) if ordered else None

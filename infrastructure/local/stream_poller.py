@@ -1,8 +1,8 @@
 """Lambda's event source mapping for a Kinesis stream, in one thread.
 
-Does what the Lambda service does between stream and function, from the mapping's own configuration: batches by size,
-window and payload; parents before children; a retried batch begins at the lowest failed sequence number; a batch out
-of attempts or too old goes as positions, never as payload, to the on-failure queue.
+Does what the Lambda service does between stream and function, by the mapping's own configuration: batches by size,
+window and payload; parent shards before their children; a retried batch starts at the lowest failed sequence number; a
+batch that is out of attempts or too old goes to the on-failure queue as positions, never as payload.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Record = Mapping[str, Any]
 Handler = Callable[[dict[str, Any], Any], Mapping[str, Any] | None]
 
 _MAX_PAYLOAD_BYTES = 6 * 1024 * 1024
-_ENVELOPE_BYTES = 500  # what the event adds to a record's base64
+_ENVELOPE_BYTES = 500  # bytes of a record in the event besides its base64
 _READ_LIMIT = 10_000
 _IDLE_SECONDS = 0.02
 _DISCOVERY_SECONDS = 1.0
@@ -31,7 +31,7 @@ _LONGEST_RETRY_PAUSE_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class MappingConfiguration:
-    """The settings of Lambda's CreateEventSourceMapping that matter here; ages and windows in seconds."""
+    """The parameters of Lambda's CreateEventSourceMapping that matter here; ages and windows in seconds."""
 
     stream_arn: str
     function_arn: str
@@ -48,7 +48,7 @@ class MappingConfiguration:
 
 @dataclass(slots=True)
 class Delivered:
-    """What the mapping has done so far. landing_ms: milliseconds from arrival to the handler's success, per record."""
+    """What the mapping has done so far. landing_ms: per record, milliseconds from arrival to the handler's success."""
 
     records: int = 0
     invocations: int = 0
@@ -58,7 +58,7 @@ class Delivered:
 
     @property
     def taken(self) -> int:
-        """Records that the stream no longer has to keep."""
+        """The number of records that the stream no longer has to keep."""
         return self.records + self.given_up_records
 
 
@@ -79,7 +79,7 @@ class _Shard:
 
 
 class StreamPoller:
-    """Reads a stream's shards from the horizon and invokes a handler with batches of records, until told to finish."""
+    """Reads a stream's shards from the oldest record and invokes a handler with batches, until told to finish."""
 
     def __init__(
         self,
@@ -91,7 +91,7 @@ class StreamPoller:
         on_progress: Callable[[int], None] = lambda delivered: None,
         batch_size: Callable[[int], int] = lambda configured: configured,
     ) -> None:
-        """batch_size: the size of each invocation's batch, from the configured one (fault injection varies it)."""
+        """batch_size: from the configured size, the size of the next batch (fault injection varies it)."""
         self._mapping = mapping
         self._handler = handler
         self._kinesis = kinesis
@@ -110,7 +110,7 @@ class StreamPoller:
         self._thread.start()
 
     def finish(self, check_seconds: float = 0.2) -> Delivered:
-        """Deliver all that is on the stream, then stop. Raises what the mapping itself died of, if it did."""
+        """Deliver everything on the stream, then stop. Raises the error that ended the mapping, if one did."""
         self._no_more_input.set()
         while self._thread.is_alive():
             self._thread.join(check_seconds)
@@ -119,7 +119,7 @@ class StreamPoller:
         return self.delivered
 
     def abandon(self) -> None:
-        """Stop after the invocation under way; what is on the stream stays there."""
+        """Stop after the current invocation; what is left on the stream stays there."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
@@ -146,7 +146,7 @@ class StreamPoller:
             self._error = error
 
     def _discover_shards(self) -> bool:
-        """Know the shards there are now (the stream may be resharded at any time); whether any is new."""
+        """Look for new shards, because the stream can be resharded at any time; whether there are any."""
         known = len(self._shards)
         for page in self._kinesis.get_paginator("list_shards").paginate(StreamName=self._mapping.stream_name):
             for shard in page["Shards"]:
@@ -155,7 +155,7 @@ class StreamPoller:
         return len(self._shards) > known
 
     def _advance(self, shard: _Shard, ending: bool) -> bool:
-        """Read what the shard has and invoke where a batch is due; whether anything happened."""
+        """Read from the shard, and invoke if a batch is due; whether anything happened."""
         if any(not self._shards[parent].drained for parent in shard.parents if parent in self._shards):
             return False
         read = self._read(shard)
@@ -187,7 +187,7 @@ class StreamPoller:
         return bool(records)
 
     def _is_closed(self, shard: _Shard) -> bool:
-        """Split or merged: the emulator hands out iterators for closed shards for ever, their children tell."""
+        """Whether the shard was split or merged. moto gives closed shards iterators forever, so its children decide."""
         return shard.iterator is None or any(shard.shard_id in other.parents for other in self._shards.values())
 
     def _invoke(self, shard: _Shard) -> None:
@@ -223,11 +223,11 @@ class StreamPoller:
         return longest
 
     def _call(self, shard: _Shard, batch: list[Record]) -> int | None:
-        """Invoke; None on success, else the index of the first record to try again."""
+        """Invoke; returns None on success, else the index of the first record to retry."""
         try:
             response = self._handler(self._event(shard, batch), None)
         except Exception:
-            # The function died: Lambda keeps the batch and tries it again, whatever the reason was.
+            # The function raised or died: Lambda keeps the batch and retries it, whatever the reason was.
             return 0
         failures = (response or {}).get("batchItemFailures") or []
         if not failures:
@@ -236,7 +236,7 @@ class StreamPoller:
         return next((i for i, record in enumerate(batch) if record["SequenceNumber"] in failed), 0)
 
     def _event(self, shard: _Shard, batch: list[Record]) -> dict[str, Any]:
-        """The event as Lambda's Kinesis integration hands it over."""
+        """The event in the form of Lambda's Kinesis integration."""
         region = self._mapping.stream_arn.split(":")[3]
         return {
             "Records": [
@@ -275,7 +275,7 @@ class StreamPoller:
         self._on_checkpoint(shard.shard_id, int(last["SequenceNumber"]))
 
     def _give_up(self, shard: _Shard, left: list[Record], condition: str) -> None:
-        """Positions only, as Lambda's SQS destination gets them: the payload would hold card numbers."""
+        """Positions only, as Lambda's SQS destination gets them; the payload would contain card numbers."""
         if self._mapping.on_failure_queue_url is not None:
             body = {
                 "requestContext": {

@@ -1,8 +1,8 @@
-"""The emulated stream, fit for a long run: constant-time puts, consumed records dropped, resharding as in AWS.
+"""The emulated stream, made fit for a long run: constant-time puts, consumed records dropped, resharding as in AWS.
 
 Kinesis keeps a consumed record until its retention ends. The embedded stack drops it as soon as the event source
-mapping's checkpoint passes it, so that memory doesn't grow with the run; and because records hold clear card
-numbers, nothing of them is ever written to disk.
+mapping's checkpoint passes it, so that memory does not grow with the run. Records hold clear card numbers, so nothing
+of them is ever written to disk.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from unittest.mock import patch
 
 from moto.kinesis.models import Record, Shard, Stream, kinesis_backends
 
-# One lock for all shards: the producer and the poller run in threads of one process, and moto's shards have none.
+# One lock for all shards, because producer and poller are threads of one process and moto's shards have no lock.
 _lock = threading.RLock()
 
 
@@ -45,7 +45,7 @@ def _get_records(shard: Any, last_sequence_id: str, limit: int | None) -> tuple[
 
 
 def _records_stay_in_the_parent(reshard: Callable[..., None]) -> Callable[..., None]:
-    """moto puts a parent's records again into its children; in Kinesis they stay where they were put."""
+    """moto moves a parent shard's records into its children; Kinesis leaves them in the parent."""
 
     def resharded(stream: Any, *arguments: str) -> None:
         with _lock:
@@ -63,8 +63,8 @@ def _records_stay_in_the_parent(reshard: Callable[..., None]) -> Callable[..., N
 
 
 def _open_shard_for_key(stream: Any, partition_key: str, explicit_hash_key: str | None) -> Any:
-    """moto goes on putting into a closed shard, and has none for a range's last key."""
-    hashed = hashlib.md5(partition_key.encode(), usedforsecurity=False).hexdigest()  # as Kinesis does
+    """The open shard for a key. moto also puts into closed shards, and finds none for the last key of a range."""
+    hashed = hashlib.md5(partition_key.encode(), usedforsecurity=False).hexdigest()  # Kinesis hashes keys with MD5
     key = int(explicit_hash_key) if explicit_hash_key else int(hashed, 16)
     with _lock:
         shards = [shard for shard in stream.shards.values() if shard.is_open]
@@ -72,7 +72,7 @@ def _open_shard_for_key(stream: Any, partition_key: str, explicit_hash_key: str 
 
 
 class _Untracked(list[Any]):
-    """moto lists every instance of a model until it is reset; of records, that would be all there ever were."""
+    """moto keeps a list of every instance of a model; for records, that list would grow with the run."""
 
     def append(self, instance: Any) -> None:
         pass

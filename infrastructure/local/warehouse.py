@@ -1,7 +1,7 @@
-"""The embedded stack's warehouse as people and jobs meet it: tables, masks and row-level security on, a user for each.
+"""The embedded stack's warehouse as in an account: tables, masks and row-level security, and a user for each role.
 
-The load runs as the database user of the job's IAM role, and what is counted is counted as an auditor: so a right that
-is missing here is missing in the account too.
+The load runs as the database user of the job's IAM role, and reconcile counts as an auditor. So a right that is missing
+in the account is missing here too.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from infrastructure.local.redshift.data_api import LocalRedshiftData
 from infrastructure.local.redshift.postgresql import Warehouse
 from infrastructure.settings import Settings
 
-AUDITOR_ROLE = "auditor"  # the IAM role of the embedded stack's auditor
+AUDITOR_ROLE = "auditor"  # stands for the IAM role of an auditor
 
 
 def embedded_settings() -> Settings:
@@ -33,7 +33,7 @@ class EmbeddedWarehouse:
 
 
 def open_warehouse(server: Warehouse, s3: Any, settings: Settings) -> EmbeddedWarehouse:
-    """Make what is missing in it, as its administrator. s3: the client that COPY reads with."""
+    """As the administrator, make what the warehouse lacks. s3: the client that COPY reads with."""
     data_api = LocalRedshiftData(server, s3)
     inside = contents(settings)
     admin = WarehouseTarget(

@@ -27,9 +27,9 @@ _TIMESTAMP = "%Y%m%dT%H%M%SZ"
 
 @dataclass(slots=True)
 class Incarnation:
-    """One life of the emulated stream. complete: all that was produced into it has been delivered.
+    """One life of the emulated stream. complete: everything that was produced into it has been delivered.
 
-    A killed run leaves it incomplete: the stream is gone and with it what had not landed, so only what landed counts.
+    A killed run leaves it incomplete. What had not landed was lost with the stream, so only what landed counts.
     """
 
     id: str
@@ -39,7 +39,7 @@ class Incarnation:
 
 
 class Workdir:
-    """Opens and locks the directory; a temporary one, removed at the end, where none is named."""
+    """Opens and locks the directory; without a name, a temporary one that is removed at the end."""
 
     def __init__(self, directory: str | None) -> None:
         self.kept = directory is not None
@@ -57,11 +57,11 @@ class Workdir:
 
     @property
     def function_log(self) -> Path:
-        """What the Lambda function prints: a JSON line per batch, and its metrics in CloudWatch's embedded format."""
+        """The Lambda function's output: a JSON line per batch, and its metrics in CloudWatch's embedded format."""
         return self.path / "function.log"
 
     def begin_incarnation(self) -> Incarnation:
-        """A new stream's id: its creation time as in AWS, always later than the last one's."""
+        """A new stream's id: its creation time as in AWS, always later than the one before."""
         now = datetime.now(UTC).replace(microsecond=0)
         if self.incarnations:
             last = datetime.strptime(self.incarnations[-1].id, _TIMESTAMP).replace(tzinfo=UTC)
@@ -71,14 +71,15 @@ class Workdir:
         return self.incarnations[-1]
 
     def complete_incarnation(self, produced: ControlTotals, put_again: ControlTotals) -> None:
-        """The current stream has delivered all that was produced into it."""
+        """Record that everything produced into the current stream has been delivered."""
         self.incarnations[-1].produced = produced.rows()
         self.incarnations[-1].put_again = put_again.rows()
         self.incarnations[-1].complete = True
         self._save_state()
 
     def produced(self, streamed: dict[str, ControlTotals]) -> ControlTotals:
-        """What was produced into all incarnations; of an incomplete one, what it left (streamed, by incarnation)."""
+        """What was produced into all incarnations; of an incomplete one, only what landed (streamed, by incarnation).
+        """
         total = ControlTotals()
         for incarnation in self.incarnations:
             if incarnation.complete:
@@ -88,7 +89,7 @@ class Workdir:
         return total
 
     def put_again(self) -> ControlTotals:
-        """What was put again after a lost answer, into all incarnations."""
+        """What was put again after a lost answer, over all incarnations."""
         total = ControlTotals()
         for incarnation in self.incarnations:
             total += ControlTotals.from_rows(incarnation.put_again)

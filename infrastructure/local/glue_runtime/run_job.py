@@ -1,6 +1,6 @@
-"""Runs a Glue job's script in this process, for as long as the parent holds this process's standard input open.
+"""Runs a Glue job's script in this process until the parent closes this process's standard input.
 
-A parent that is killed can't stop its children; their input ends, though, and then so do they.
+A parent that is killed cannot stop its children, but their standard input ends with it, and then so do they.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import threading
 
 
 def _end_with_parent() -> None:
-    while os.read(0, 1):  # not sys.stdin: its lock, held here, would abort the interpreter at its end
+    while os.read(0, 1):  # not sys.stdin: a thread that holds its lock would abort the interpreter at exit
         pass
     os.killpg(0, signal.SIGKILL)  # the JVM is in the same group
 

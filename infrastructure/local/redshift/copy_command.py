@@ -1,8 +1,8 @@
-"""Redshift's COPY ... FORMAT AS PARQUET MANIFEST over PostgreSQL: pyarrow reads, PostgreSQL's own COPY loads.
+"""Redshift's COPY ... FORMAT AS PARQUET MANIFEST on PostgreSQL: pyarrow reads, PostgreSQL's own COPY loads.
 
-Holds to Redshift's rules: columns go by position and their counts must be equal, types must be compatible, a VARCHAR's
-length counts bytes, a manifest's entries need meta.content_length, a mandatory file must exist. A file is read in
-batches of rows, so memory does not grow with it.
+Enforces Redshift's rules: columns are matched by position and their counts must be equal, types must be compatible, a
+VARCHAR's length counts bytes, a manifest's entries need meta.content_length, a mandatory file must exist. Files are
+read in batches of rows, so memory does not grow with them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _BATCH_ROWS = 5_000
 
 
 class CopyError(Exception):
-    """A COPY that Redshift would refuse, in its terms."""
+    """A COPY that Redshift would refuse, with Redshift's reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class _Column:
 
 
 def parse_copy(sql: str) -> CopyStatement:
-    """COPY table FROM 's3://...' IAM_ROLE 'arn' FORMAT [AS] PARQUET MANIFEST, clauses in any order. No column list."""
+    """Parse COPY table FROM 's3://...' IAM_ROLE 'arn' FORMAT [AS] PARQUET MANIFEST: any order, no column list."""
     words = tokens(sql)
     place = 1
     while place + 1 < len(words) and words[place + 1].text == ".":
@@ -92,7 +92,7 @@ def _clauses(words: list[Token]) -> set[str]:
 
 
 def run_copy(statement: CopyStatement, connection: psycopg.Connection[Any], s3: Any) -> int:
-    """Load all and only the manifest's files; the count of rows."""
+    """Load all and only the manifest's files; returns the number of rows."""
     columns = _table_columns(statement.table, connection)
     rows = 0
     names = ", ".join(f'"{column.name}"' for column in columns)
@@ -140,7 +140,7 @@ def _manifest_entries(url: str, s3: Any) -> list[dict[str, Any]]:
 
 
 class _Fetched:
-    """The entry's object as a local file; None where it is missing and not mandatory."""
+    """The entry's object as a local file; None if it is missing and not mandatory."""
 
     def __init__(self, entry: dict[str, Any], s3: Any) -> None:
         self._entry = entry
@@ -224,7 +224,7 @@ def _compatible(column_type: str, found: pyarrow.DataType) -> bool:
 
 def _as_text(array: pyarrow.Array, column: _Column, url: str) -> pyarrow.Array:
     if pyarrow.types.is_timestamp(array.type):
-        # The instant in UTC, without a zone: what Redshift writes into a TIMESTAMP.
+        # Redshift writes the instant in UTC, without a zone, into a TIMESTAMP.
         array = array.cast(pyarrow.timestamp("us", array.type.tz)).cast(pyarrow.timestamp("us"))
     elif match := re.fullmatch(r"character varying\((\d+)\)", column.type):
         longest = pyarrow.compute.max(pyarrow.compute.binary_length(array)).as_py() or 0
@@ -237,7 +237,7 @@ def _as_text(array: pyarrow.Array, column: _Column, url: str) -> pyarrow.Array:
 
 
 def _as_csv(batch: pyarrow.RecordBatch) -> pyarrow.Buffer:
-    """CSV in which null is an empty field and an empty string is a quoted one."""
+    """CSV in which an empty field is null and a quoted empty field is an empty string."""
     sink = pyarrow.BufferOutputStream()
     pyarrow.csv.write_csv(batch, sink, pyarrow.csv.WriteOptions(include_header=False, quoting_style="needed"))
     return sink.getvalue()

@@ -1,8 +1,8 @@
 """Redshift's Data API in front of the embedded PostgreSQL: the part of boto3's redshift-data client that is used here.
 
-Statements are asynchronous as in AWS: a call checks its parameters against AWS's own service model, answers with an id
-at once, and a session of its own runs the SQL on. A caller that dies does not stop its batch. What this file holds to:
-one transaction per batch with snapshot isolation, ClientToken idempotence, 40 statements a batch, 100 KB a statement,
+Statements are asynchronous as in AWS: a call checks its parameters against AWS's own service model and returns an id at
+once; a session of its own then runs the SQL. A caller that dies does not stop its batch. This file enforces: one
+transaction per batch with snapshot isolation, ClientToken idempotence, 40 statements a batch, 100 KB a statement,
 positional results, TRUNCATE that commits.
 
 Statements and their results live as long as this object.
@@ -50,7 +50,7 @@ class _Statement:
     status: str = "SUBMITTED"
     error: str = ""
     rows: int = -1
-    columns: list[dict[str, Any]] | None = None  # None: no result set
+    columns: list[dict[str, Any]] | None = None  # None: the statement has no result set
     records: list[list[dict[str, Any]]] = field(default_factory=list)
     started: float = 0.0
     nanoseconds: int = -1
@@ -97,7 +97,7 @@ class LocalRedshiftData:
         return self._submit("BatchExecuteStatement", parameters, parameters["Sqls"], batch=True)
 
     def describe_statement(self, **parameters: Any) -> dict[str, Any]:
-        """How far a request is, and what went wrong."""
+        """The status of a request, and its error if it failed."""
         self._validate("DescribeStatement", parameters, {"Id"})
         request, statement = self._find(parameters["Id"], "DescribeStatement")
         with self._lock:
@@ -179,7 +179,7 @@ class LocalRedshiftData:
         return {"Status": True}
 
     def _validate(self, operation: str, parameters: dict[str, Any], known: set[str]) -> None:
-        """AWS's own model of the call; and nothing that this stand-in would silently ignore."""
+        """Check the call against AWS's own model, and refuse parameters that this stand-in would ignore."""
         report = ParamValidator().validate(parameters, self._model.operation_model(operation).input_shape)
         if report.has_errors():
             raise ParamValidationError(report=report.generate_report())
@@ -236,7 +236,7 @@ class LocalRedshiftData:
                 self._run_statements(request, session)
         except psycopg.Error as error:
             self._end(request, "FAILED", _message(error))
-        except Exception as error:  # the service must answer, whatever its own fault
+        except Exception as error:  # the service must answer even if it fails itself
             self._end(request, "FAILED", f"INTERNAL: {type(error).__name__}: {error}")
         finally:
             request.ended.set()
@@ -284,11 +284,11 @@ class Session:
         self._s3 = s3
         self._in_transaction = in_transaction
         self._superuser = connection.info.user == SUPERUSER
-        # Read before the transaction begins: its snapshot is to be taken behind the request's own LOCK.
+        # Read before the transaction begins, because its snapshot must be taken after the request's own LOCK.
         self._protected = protected_tables(connection)
 
     def run(self, statement: _Statement) -> str:
-        """Run a statement in the open transaction; what went wrong, or ""."""
+        """Run a statement in the open transaction; returns the error, or ""."""
         redirection = redirected(statement.sql, self._protected, self._superuser)
         translation: Translation | None = None
         try:
@@ -368,7 +368,7 @@ def _described(statement: _Statement) -> dict[str, Any]:
 
 
 def _message(error: psycopg.Error, position: int = 0) -> str:
-    """The server's message as Redshift words it. position: in the statement as the caller wrote it, 0 if unknown."""
+    """The server's message in Redshift's form. position: in the statement as the caller wrote it, 0 if unknown."""
     text = error.diag.message_primary or str(error).strip().splitlines()[0]
     detail = f"\n  Detail: {error.diag.message_detail}" if error.diag.sqlstate == "42804" else ""
     where = f"\n  Position: {position}" if position else ""
@@ -401,7 +401,7 @@ def _column(column: psycopg.Column) -> dict[str, Any]:
 
 
 def _field(value: Any) -> dict[str, Any]:
-    """A value in the Data API's terms: decimals, dates and times are strings."""
+    """A value in the Data API's form: decimals, dates and times are strings."""
     match value:
         case None:
             return {"isNull": True}

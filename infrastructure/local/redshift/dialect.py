@@ -1,10 +1,10 @@
-"""Redshift's SQL as PostgreSQL understands it, for the embedded warehouse.
+"""Translates Redshift's SQL to PostgreSQL's, for the embedded warehouse.
 
-Knows the statements and functions that this platform uses, refuses every other one, and refuses what PostgreSQL would
-accept and Redshift would not: what passes here shall have a fair chance there. Clauses without a counterpart
+Knows the statements and functions that this platform uses and refuses every other one. Also refuses what PostgreSQL
+would accept and Redshift would not, so that what runs here can be expected to run there. Clauses without a counterpart
 (DISTKEY, SORTKEY, ENCODE) and keys, which Redshift does not enforce, are dropped.
 
-Every change keeps its place in the text, so that the position of an error can be told in the statement as written.
+Every change is recorded with its place in the text, so that an error's position refers to the statement as written.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ class Kind(Enum):
 
     PLAIN = "plain"
     COPY = "copy"  # by infrastructure/local/redshift/copy_command.py
-    TRUNCATE = "truncate"  # commits the transaction around it
-    ALTER = "alter"  # may change what a view over the table shows
+    TRUNCATE = "truncate"  # commits the surrounding transaction
+    ALTER = "alter"  # may require the view over the table to be renewed
     OUTSIDE_TRANSACTION = "outside transaction"  # VACUUM
     POLICY = "policy"  # masks and row-level security, by infrastructure/local/redshift/policies.py
-    NOTHING = "nothing"  # about what PostgreSQL does not have: IAM roles
+    NOTHING = "nothing"  # about IAM roles, which PostgreSQL does not have
 
 
 class UnknownSqlError(Exception):
@@ -59,7 +59,7 @@ class Edit:
 
 @dataclass(slots=True)
 class Rewriting:
-    """A text with edits made, in order and apart from each other."""
+    """A text with non-overlapping edits applied in order."""
 
     sql: str
     edits: list[Edit]
@@ -73,7 +73,7 @@ class Rewriting:
         return cls("".join([*parts, sql[at:]]), edits)
 
     def original_position(self, position: int) -> int:
-        """Where a 1-based position of the translated text stands in the text as written."""
+        """The position in the original text for a 1-based position in the translated text."""
         offset = position - 1
         shift = 0
         for edit in self.edits:
@@ -88,14 +88,14 @@ class Rewriting:
 
 @dataclass(slots=True)
 class Translation(Rewriting):
-    """A statement in PostgreSQL's terms. followed_by runs after it, in the same transaction."""
+    """A statement translated to PostgreSQL's SQL. followed_by runs after it, in the same transaction."""
 
     kind: Kind = Kind.PLAIN
     followed_by: list[str] = field(default_factory=list)
 
 
 def translate(sql: str) -> Translation:
-    """One statement of Redshift's in PostgreSQL's terms. Raises UnknownSqlError."""
+    """Translate one statement of Redshift's SQL. Raises UnknownSqlError."""
     if len(split_statements(sql)) != 1:
         raise UnknownSqlError("exactly one statement is expected")
     words = [token for token in tokens(sql) if token.text != ";"]
@@ -111,7 +111,7 @@ def translate(sql: str) -> Translation:
 
 
 class _Statement:
-    """The statement at work: its tokens, and the edits made so far."""
+    """The statement under translation: its tokens, and the edits made so far."""
 
     def __init__(self, sql: str, words: list[Token]) -> None:
         self.sql = sql
@@ -122,14 +122,14 @@ class _Statement:
         return self.tokens[index].word if 0 <= index < len(self.tokens) else ""
 
     def find(self, *sequence: str, start: int = 0) -> int:
-        """Index of the first token of a sequence of words, or -1."""
+        """The index of the first token of a sequence of words, or -1."""
         for index in range(start, len(self.tokens) - len(sequence) + 1):
             if all(self.word(index + place) == word for place, word in enumerate(sequence)):
                 return index
         return -1
 
     def closing(self, opening: int) -> int:
-        """Index of the parenthesis that closes the one at this index."""
+        """The index of the parenthesis that closes the one at this index."""
         depth = 0
         for index in range(opening, len(self.tokens)):
             depth += {"(": 1, ")": -1}.get(self.tokens[index].text, 0) if self.tokens[index].kind == "symbol" else 0
@@ -138,7 +138,7 @@ class _Statement:
         raise self.unknown("unbalanced parenthesis", opening)
 
     def drop(self, first: int, last: int) -> None:
-        """Blank out tokens, places kept."""
+        """Replace tokens by blanks, so that positions stay the same."""
         start, end = self.tokens[first].start, self.tokens[last].end
         self.replace(first, last, "".join(c if c == "\n" else " " for c in self.sql[start:end]))
 
@@ -160,7 +160,7 @@ def _query(statement: _Statement) -> Translation:
 
 
 def _check_vocabulary(statement: _Statement, start: int = 0) -> None:
-    """Known functions only, in Redshift's terms; nothing of PostgreSQL's own."""
+    """Allow only known functions, in Redshift's form, and nothing that only PostgreSQL has."""
     for sequence in NOT_IN_REDSHIFT:
         if (found := statement.find(*sequence, start=start)) >= 0:
             raise statement.unknown(f"Redshift has no {' '.join(sequence).strip('( [')}", found)
@@ -206,7 +206,7 @@ def _delete(statement: _Statement) -> Translation:
 
 
 def _relation_end(statement: _Statement, index: int) -> int:
-    """Index behind a possibly qualified name."""
+    """The index after a possibly qualified name."""
     while statement.word(index + 1) == ".":
         index += 2
     return index + 1
@@ -232,7 +232,7 @@ def _create_table(statement: _Statement) -> Translation:
 
 
 def _drop_table_attributes(statement: _Statement, at: int) -> int:
-    """Blank out DISTSTYLE, DISTKEY, SORTKEY, BACKUP and ENCODE AUTO behind the columns; the index behind them."""
+    """Blank out DISTSTYLE, DISTKEY, SORTKEY, BACKUP and ENCODE AUTO after the columns; returns the index after them."""
     while at < len(statement.tokens):
         first, word = at, statement.word(at)
         if word in ("DISTSTYLE", "ENCODE", "BACKUP"):
@@ -247,7 +247,7 @@ def _drop_table_attributes(statement: _Statement, at: int) -> int:
 
 
 def _drop_from_columns(statement: _Statement, opening: int, closing: int) -> None:
-    """Blank out ENCODE and keys inside the parentheses. A dropped table constraint takes its comma with it."""
+    """Blank out ENCODE and keys inside the parentheses, and the comma of each table constraint that is dropped."""
     index = opening + 1
     while index < closing:
         word = statement.word(index)
@@ -278,7 +278,7 @@ def _constraint_end(statement: _Statement, index: int, word: str) -> int:
 
 
 def _merge(statement: _Statement) -> Translation:
-    """Both WHEN clauses, or REMOVE DUPLICATES; a source that is a table; no alias for the target."""
+    """MERGE has both WHEN clauses or REMOVE DUPLICATES, a table as its source, and no alias for the target."""
     if statement.word(1) != "INTO":
         raise statement.unknown("MERGE INTO is expected", 1)
     using = _relation_end(statement, 2)
@@ -302,14 +302,14 @@ def _merge(statement: _Statement) -> Translation:
 
 
 def _check_match(statement: _Statement, on: int, end: int) -> None:
-    """Equal predicates between source and target; further ones narrow the target by literals."""
+    """ON takes equalities between source and target; further predicates may compare the target with literals."""
     words = [statement.word(index) for index in range(on + 1, end)]
     if "=" not in words or {"OR", "SELECT", "EXISTS"} & set(words):
         raise statement.unknown("MERGE matches by equality of columns in Redshift", max(on, 0))
 
 
 def _merge_simplified(statement: _Statement, using: int, simplified: int) -> Translation:
-    """REMOVE DUPLICATES: matching rows of the target go, the source's distinct rows come."""
+    """REMOVE DUPLICATES: delete the target's matching rows, then insert the source's distinct rows."""
     if simplified + 2 != len(statement.tokens) or statement.find("WHEN") >= 0:
         raise statement.unknown("MERGE ... REMOVE DUPLICATES takes no WHEN in Redshift", simplified)
     on = statement.find("ON", start=using)
@@ -351,7 +351,7 @@ def _policy(statement: _Statement) -> Translation:
 
 
 def _external_schema(statement: _Statement) -> Translation:
-    """An empty schema: there is no Spectrum here, but what is granted on it can be granted."""
+    """Make an empty schema: there is no Spectrum here, but privileges on the schema can be granted."""
     name = 6 if statement.word(3) == "IF" else 3
     if statement.word(name + 1) != "FROM":
         raise statement.unknown("CREATE EXTERNAL SCHEMA name FROM is expected", name)
@@ -386,7 +386,7 @@ def _create_role(statement: _Statement) -> Translation:
 
 
 def _grant(statement: _Statement) -> Translation:
-    """GRANT and REVOKE. PostgreSQL names roles and users alike, and grants a role without saying so."""
+    """Translate GRANT and REVOKE: PostgreSQL names roles and users alike, and grants a role without the word ROLE."""
     if statement.word(1) == "ASSUMEROLE":
         return statement.translation(Kind.NOTHING)
     if statement.word(1) == "IGNORE":

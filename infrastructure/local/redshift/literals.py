@@ -1,9 +1,9 @@
 """Finds literals without a type where Redshift needs one.
 
-Redshift gives a quoted literal, and NULL, no type of its own: it stays "unknown" until what stands around it says what
-it is. As an output column of a query that another one reads (a derived table, CREATE TABLE AS, a branch of a UNION)
-nothing does, and Redshift fails with 'failed to find conversion function from "unknown" to character varying', where
-PostgreSQL takes it for text. Pure.
+Redshift gives a quoted literal, and NULL, no type of its own: it stays "unknown" until its context decides. If another
+query reads it as an output column (of a derived table, of CREATE TABLE AS, of a branch of a UNION), nothing decides,
+and Redshift fails with 'failed to find conversion function from "unknown" to character varying'. PostgreSQL takes it
+for text. Pure.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _BEHIND_THE_OUTPUT = _SET_OPERATORS | {"FROM", "WHERE", "GROUP", "HAVING", "ORDE
 
 
 def untyped_output(statement: Sequence[Token]) -> int | None:
-    """Index of the first bare literal that is such an output column; None where there is none."""
+    """The index of the first bare literal that is such an output column; None if there is none."""
     depths = list(_depths(statement))
     united = any(not depth and one.word in _SET_OPERATORS for depth, one in zip(depths, statement, strict=True))
     is_read = united or statement[0].word == "CREATE"
@@ -30,7 +30,7 @@ def untyped_output(statement: Sequence[Token]) -> int | None:
 
 
 def _depths(statement: Sequence[Token]) -> Iterator[int]:
-    """How many parentheses each token stands in; they themselves stand outside of their pair."""
+    """For each token, the number of parentheses around it; a parenthesis is outside of its own pair."""
     depth = 0
     for token in statement:
         depth -= token.word == ")"
@@ -39,7 +39,7 @@ def _depths(statement: Sequence[Token]) -> Iterator[int]:
 
 
 def _output_columns(statement: Sequence[Token], depths: Sequence[int], select: int) -> Iterator[tuple[int, int]]:
-    """The bounds of each expression between SELECT and what ends its list."""
+    """The bounds of each expression between SELECT and the end of its list."""
     first = select + 1
     if statement[first].word in ("DISTINCT", "ALL"):
         first += 1
@@ -57,7 +57,7 @@ def _output_columns(statement: Sequence[Token], depths: Sequence[int], select: i
 
 
 def _is_bare_literal(column: Sequence[Token]) -> bool:
-    """A literal with nothing behind it but its name."""
+    """Whether the expression is a literal, followed by nothing or by its alias."""
     if not column or not (column[0].kind == "string" or column[0].word == "NULL"):
         return False
     name = column[2:] if len(column) > 1 and column[1].word == "AS" else column[1:]

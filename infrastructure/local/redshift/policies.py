@@ -1,10 +1,11 @@
 """Redshift's masking and row-level security policies on PostgreSQL, which has no masks of its own.
 
-A table with a policy moves to the schema {schema}_stored, and a view takes its place and name: it masks columns and
-leaves out rows by who asks, for every login, through the Data API or not. Readers have privileges on the view alone.
-Statements that write go to the stored table, and so does everything a superuser runs, to whom policies never apply.
+A table with a policy moves to the schema {schema}_stored, and a view takes its place and name. The view masks columns
+and leaves out rows depending on who asks, for every login, through the Data API or not. Readers have privileges on the
+view only. Statements that write go to the stored table; so does everything that a superuser runs, because policies
+never apply to superusers.
 
-What was created and attached is kept in the schema redshift_catalog, and shown in Redshift's own svv_ views.
+Policies and their attachments are stored in the schema redshift_catalog, and shown in Redshift's own svv_ views.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ GRANT SELECT ON protected_table, svv_columns TO PUBLIC;
 
 
 def install(connection: psycopg.Connection[Any]) -> None:
-    """The catalog, where it is missing; the svv_ views become visible without a schema's name."""
+    """Make the catalog if it is missing, and make the svv_ views visible without a schema's name."""
     if connection.execute("SELECT to_regnamespace('redshift_catalog') IS NULL").fetchone() == (True,):
         with connection.transaction():
             connection.execute(_INSTALL.encode())
@@ -69,7 +70,7 @@ def install(connection: psycopg.Connection[Any]) -> None:
 
 
 def protected_tables(connection: psycopg.Connection[Any]) -> frozenset[Table]:
-    """The tables that have a view in their place."""
+    """The tables that a view has replaced."""
     rows = connection.execute("SELECT schema_name, table_name FROM redshift_catalog.protected_table").fetchall()
     return frozenset(Table(*row) for row in rows)
 
@@ -78,7 +79,7 @@ _WRITTEN_AFTER = frozenset({"INTO", "UPDATE", "COPY", "LOCK", "TRUNCATE", "LIKE"
 
 
 def redirected(sql: str, protected: frozenset[Table], everywhere: bool) -> Rewriting:
-    """The statement with stored tables in the place of protected ones: those it writes to, or everywhere."""
+    """The statement with stored tables in place of protected ones: those that it writes to, or all of them."""
     edits: list[Edit] = []
     words = tokens(sql) if protected else []
     opening = [token.word for token in words[:4]]
@@ -96,12 +97,12 @@ def redirected(sql: str, protected: frozenset[Table], everywhere: bool) -> Rewri
 
 
 def renew_view(table: Table, connection: psycopg.Connection[Any]) -> None:
-    """After a change of the stored table's columns."""
+    """Renew the view after the stored table's columns have changed."""
     _Catalog(connection).renew_view(table)
 
 
 def also_on_stored(sql: str, protected: frozenset[Table]) -> list[str]:
-    """What a GRANT or REVOKE of writing on a protected table means for the stored one. sql: PostgreSQL's, one table."""
+    """The same GRANT or REVOKE of writing for the stored table. sql: in PostgreSQL's form, about one table."""
     words = tokens(sql)
     places = {token.word: place for place, token in reversed(list(enumerate(words)))}
     on, to = places.get("ON"), places.get("TO", places.get("FROM"))
@@ -153,7 +154,7 @@ def run_policy_statement(sql: str, connection: psycopg.Connection[Any]) -> None:
 
 
 class _Catalog:
-    """Keeps what was created and attached, and the views in step with it."""
+    """Keeps policies and attachments, and keeps the views in step with them."""
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
@@ -352,7 +353,8 @@ class _Catalog:
         return f'CASE {cases} ELSE "{column}" END AS "{column}"'
 
     def _predicate(self, table: Table) -> str:
-        """Redshift's rule: with row-level security on, who has no policy sees no row; several policies all apply."""
+        """Redshift's rule: with row-level security on, a user without a policy sees no row; several policies all hold.
+        """
         on = self._rows(
             "SELECT 1 FROM redshift_catalog.rls_relation WHERE (schema_name, table_name) = (%s, %s)", *table
         )

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from data_storage.sql_statements import tokens
 from infrastructure.local.redshift.dialect import UnknownSqlError
 
-STORED_SUFFIX = "_stored"  # of the schema that holds the rows of protected tables
+STORED_SUFFIX = "_stored"  # suffix of the schema that holds the rows of protected tables
 
 
 class Table(NamedTuple):
@@ -22,7 +22,7 @@ class Table(NamedTuple):
 
     @property
     def stored(self) -> Table:
-        """Where the rows of a protected table are."""
+        """The table that holds the rows of this protected table."""
         return Table(self.schema + STORED_SUFFIX, self.name)
 
 
@@ -50,7 +50,7 @@ class StatementReader:
             self.at += 1
 
     def skip(self, *words: str) -> bool:
-        """Whether these words followed; behind them now if they did."""
+        """Skip these words if they follow; whether they did."""
         found = tuple(token.word for token in self.words[self.at : self.at + len(words)]) == words
         self.at += len(words) if found else 0
         return found
@@ -89,7 +89,7 @@ class StatementReader:
         return Grantee(self.name(), type_)
 
     def parenthesised(self) -> str:
-        """The text between this parenthesis and its closing one."""
+        """The text inside the next pair of parentheses."""
         self.expect("(")
         start, depth = self.words[self.at].start, 1
         while depth:

@@ -29,11 +29,11 @@ DATABASE = "banking"
 
 
 class Warehouse:
-    """The PostgreSQL server of one data directory. Open it as a context: it runs inside and is stopped at the end.
+    """The PostgreSQL server of one data directory. As a context: started on entry, stopped on exit.
 
-    directory: made if it is missing; a server that a killed process left running in it is stopped first. as_guest: the
-    server of a run in progress is used, and left running.
-    Raises PlatformError where the directory or the server can't be used.
+    directory: made if it is missing; if a killed process left a server running in it, that one is stopped first.
+    as_guest: use the server of a run in progress, and leave it running. Raises PlatformError if the directory or the
+    server cannot be used.
     """
 
     def __init__(self, directory: Path, as_guest: bool = False) -> None:
@@ -71,11 +71,11 @@ class Warehouse:
         self.close()
 
     def connect(self, user: str = SUPERUSER) -> psycopg.Connection[Any]:
-        """A session of its own, in autocommit mode. Raises PlatformError where the server refuses the superuser."""
+        """A new session in autocommit mode. Raises PlatformError if the server refuses the superuser."""
         return _connect(self._server.socket_directory, user, DATABASE)
 
     def close(self) -> None:
-        """Stop the server. Sessions that still work are aborted and roll back."""
+        """Stop the server. Open sessions are aborted and roll back."""
         if self._watchdog is None:
             return
         assert self._watchdog.stdin is not None
@@ -85,9 +85,9 @@ class Warehouse:
         self._server.remove_socket_directory()
 
     def psql(self, arguments: Sequence[str]) -> int:
-        """Run psql on the terminal with these arguments; its exit status."""
+        """Run psql on the terminal with these arguments; returns its exit status."""
         command = [self._server.program("psql"), "-h", self._server.socket_directory, "-U", SUPERUSER, "-d", DATABASE]
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is psql's: it cancels a query
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for psql, where it cancels a query
         try:
             return subprocess.run([*map(str, command), *arguments]).returncode
         finally:
@@ -95,12 +95,12 @@ class Warehouse:
 
     @property
     def psql_command(self) -> str:
-        """What opens the warehouse after the run."""
+        """The command that opens the warehouse after the run."""
         return shlex.join([sys.executable, str(Path(__file__).resolve()), str(self.directory)])
 
 
 def query(directory: Path, sql: str) -> list[tuple[Any, ...]]:
-    """The rows of one query on a kept warehouse; starts its server for as long as it takes."""
+    """The rows of one query on a kept warehouse; its server is started for as long as that takes."""
     if not (directory / "PG_VERSION").exists():
         raise PlatformError(str(directory), "holds no warehouse", "Run the pipeline with this --workdir first")
     with Warehouse(directory, as_guest=True) as warehouse, warehouse.connect() as connection:

@@ -7,22 +7,22 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# Functions that Redshift and PostgreSQL share, by name and meaning, as far as this platform calls them.
+# Functions with the same name and meaning in Redshift and PostgreSQL; only those that this platform calls.
 SHARED_FUNCTIONS = _words(
     """ABS AVG BTRIM CEIL COALESCE CONCAT COUNT CURRENT_DATE DATE_PART DATE_TRUNC DENSE_RANK EXTRACT FIRST_VALUE FLOOR
     GREATEST LAG LAST_VALUE LEAD LEAST LEFT LENGTH LOWER LPAD LTRIM MAX MD5 MIN MOD NULLIF POSITION RANK REGEXP_REPLACE
     REPLACE RIGHT ROUND ROW_NUMBER RPAD RTRIM SIGN SPLIT_PART STRPOS SUBSTRING SUM TO_CHAR TO_DATE TO_TIMESTAMP TRIM
     TRUNC UPPER CAST"""
 )
-# Redshift's name -> PostgreSQL's; the parentheses and arguments stay.
+# Redshift's name -> PostgreSQL's name; the arguments stay the same.
 RENAMED_FUNCTIONS = {"NVL": "COALESCE", "LEN": "LENGTH", "SHA2": "redshift_catalog.sha2"}
-# Redshift's name -> PostgreSQL's expression for the call without arguments.
+# Redshift's name -> PostgreSQL's expression for a call without arguments.
 REPLACED_CALLS = {"GETDATE": "CAST(date_trunc('second', statement_timestamp() AT TIME ZONE 'UTC') AS timestamp)"}
 REPLACED_WORDS = {"SYSDATE": "CAST(transaction_timestamp() AT TIME ZONE 'UTC' AS timestamp)"}
-# Window functions of which Redshift wants a frame clause wherever they have an ORDER BY.
+# Window functions for which Redshift demands a frame clause if they have an ORDER BY.
 FRAMED_FUNCTIONS = frozenset({"SUM", "AVG", "COUNT", "MIN", "MAX", "FIRST_VALUE", "LAST_VALUE"})
 
-# Reserved in Redshift and not in PostgreSQL: no alias may be called so without quotes.
+# Reserved in Redshift but not in PostgreSQL, so that as aliases they need quotes.
 RESERVED_WORDS = _words(
     """AES128 AES256 ALLOWOVERWRITE BACKUP BLANKSASNULL BYTEDICT BZIP2 CREDENTIALS CURRENT_USER_ID DEFLATE DEFRAG DELTA
     DELTA32K DISABLE EMPTYASNULL ENABLE ENCODE ENCRYPT ENCRYPTION EXPLICIT GLOBALDICT256 GLOBALDICT64K GZIP IDENTITY
@@ -36,7 +36,7 @@ WORDS_BEFORE_PARENTHESIS = _words(
     WITH TABLE GRANT REVOKE UPDATE REFERENCES
     BIGINT BOOLEAN CHAR DATE DECIMAL INTEGER NUMERIC SMALLINT TIMESTAMP VARCHAR"""
 )
-# Words of PostgreSQL that Redshift does not have; a sequence of words stands for its last word after the others.
+# Words of PostgreSQL that Redshift does not have. A sequence means its last word, right after the others.
 NOT_IN_REDSHIFT: tuple[tuple[str, ...], ...] = (
     ("ON", "CONFLICT"), ("RETURNING",), ("LATERAL",), ("FILTER", "("), ("DISTINCT", "ON"), ("ARRAY", "["),
     ("FOR", "UPDATE"), ("IS", "DISTINCT"), ("IS", "NOT", "DISTINCT"), ("TABLESAMPLE",), ("MATERIALIZED", "AS"),
