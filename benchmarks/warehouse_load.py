@@ -23,11 +23,11 @@ from unittest import mock
 
 import boto3
 import psycopg
-from moto import mock_aws
 
 from data_storage.warehouse_loader import LoadReport, load_pending, loaded_totals
 from data_storage.warehouse_security import apply_security
 from data_storage.warehouse_tables import create_tables
+from infrastructure.local.emulator import emulated_aws
 from infrastructure.local.redshift.data_api import LocalRedshiftData
 from infrastructure.local.redshift.postgresql import Warehouse
 from tests.pipeline.curated_runs import BUCKET, put_files, put_result, transaction
@@ -73,7 +73,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     count = parser.parse_args().rows
     keys = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
-    with tempfile.TemporaryDirectory() as directory, mock.patch.dict(os.environ, keys), mock_aws():
+    with tempfile.TemporaryDirectory() as directory, mock.patch.dict(os.environ, keys), emulated_aws():
         s3 = boto3.client("s3", region_name="us-east-1")
         s3.create_bucket(Bucket=BUCKET)
         put_run(s3, "first", count)

@@ -1,23 +1,21 @@
 """The embedded stack: AWS on the laptop, in one process tree.
 
-moto stands in for the AWS services, in process and as a server for the Glue job's process; the event source mapping,
-the Glue job, Redshift's SQL and the buckets' files are this folder's own, because moto has none of them for real. What
-is not enforced here is told by NOT_ENFORCED.
+moto stands in for the AWS services, in process and as a server for the Glue job's process. The event source mapping,
+the Glue job, Redshift's SQL and the buckets' files are this folder's own, because moto only imitates them. NOT_ENFORCED
+lists what is not enforced here.
 """
 
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
-from unittest.mock import patch
 
 from infrastructure import provisioning
 from infrastructure.aws.clients import AwsClients, client, forget
 from infrastructure.errors import PlatformError
+from infrastructure.local.emulator import emulated_aws, emulator_server
 from infrastructure.local.object_files import ObjectFiles
 from infrastructure.local.stream_poller import MappingConfiguration, StreamPoller
 from infrastructure.local.stream_records import drop_consumed, patched_moto_kinesis
@@ -34,14 +32,14 @@ NOT_ENFORCED = {
 }
 
 KEPT_BUCKETS = ("raw", "curated", "quarantine", "artifacts")
-_ATTEMPTS_WHERE_ENDLESS = 10  # nobody waits a day here for a fault to pass
+_ATTEMPTS_WHERE_ENDLESS = 10  # nobody waits a day on a laptop for a fault to pass
 _NOT_HERE = ("redshift",)  # PostgreSQL's part; see infrastructure/local/redshift/postgresql.py
 _DUMMY = "testing"
 _ISOLATED = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ENDPOINT_URL", "AWS_SESSION_TOKEN", "AWS_ROLE_ARN")
 
 
 class EmbeddedStack:
-    """Open it as a context; then provision, and read or change data through its clients."""
+    """Open it as a context; then provision it, and read or change data through its clients."""
 
     def __init__(self, settings: Settings, workdir: Workdir) -> None:
         self.settings = settings
@@ -55,7 +53,8 @@ class EmbeddedStack:
     def __enter__(self) -> EmbeddedStack:
         with contextlib.ExitStack() as exits:
             exits.enter_context(_isolated_environment(self.settings))
-            self.endpoint_url = exits.enter_context(_moto())
+            exits.enter_context(emulated_aws())
+            self.endpoint_url = exits.enter_context(emulator_server())
             exits.enter_context(patched_moto_kinesis())
             self._exits = exits.pop_all()
         return self
@@ -65,7 +64,7 @@ class EmbeddedStack:
 
     @property
     def job_environment(self) -> dict[str, str]:
-        """What a process of its own needs to work on this stack: the endpoint and dummy keys."""
+        """What a separate process needs to work on this stack: the endpoint and dummy keys."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint_url,
             "AWS_ACCESS_KEY_ID": _DUMMY,
@@ -86,10 +85,10 @@ class EmbeddedStack:
         on_progress: Callable[[str], None] = lambda name: None,
         only: Sequence[str] = (),
     ) -> Report:
-        """Make the account's resources with the code that makes them in AWS; on_progress gets each one's name.
+        """Make the account's resources with the same code as in AWS; on_progress gets each one's name.
 
-        incarnation: of the stream, needed where there is one; only: parts, all where empty. The function's code is not
-        uploaded: its handler runs in process.
+        incarnation: the stream's, needed if a stream is made; only: parts, empty for all. The function's code is not
+        uploaded, because its handler runs in process.
         """
         embedded = provisioning.Embedded(
             lambda_zip=lambda: provisioning.PLACEHOLDER_ZIP, stream_incarnation=incarnation
@@ -113,7 +112,7 @@ class EmbeddedStack:
         }
 
     def open_for_data(self) -> int:
-        """After provisioning: what moto would enforce wrongly off, kept objects in; the count of objects restored."""
+        """After provisioning: remove what moto would enforce wrongly, restore kept objects; returns their number."""
         s3 = self.client("s3")
         for bucket in s3.list_buckets()["Buckets"]:
             s3.delete_bucket_policy(Bucket=bucket["Name"])
@@ -130,7 +129,7 @@ class EmbeddedStack:
         on_progress: Callable[[int], None],
         batch_size: Callable[[int], int] = lambda configured: configured,
     ) -> StreamPoller:
-        """The mapping with the configuration that was provisioned, invoking the handler in process."""
+        """The mapping as it was provisioned, invoking the handler in process."""
         lambda_ = self.client("lambda")
         deployed = lambda_.list_event_source_mappings(FunctionName=self.settings.function_name)["EventSourceMappings"]
         if len(deployed) != 1:
@@ -169,7 +168,7 @@ class EmbeddedStack:
         return variables
 
     def _silence_moto_mapping(self) -> None:
-        """moto would invoke its own mapping inside put_records, a record at a time; ours delivers instead."""
+        """moto would invoke its own mapping inside put_records, record by record; our poller delivers instead."""
         from moto.kinesis.models import kinesis_backends
 
         backend = kinesis_backends[self.settings.account_id][self.settings.region]
@@ -177,7 +176,7 @@ class EmbeddedStack:
             stream.lambda_event_source_mappings.clear()
 
     def _keep_tokenization_secret(self) -> None:
-        """One tokenisation key for the workdir's life, so that tokens and fingerprints compare between runs."""
+        """One tokenisation key for all runs in a workdir, so that their tokens and fingerprints are comparable."""
         secrets = self.client("secretsmanager")
         name = self.settings.tokenization_secret_name
         kept = self.workdir.secret()
@@ -189,7 +188,7 @@ class EmbeddedStack:
 
 @contextlib.contextmanager
 def _isolated_environment(settings: Settings) -> Iterator[None]:
-    """Dummy keys and no endpoint, so that nothing here can reach a real account, whatever the user's shell has set."""
+    """Dummy keys and no endpoint, so that nothing here can reach a real account, whatever the shell has set."""
     before = dict(os.environ)
     for name in _ISOLATED:
         os.environ.pop(name, None)
@@ -209,36 +208,3 @@ def _isolated_environment(settings: Settings) -> Iterator[None]:
         os.environ.clear()
         os.environ.update(before)
         forget()
-
-
-@contextlib.contextmanager
-def _one_call_at_a_time() -> Iterator[None]:
-    """moto's state is plain dictionaries: two threads' calls in process could see each other's half-made changes."""
-    from moto.core.botocore_stubber import BotocoreStubber
-
-    lock = threading.RLock()
-    process_request = BotocoreStubber.process_request
-
-    def serialised(stubber: Any, request: Any) -> Any:
-        with lock:
-            return process_request(stubber, request)
-
-    with patch.object(BotocoreStubber, "process_request", serialised):
-        yield
-
-
-@contextlib.contextmanager
-def _moto() -> Iterator[str]:
-    """moto in process and as a server on a free port; both share their state. Yields the server's URL."""
-    from moto import mock_aws
-    from moto.server import ThreadedMotoServer
-
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    with _one_call_at_a_time(), mock_aws(config={"core": {"reset_boto3_session": True}}):
-        server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-        server.start()
-        try:
-            host, port = server.get_host_and_port()
-            yield f"http://{host}:{port}"
-        finally:
-            server.stop()

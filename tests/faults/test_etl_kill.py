@@ -12,11 +12,10 @@ import time
 
 import boto3
 import pytest
-from moto import mock_aws
-from moto.server import ThreadedMotoServer
 
 from infrastructure.errors import PlatformError
 from infrastructure.local import glue_job
+from infrastructure.local.emulator import emulated_aws, emulator_server
 from infrastructure.local.java import find_java
 from tests.pipeline.etl_fixtures import row, spark_session  # noqa: F401
 from tests.pipeline.etl_lake import BUCKETS, EmulatedLake, emulated_lake  # noqa: F401
@@ -64,7 +63,7 @@ def land(lake):
 @pytest.fixture(scope="module")
 def fault_free(spark, tmp_path_factory):
     """What is left without a fault, and how many mutating calls the second run makes."""
-    with mock_aws():
+    with emulated_aws():
         lake = EmulatedLake(spark, tmp_path_factory.mktemp("fault-free"))
         land(lake)
         with Kill(lake.s3, 10**9, after=False) as counted:
@@ -97,13 +96,9 @@ def test_killed_twice_with_its_scratch_lost_in_between(lake, fault_free, tmp_pat
 @pytest.fixture
 def server():
     """An emulated account that a process of its own can reach; its environment."""
-    with mock_aws():
-        server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-        server.start()
-        host, port = server.get_host_and_port()
-        keys = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_DEFAULT_REGION": "us-east-1"}
-        yield {"AWS_ENDPOINT_URL": f"http://{host}:{port}"} | keys
-        server.stop()
+    keys = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_DEFAULT_REGION": "us-east-1"}
+    with emulated_aws(), emulator_server() as endpoint:
+        yield {"AWS_ENDPOINT_URL": endpoint} | keys
 
 
 class SeenProcess(subprocess.Popen):
@@ -167,7 +162,7 @@ def killed_and_completed(environment, lake, staging, points):
 @pytest.fixture
 def undisturbed(spark, tmp_path, monkeypatch):
     """What the same input comes to in one run."""
-    with mock_aws():
+    with emulated_aws():
         lake = EmulatedLake(spark, tmp_path / "undisturbed")
         land_generated(lake)
         lake.run()

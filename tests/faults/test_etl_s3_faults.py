@@ -8,10 +8,10 @@ from contextlib import ExitStack
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError
-from moto import mock_aws
 
 from data_processing.staging import S3Staging
 from infrastructure.aws import clients
+from infrastructure.local.emulator import emulated_aws
 from tests.pipeline.etl_fixtures import row, spark_session  # noqa: F401
 from tests.pipeline.etl_lake import BUCKETS, EmulatedLake
 
@@ -72,7 +72,7 @@ def lake_of(spark, directory):
 @pytest.fixture(scope="module")
 def fault_free(spark, tmp_path_factory):
     """What is left without a fault, and how many requests of each operation the second run makes."""
-    with pytest.MonkeyPatch.context() as environment, mock_aws():
+    with pytest.MonkeyPatch.context() as environment, emulated_aws():
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             environment.setenv(name, "testing")
         lake = lake_of(spark, tmp_path_factory.mktemp("fault-free"))
@@ -87,7 +87,7 @@ def fault_free(spark, tmp_path_factory):
 
 @pytest.fixture
 def lake(spark, tmp_path):
-    with mock_aws():
+    with emulated_aws():
         yield lake_of(spark, tmp_path)
 
 

@@ -13,12 +13,12 @@ import boto3
 import pyarrow
 import pyarrow.parquet
 import pytest
-from moto import mock_aws
 
 from data_governance.control_totals import ControlTotals
 from data_governance.run_result import RunResult
 from data_processing.etl_run import Buckets
 from data_processing.etl_transaction_processing import process
+from infrastructure.local.emulator import emulated_aws
 from tests.pipeline.etl_fixtures import INCARNATION, SHARD, line
 
 BUCKETS = Buckets("raw-bucket", "curated-bucket", "quarantine-bucket")
@@ -108,5 +108,5 @@ class EmulatedLake:
 @pytest.fixture(name="lake")
 def emulated_lake(spark, tmp_path) -> Iterator[EmulatedLake]:
     """An empty lake."""
-    with mock_aws():
+    with emulated_aws():
         yield EmulatedLake(spark, tmp_path / "staging")

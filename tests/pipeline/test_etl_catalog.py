@@ -8,10 +8,10 @@ import re
 import duckdb
 import pyarrow.parquet
 import pytest
-from moto import mock_aws
 
 from data_catalog.create_glue_catalog_table import TABLES, partitioned_table, whole_table
 from data_catalog.transaction_contract import CURATED_FIELDS, FRAUD_ALERT_FIELDS
+from infrastructure.local.emulator import emulated_aws
 from infrastructure.settings import Settings
 from tests.pipeline.curated_runs import arrow_schema
 from tests.pipeline.etl_fixtures import row, spark_session  # noqa: F401
@@ -39,7 +39,7 @@ _DUCKDB = {
 @pytest.fixture(scope="module")
 def published(spark, tmp_path_factory):
     """A run with two event dates, alerts and quarantine: a directory of its buckets' files."""
-    with mock_aws():
+    with emulated_aws():
         lake = EmulatedLake(spark, tmp_path_factory.mktemp("staging"))
         lake.land(
             [

@@ -9,9 +9,9 @@ from pathlib import Path
 import duckdb
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from moto import mock_aws
 
 from data_catalog.transaction_contract import LANDED_FIELDS, QUARANTINE_FIELDS, json_columns
+from infrastructure.local.emulator import emulated_aws
 from tests.pipeline.etl_fixtures import INCARNATION, SHARD, spark_session  # noqa: F401
 from tests.pipeline.etl_lake import BUCKETS, EmulatedLake, today
 from tests.pipeline.etl_oracle import curated_query, judge_lake
@@ -30,7 +30,7 @@ def _runs(draw: st.DrawFn) -> list[list[str]]:
 @settings(max_examples=4, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 @given(runs=_runs())
 def test_two_runs_leave_what_duckdb_makes_of_the_raw_files(spark, runs):
-    with tempfile.TemporaryDirectory() as directory, mock_aws(), duckdb.connect() as connection:
+    with tempfile.TemporaryDirectory() as directory, emulated_aws(), duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         lake = EmulatedLake(spark, Path(directory) / "staging")
         results = [_land_and_run(lake, number, lines) for number, lines in enumerate(runs)]

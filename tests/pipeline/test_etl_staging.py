@@ -7,19 +7,19 @@ import gzip
 
 import boto3
 import pytest
-from moto import mock_aws
 
 from data_processing.etl_run import _staged_path
 from data_processing.manifest import RawObject
 from data_processing.staging import S3Staging, StagedFile, delete_objects, open_staging, publish_files, stage_raw
 from infrastructure.errors import PlatformError
+from infrastructure.local.emulator import emulated_aws
 from tests.pipeline.etl_lake import BUCKETS
 
 
 @pytest.fixture(name="s3")
 def emulated_s3():
     """An S3 client with the lake's buckets."""
-    with mock_aws():
+    with emulated_aws():
         s3 = boto3.client("s3", region_name="us-east-1", aws_access_key_id="testing", aws_secret_access_key="testing")
         for bucket in (BUCKETS.raw, BUCKETS.curated, BUCKETS.quarantine):
             s3.create_bucket(Bucket=bucket)

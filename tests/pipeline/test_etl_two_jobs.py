@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 import boto3
 import pytest
 from botocore.exceptions import ConnectionClosedError
-from moto import mock_aws
 from py4j.protocol import Py4JJavaError
 
 from data_governance.run_result import RunResult
 from data_processing.manifest import Manifest, RawObject, plan
 from data_processing.run_state import RunState
 from infrastructure.errors import PlatformError
+from infrastructure.local.emulator import emulated_aws
 from tests.pipeline.etl_fixtures import row, spark_session  # noqa: F401
 from tests.pipeline.etl_lake import BUCKETS, emulated_lake  # noqa: F401
 
@@ -24,7 +24,7 @@ BASE = 49600000000000000000
 @pytest.fixture(name="s3")
 def emulated_s3():
     """An S3 client with the curated bucket."""
-    with mock_aws():
+    with emulated_aws():
         s3 = boto3.client("s3", region_name="us-east-1", aws_access_key_id="testing", aws_secret_access_key="testing")
         s3.create_bucket(Bucket=BUCKETS.curated)
         yield s3

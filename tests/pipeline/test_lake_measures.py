@@ -9,13 +9,13 @@ import boto3
 import pyarrow
 import pyarrow.parquet
 import pytest
-from moto import mock_aws
 
 from data_catalog.lake_layout import batch_of
 from data_governance.lake_measures import Lake
 from data_governance.reconciliation import imbalances
 from data_ingestion.replay import Replay
 from infrastructure.errors import PlatformError
+from infrastructure.local.emulator import emulated_aws
 from infrastructure.settings import Settings
 
 SETTINGS = Settings()
@@ -28,7 +28,7 @@ def s3(monkeypatch):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    with mock_aws():
+    with emulated_aws():
         client = boto3.client("s3")
         for purpose in ("raw", "curated", "quarantine"):
             client.create_bucket(Bucket=SETTINGS.bucket(purpose))

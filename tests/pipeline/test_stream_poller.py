@@ -6,9 +6,9 @@ import json
 
 import boto3
 import pytest
-from moto import mock_aws
 from moto.kinesis.models import Record
 
+from infrastructure.local.emulator import emulated_aws
 from infrastructure.local.stream_poller import MappingConfiguration, StreamPoller
 from infrastructure.local.stream_records import drop_consumed, patched_moto_kinesis
 
@@ -20,7 +20,7 @@ def aws(monkeypatch):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
-    with mock_aws(), patched_moto_kinesis():
+    with emulated_aws(), patched_moto_kinesis():
         kinesis = boto3.client("kinesis")
         kinesis.create_stream(StreamName=STREAM, ShardCount=2)
         sqs = boto3.client("sqs")

@@ -5,10 +5,10 @@ from decimal import Decimal
 
 import boto3
 import pytest
-from moto import mock_aws
 
 from data_governance.control_totals import ControlKey, ControlTotals
 from infrastructure.errors import PlatformError
+from infrastructure.local.emulator import emulated_aws
 from infrastructure.local.object_files import ObjectFiles
 from infrastructure.local.workdir import Workdir
 
@@ -27,7 +27,7 @@ def s3(monkeypatch):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    with mock_aws():
+    with emulated_aws():
         client = boto3.client("s3")
         client.create_bucket(Bucket=BUCKET)
         client.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})

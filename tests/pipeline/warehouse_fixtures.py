@@ -12,11 +12,11 @@ from unittest import mock
 
 import boto3
 import pytest
-from moto import mock_aws
 from psycopg import sql
 
 from data_storage.warehouse_tables import create_tables
 from infrastructure.aws.redshift_data import Row, WarehouseTarget, execute_batch, query
+from infrastructure.local.emulator import emulated_aws
 from infrastructure.local.redshift.data_api import LocalRedshiftData
 from infrastructure.local.redshift.postgresql import DATABASE, Warehouse
 from tests.pipeline.curated_runs import BUCKET
@@ -63,7 +63,7 @@ def bench(warehouse: Warehouse) -> Iterator[Bench]:
 def open_bench(warehouse: Warehouse) -> Iterator[Bench]:
     """An empty warehouse on this server, and an empty bucket."""
     keys = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
-    with mock.patch.dict(os.environ, keys), mock_aws():
+    with mock.patch.dict(os.environ, keys), emulated_aws():
         s3 = boto3.client("s3", region_name="us-east-1")
         s3.create_bucket(Bucket=BUCKET)
         # As in the account; and moto closes an overwritten object under a reader where there are no versions.

@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from moto import mock_aws
 
+from infrastructure.local.emulator import emulated_aws
 from infrastructure.settings import Settings
 from tests.provisioning.account import CORE, EmulatedAccount
 
@@ -38,7 +38,7 @@ def settings() -> Settings:
 @pytest.fixture
 def account(settings: Settings) -> Iterator[EmulatedAccount]:
     """An empty account, of which the core is provisioned."""
-    with mock_aws():
+    with emulated_aws():
         yield EmulatedAccount(settings, parts=CORE)
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from moto import mock_aws
 
 from infrastructure import provisioning
 from infrastructure.errors import PlatformError
+from infrastructure.local.emulator import emulated_aws
 from infrastructure.planning.apply import Outcome
 from infrastructure.planning.plan import Action
 from infrastructure.settings import KEY_PURPOSES, Settings
@@ -27,7 +27,7 @@ def test_apply_makes_what_was_planned(account: EmulatedAccount) -> None:
 
 
 def test_a_second_apply_of_everything_makes_no_mutating_call(settings: Settings) -> None:
-    with mock_aws():
+    with emulated_aws():
         account = EmulatedAccount(settings)
         assert account.apply().errors == ()
         assert [(step.resource.id, step.differences) for step in account.plan().changes] == []
@@ -39,7 +39,7 @@ def test_a_second_apply_of_everything_makes_no_mutating_call(settings: Settings)
 
 @pytest.mark.parametrize("region", ["us-east-1", "ap-southeast-2"])
 def test_other_regions_work_too(region: str) -> None:
-    with mock_aws():
+    with emulated_aws():
         account = EmulatedAccount(Settings(region=region), parts=CORE)
         assert account.apply().errors == ()
         assert account.plan().changes == ()
@@ -49,7 +49,7 @@ def test_other_regions_work_too(region: str) -> None:
 
 
 def test_settings_of_prod_stand_and_apply_twice_is_quiet_there() -> None:
-    with mock_aws():
+    with emulated_aws():
         account = EmulatedAccount(Settings(environment="prod", stream_mode="PROVISIONED", shard_count=2))
         assert account.apply().errors == ()
         account.calls.clear()
@@ -60,7 +60,7 @@ def test_settings_of_prod_stand_and_apply_twice_is_quiet_there() -> None:
 @pytest.fixture(scope="module")
 def calls_of_one_apply() -> int:
     """How many mutating calls an apply to an empty account makes."""
-    with mock_aws():
+    with emulated_aws():
         account = EmulatedAccount(Settings(), parts=CORE)
         account.apply()
         return len(account.calls.mutating)
@@ -75,7 +75,7 @@ def test_a_crash_at_any_call_is_made_good_by_the_next_apply(part: float, after: 
         if count >= number:
             raise Killed(name)
 
-    with mock_aws():
+    with emulated_aws():
         account = EmulatedAccount(Settings(), parts=CORE)
         if after:
             account.calls.after = die
@@ -114,7 +114,7 @@ def test_a_part_that_does_not_exist_is_refused(account: EmulatedAccount) -> None
 
 @pytest.mark.parametrize(("part", "folder"), provisioning.FOLDER_OF.items())
 def test_a_folder_covers_the_parts_within_it(folder: str, part: str, settings: Settings) -> None:
-    with mock_aws():
+    with emulated_aws():
         resources = EmulatedAccount(settings).resources()
 
     def parts(**options: list[str]) -> set[str]:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import fields
@@ -17,6 +15,7 @@ import boto3
 import pytest
 
 from infrastructure.settings import Settings
+from tests.moto_server import server_process
 
 ROOT = Path(__file__).resolve().parents[2]
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -24,29 +23,9 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
-    """A moto server of its own."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
-    environment = os.environ | {"MOTO_EC2_LOAD_DEFAULT_AMIS": "false"}
-    with subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=environment,
-    ) as server:
-        deadline = time.monotonic() + 60
-        while True:
-            try:
-                urllib.request.urlopen(f"{url}/moto-api/", timeout=5).close()
-                break
-            except OSError:
-                assert server.poll() is None, "the moto server ended"
-                assert time.monotonic() < deadline, "the moto server does not answer"
-                time.sleep(0.1)
+    """An emulated account of this module's own."""
+    with server_process() as url:
         yield url
-        server.terminate()
 
 
 @pytest.fixture

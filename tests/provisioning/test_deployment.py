@@ -8,9 +8,9 @@ import zipfile
 from typing import Any
 
 import pytest
-from moto import mock_aws
 
 from infrastructure.aws.lambda_ import Function
+from infrastructure.local.emulator import emulated_aws
 from infrastructure.planning import waiting
 from infrastructure.planning.plan import make_plan
 from infrastructure.settings import Settings
@@ -26,7 +26,7 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def test_a_provisioned_stream_has_the_shards_of_the_settings_and_follows_a_change() -> None:
-    with mock_aws():
+    with emulated_aws():
         account = EmulatedAccount(Settings(stream_mode="PROVISIONED", shard_count=2), parts=CORE)
         account.apply().raise_for_errors()
         wider = EmulatedAccount(Settings(stream_mode="PROVISIONED", shard_count=4), parts=CORE)
@@ -94,7 +94,7 @@ def test_the_zip_is_not_built_for_what_does_not_compare_it(settings: Settings) -
     def build() -> bytes:
         raise AssertionError("built")
 
-    with mock_aws():
+    with emulated_aws():
         account = EmulatedAccount(settings, parts=CORE)
         account.embedded = type(account.embedded)(build)
         make_plan(account.resources(), emulated=True, selected=set())

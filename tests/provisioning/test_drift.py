@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from moto import mock_aws
 
+from infrastructure.local.emulator import emulated_aws
 from infrastructure.planning.compare import ABSENT
 from infrastructure.planning.plan import Action
 from infrastructure.settings import Settings
@@ -304,7 +304,7 @@ DRIFTS: dict[str, tuple[Drift, str, str, Any, Any]] = {
 @pytest.fixture(scope="module")
 def standing() -> Iterator[EmulatedAccount]:
     """One account for all: each of these tests ends with everything as it should be again."""
-    with mock_aws():
+    with emulated_aws():
         account = EmulatedAccount(Settings(region="eu-central-1"), parts=CORE)
         account.apply().raise_for_errors()
         yield account

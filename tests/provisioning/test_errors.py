@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from botocore.awsrequest import AWSResponse
-from moto import mock_aws
 
 from infrastructure.errors import PlatformError, RetryableError
+from infrastructure.local.emulator import emulated_aws
 from infrastructure.planning.apply import Outcome
 from infrastructure.settings import Settings
 from tests.provisioning.account import CORE, EmulatedAccount, service_error
@@ -77,7 +77,7 @@ def test_a_refused_reading_stops_before_any_change(account: EmulatedAccount) -> 
 
 
 def test_throttling_that_passes_is_not_noticed(settings: Settings) -> None:
-    with mock_aws():
+    with emulated_aws():
         account = EmulatedAccount(settings, emulated=False, parts=CORE)  # AWS's own clients try again
         answers = iter([400, 400])
 
@@ -106,7 +106,7 @@ class _Raw:
 def test_on_aws_what_is_not_implemented_is_an_error(settings: Settings) -> None:
     page = "<!doctype html>\n<title>500 Internal Server Error</title>"
     for emulated in (True, False):
-        with mock_aws():
+        with emulated_aws():
             account = EmulatedAccount(settings, emulated=emulated, parts=CORE)
             fail(account, "kinesis.EnableEnhancedMonitoring", "500", page)
             report = account.apply()
@@ -118,7 +118,7 @@ def test_on_aws_what_is_not_implemented_is_an_error(settings: Settings) -> None:
 
 
 def test_a_name_taken_by_another_account_says_so() -> None:
-    with mock_aws():
+    with emulated_aws():
         other = EmulatedAccount(Settings(account_id="123456789012"))
         other.client("s3").create_bucket(Bucket=other.settings.bucket("raw"))
         # The same name asked for by whoever is not its owner.

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from moto import mock_aws
 
+from infrastructure.local.emulator import emulated_aws
 from infrastructure.settings import KEY_PURPOSES, Settings
 from security.kms_keys import key_policy
 from tests.provisioning.account import CORE, EmulatedAccount, service_error
@@ -16,7 +16,7 @@ from tests.provisioning.account import CORE, EmulatedAccount, service_error
 
 @pytest.fixture(scope="module")
 def standing() -> Iterator[EmulatedAccount]:
-    with mock_aws():
+    with emulated_aws():
         account = EmulatedAccount(Settings(region="eu-central-1"), parts=CORE)
         account.apply(only=["security"]).raise_for_errors()
         yield account

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from moto import mock_aws
-
 from infrastructure.errors import PlatformError
+from infrastructure.local.emulator import emulated_aws
 from infrastructure.settings import Settings
 from security.iam_roles import ROLES
 from tests.provisioning.account import EmulatedAccount
@@ -16,7 +15,7 @@ SECOND = replace(FIRST, region="us-east-1")
 
 
 def test_destroying_one_region_leaves_the_other_as_it_is() -> None:
-    with mock_aws():
+    with emulated_aws():
         first, second = EmulatedAccount(FIRST), EmulatedAccount(SECOND)
         first.apply().raise_for_errors()
         second.apply().raise_for_errors()

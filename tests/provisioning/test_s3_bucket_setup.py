@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from moto import mock_aws
 
 from data_storage.s3_bucket_setup import BUCKETS, bucket_policy, bucket_properties, resources
+from infrastructure.local.emulator import emulated_aws
 from infrastructure.references import bucket_policy_id
 from infrastructure.settings import BUCKET_PURPOSES, Settings
 from tests.provisioning.account import CORE, EmulatedAccount
@@ -23,7 +23,7 @@ WITH_KEY = tuple(purpose for purpose in BUCKET_PURPOSES if purpose != "access-lo
 @pytest.fixture(scope="module")
 def standing() -> Iterator[EmulatedAccount]:
     """Applied once; the tests only look."""
-    with mock_aws():
+    with emulated_aws():
         account = EmulatedAccount(Settings(region="eu-central-1"), parts=CORE)
         account.apply().raise_for_errors()
         yield account

@@ -11,12 +11,12 @@ from typing import Any
 import boto3
 import pytest
 from botocore.stub import Stubber
-from moto import mock_aws
 
 from data_ingestion.create_kinesis_stream import SHARD_LEVEL_METRICS
 from infrastructure.aws.kinesis import Stream, shard_steps
 from infrastructure.aws.lambda_ import Function
 from infrastructure.errors import PlatformError
+from infrastructure.local.emulator import emulated_aws
 from infrastructure.planning import waiting
 from infrastructure.settings import Settings
 from security.tokenization_secret import KEY_BYTES, new_secret_value
@@ -25,7 +25,7 @@ from tests.provisioning.account import CORE, EmulatedAccount
 
 @pytest.fixture(scope="module")
 def standing() -> Iterator[EmulatedAccount]:
-    with mock_aws():
+    with emulated_aws():
         account = EmulatedAccount(Settings(region="eu-central-1"), parts=CORE)
         account.apply().raise_for_errors()
         yield account
@@ -214,7 +214,7 @@ def test_more_resizes_than_kinesis_makes_in_a_day_are_refused_before_the_first(n
 )
 def test_a_function_that_failed_is_not_waited_for(changed: set[str], call: str, failed: str) -> None:
     client = boto3.client("lambda", "eu-central-1")
-    with mock_aws():
+    with emulated_aws():
         function = next(r for r in EmulatedAccount(Settings()).resources() if r.type == Function.type)
     function.clients = OneClient(client)
     properties = function.properties | {

@@ -1,14 +1,8 @@
-"""An emulated account in a process of its own, which Terraform and boto3 reach over HTTP."""
+"""The environment of an emulated account, and Terraform at work on it."""
 
 from __future__ import annotations
 
 import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -22,43 +16,8 @@ from infrastructure.aws import clients
 from infrastructure.aws.clients import AwsClients
 from infrastructure.settings import Settings
 from scripts import create_terraform_state_bucket
+from tests.moto_server import server_process
 from tests.terraform.command import SHARED_VARIABLES, Running, Terraform, values
-
-_STARTED_WITHIN_SECONDS = 60
-
-
-@contextmanager
-def emulated_account() -> Iterator[str]:
-    """A moto server; gives its endpoint (an IP address: Terraform resolves no buckets below localhost)."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
-        env=os.environ | {"MOTO_EC2_LOAD_DEFAULT_AMIS": "false"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    endpoint = f"http://127.0.0.1:{port}"
-    try:
-        _wait_for(endpoint, server)
-        yield endpoint
-    finally:
-        server.terminate()
-        server.wait()
-
-
-def _wait_for(endpoint: str, server: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + _STARTED_WITHIN_SECONDS
-    while True:
-        try:
-            urllib.request.urlopen(f"{endpoint}/moto-api/", timeout=5).close()
-        except urllib.error.URLError:
-            assert server.poll() is None, "the emulated account did not start"
-            assert time.monotonic() < deadline, "the emulated account does not answer"
-            time.sleep(0.1)
-        else:
-            return
 
 
 @contextmanager
@@ -111,7 +70,7 @@ class Applying:
 def applying(terraform: Terraform, data: Path) -> Iterator[Applying]:
     """Start the first apply from the project's own folder; the account is told by environment variables only."""
     settings = Settings(region="eu-central-1")
-    with emulated_account() as endpoint:
+    with server_process() as endpoint:
         with shell_of(endpoint, settings):
             assert create_terraform_state_bucket.main([]) == 0
         # moto delivers access logs for real, so the buckets are not empty when they go.

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.terraform.account import Applying, applying, emulated_account
+from tests.moto_server import server_process
+from tests.terraform.account import Applying, applying
 from tests.terraform.command import FOLDER, Terraform
 from tests.terraform.provider import TerraformMissing, init_options
 
@@ -71,7 +72,7 @@ def copied(terraform: Terraform, tmp_path_factory: pytest.TempPathFactory) -> Te
 @pytest.fixture(scope="session")
 def account() -> Iterator[str]:
     """The endpoint of an emulated account, for tests that keep apart by names and regions."""
-    with emulated_account() as endpoint:
+    with server_process() as endpoint:
         yield endpoint
 
 

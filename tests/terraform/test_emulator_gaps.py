@@ -9,14 +9,15 @@ from collections.abc import Iterator
 
 import boto3
 import pytest
-from moto import mock_aws
+
+from infrastructure.local.emulator import emulated_aws
 
 _KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "region_name": "eu-central-1"}
 
 
 @pytest.fixture(autouse=True)
 def emulated() -> Iterator[None]:
-    with mock_aws():
+    with emulated_aws():
         yield
 
 

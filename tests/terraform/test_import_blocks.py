@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from moto import mock_aws
 
 from infrastructure.aws.clients import AwsClients
 from infrastructure.errors import PlatformError
+from infrastructure.local.emulator import emulated_aws
 from infrastructure.planning.apply import execute
 from infrastructure.planning.plan import Plan, make_plan
 from infrastructure.settings import Settings
@@ -29,7 +29,7 @@ def clients(monkeypatch: pytest.MonkeyPatch) -> Iterator[AwsClients]:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     monkeypatch.setenv("AWS_REGION", _SETTINGS.region)
     monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
-    with mock_aws():
+    with emulated_aws():
         yield AwsClients(_SETTINGS.region, emulated=True)
 
 

@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import boto3
 import pytest
-from moto import mock_aws
 
 from infrastructure.aws.s3_objects import put_if_absent
+from infrastructure.local.emulator import emulated_aws
 
 CONDITIONS = ("If-None-Match", "If-Match")
 
@@ -17,7 +17,7 @@ CONDITIONS = ("If-None-Match", "If-Match")
 def s3(monkeypatch):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
-    with mock_aws():
+    with emulated_aws():
         client = boto3.client("s3", "us-east-1")
         client.create_bucket(Bucket="lake")
         yield client

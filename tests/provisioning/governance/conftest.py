@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from moto import mock_aws
 
+from infrastructure.local.emulator import emulated_aws
 from infrastructure.settings import Settings
 from tests.provisioning.account import EmulatedAccount
 
@@ -14,7 +14,7 @@ from tests.provisioning.account import EmulatedAccount
 @pytest.fixture(scope="module")
 def governed() -> Iterator[EmulatedAccount]:
     """An account in which everything stands, for a whole module: its tests leave it as they found it."""
-    with mock_aws():
+    with emulated_aws():
         account = EmulatedAccount(Settings(region="eu-central-1"))
         account.apply().raise_for_errors()
         account.calls.clear()

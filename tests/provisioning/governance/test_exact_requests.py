@@ -9,7 +9,6 @@ from typing import Any
 import boto3
 import pytest
 from botocore.stub import Stubber
-from moto import mock_aws
 
 from data_catalog import create_athena_workgroup
 from data_governance import enable_cloudtrail_logging
@@ -17,6 +16,7 @@ from data_processing import create_glue_job
 from infrastructure.aws.clients import AwsClients
 from infrastructure.aws.s3 import S3Object, content_sha256
 from infrastructure.errors import PlatformError
+from infrastructure.local.emulator import emulated_aws
 from infrastructure.planning import waiting
 from infrastructure.planning.aws_errors import explain
 from infrastructure.planning.resource import Properties, Resource, resolve
@@ -339,7 +339,7 @@ def test_a_subscription_is_asked_for_once_and_removed_by_its_arn(stub: Stub) -> 
 @pytest.fixture
 def uploaded() -> Iterator[tuple[S3Object, Any]]:
     """A file of the job in a bucket, and the S3 client."""
-    with mock_aws():
+    with emulated_aws():
         clients = AwsClients(SETTINGS.region, emulated=False)
         place = {"LocationConstraint": SETTINGS.region}
         clients("s3").create_bucket(Bucket="artifacts", CreateBucketConfiguration=place)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from moto import mock_aws
 
+from infrastructure.local.emulator import emulated_aws
 from infrastructure.planning.compare import ABSENT
 from infrastructure.planning.plan import Action
 from infrastructure.settings import Settings
@@ -364,7 +364,7 @@ def test_drift_is_shown_by_plan_and_mended_by_apply(governed: EmulatedAccount, n
 
 
 def test_destroy_leaves_nothing_but_data_keys_and_secret() -> None:
-    with mock_aws():
+    with emulated_aws():
         account = EmulatedAccount(Settings(region="eu-central-1"))
         account.apply().raise_for_errors()
         account.destroy().raise_for_errors()

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from moto import mock_aws
 
 from data_storage import redshift_setup
 from infrastructure.errors import PlatformError
+from infrastructure.local.emulator import emulated_aws
 from infrastructure.planning import waiting
 from infrastructure.planning.apply import Outcome
 from infrastructure.planning.compare import ABSENT
@@ -37,7 +37,7 @@ def service() -> RedshiftService:
 @pytest.fixture
 def account(service: RedshiftService) -> Iterator[EmulatedAccount]:
     """An empty account with Redshift in it."""
-    with mock_aws():
+    with emulated_aws():
         account = EmulatedAccount(Settings(region="eu-central-1"), parts=PARTS)
         service.answer_for(account.clients)
         yield account
@@ -311,7 +311,7 @@ def test_the_roles_of_the_settings_may_reconcile(applied: EmulatedAccount, servi
 
 
 def test_status_without_a_right_to_the_warehouse_says_who_gives_it(service: RedshiftService) -> None:
-    with mock_aws():
+    with emulated_aws():
         account = EmulatedAccount(Settings(region="eu-central-1"), emulated=False)
         service.answer_for(account.clients)
         service.failing = {"load_ledger": "ERROR: permission denied for schema banking"}
@@ -433,7 +433,7 @@ def load_arguments(job: dict[str, Any]) -> set[str]:
 
 def test_a_job_without_a_warehouse_has_no_arguments_for_a_load_until_there_is_one(service: RedshiftService) -> None:
     loading = {f"--redshift_{name}" for name in ("workgroup", "database", "schema", "copy_role_arn")}
-    with mock_aws():
+    with emulated_aws():
         account = EmulatedAccount(Settings(region="eu-central-1"))
         service.answer_for(account.clients)
         glue, name = account.client("glue"), account.settings.glue_job_name
@@ -450,7 +450,7 @@ def test_a_job_without_a_warehouse_has_no_arguments_for_a_load_until_there_is_on
 
 
 def test_nothing_starts_the_job_before_the_warehouse_and_its_right_to_it_stand(service: RedshiftService) -> None:
-    with mock_aws():
+    with emulated_aws():
         account = EmulatedAccount(Settings(region="eu-central-1"))
         service.answer_for(account.clients)
         report = account.apply()

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from moto import mock_aws
-
 from infrastructure.errors import RetryableError
+from infrastructure.local.emulator import emulated_aws
 from infrastructure.planning.apply import Outcome
 from infrastructure.settings import Settings
 from tests.provisioning.account import EmulatedAccount
@@ -25,7 +24,7 @@ REFUSED = {
 
 
 def test_each_refusal_is_told_with_its_remedy_and_the_next_apply_does_the_rest() -> None:
-    with mock_aws():
+    with emulated_aws():
         account = EmulatedAccount(Settings(region="eu-central-1"))
         mending = [fail(account, operation, code) for operation, (code, _, _) in REFUSED.items()]
         report = account.apply()
@@ -46,7 +45,7 @@ def test_each_refusal_is_told_with_its_remedy_and_the_next_apply_does_the_rest()
 
 
 def test_without_its_role_the_function_is_not_tried() -> None:
-    with mock_aws():
+    with emulated_aws():
         account = EmulatedAccount(Settings(region="eu-central-1"), parts=("security", "data_storage", "data_ingestion"))
         mend = fail(account, "iam.CreateRole", "LimitExceeded", "Cannot exceed quota for RolesPerAccount: 1000")
         report = account.apply()

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from moto import mock_aws
-
+from infrastructure.local.emulator import emulated_aws
 from infrastructure.settings import Settings
 from tests.provisioning.account import EmulatedAccount
 
@@ -25,7 +24,7 @@ def boundaries(account: EmulatedAccount) -> set[str | None]:
 
 
 def test_the_boundary_is_on_every_role_comes_back_and_goes_with_its_setting() -> None:
-    with mock_aws():
+    with emulated_aws():
         account = EmulatedAccount(Settings(region="eu-central-1"), parts=("security",))
         configure(account, permissions_boundary_arn=BOUNDARY)
         account.apply().raise_for_errors()
@@ -41,7 +40,7 @@ def test_the_boundary_is_on_every_role_comes_back_and_goes_with_its_setting() ->
 
 
 def test_addresses_are_subscribed_once_and_those_of_others_are_left_alone() -> None:
-    with mock_aws():
+    with emulated_aws():
         account = EmulatedAccount(Settings(region="eu-central-1"), parts=("security", "monitoring"))
         configure(account, alarm_emails=("oncall@bank.example", "data@bank.example"))
         account.apply().raise_for_errors()
@@ -60,7 +59,7 @@ def test_addresses_are_subscribed_once_and_those_of_others_are_left_alone() -> N
 
 
 def test_where_the_bank_schedules_the_job_an_existing_trigger_is_removed() -> None:
-    with mock_aws():
+    with emulated_aws():
         account = EmulatedAccount(
             Settings(region="eu-central-1"), parts=("security", "data_storage", "data_processing")
         )
