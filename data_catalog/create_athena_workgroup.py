@@ -1,8 +1,8 @@
-"""The Athena workgroup that analysts query the lake in.
+"""The Athena workgroup in which analysts query the lake.
 
     python data_catalog/create_athena_workgroup.py        # make or mend the workgroup alone
 
-Its settings are enforced: no client can write results elsewhere or in clear. A query is stopped where it has scanned
+Its settings are enforced: no client can write results elsewhere or unencrypted. A query is stopped when it has scanned
 the limit. Results go below the curated bucket's staging prefix, whose objects expire after a week.
 """
 

@@ -3,14 +3,14 @@
     python data_catalog/create_glue_catalog_table.py        # make or mend the tables alone
 
 Their columns are the contract's (data_catalog/transaction_contract.py). Tables over NDJSON have text columns, so that
-no reader rounds or guesses; tables over Parquet have the typed ones. An empty value of the JSON is absent, and so null.
+no reader rounds or guesses; tables over Parquet have typed ones. Fields that are absent from the JSON are null.
 
-There are two databases over the same files, because the two engines disagree on partitions:
-- Athena's has them by partition projection: the engine computes them from the path, so that no crawler and no ALTER
-  TABLE has to know of a new day or hour.
-- Redshift Spectrum knows no projection and would find no partition at all. Its database has the same tables without
-  partitions: Spectrum reads every file below the location, and event_date stands inside the curated files too, where
-  Parquet's row group statistics prune it.
+There are two databases over the same files, because the two engines treat partitions differently:
+- Athena's database uses partition projection: Athena computes the partitions from the path, so new days and hours need
+  no crawler and no ALTER TABLE.
+- Redshift Spectrum knows no projection and would find no partitions at all. Its database has the same tables without
+  partitions: Spectrum reads every file below the location. event_date is a column of the curated files too, so that
+  Parquet's row group statistics can prune by it.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Partition:
 
 @dataclass(frozen=True, slots=True)
 class TableSpec:
-    """One table: where its files lie, how they are written, what is in them and how their path is cut."""
+    """One table: where its files lie, how they are written, their columns, and the partitions in their path."""
 
     name: str
     bucket: str
@@ -87,7 +87,7 @@ class TableSpec:
 
 
 def _days(name: str, earliest: str) -> Partition:
-    # A clock may run ahead of Athena's, and an event ahead of its arrival, by a day.
+    # Producers' clocks may be ahead of Athena's, and an event may be later than its arrival, by up to a day.
     return Partition(
         name,
         "date",
@@ -194,7 +194,7 @@ def resources(settings: Settings, clients: Clients) -> list[Resource]:
 
 
 def partitioned_table(settings: Settings, spec: TableSpec) -> Properties:
-    """A table with projected partitions; a column that the path gives is not one of the file's."""
+    """A table with projected partitions; a column that the path provides is not a column of the file."""
     location = _location(settings, spec)
     parameters = {"projection.enabled": "true", "storage.location.template": location}
     for partition in spec.partitions:

@@ -1,4 +1,4 @@
-"""Where everything lies in the lake: every object name is written and read here. Pure; standard library only.
+"""Where everything lies in the lake: every object name is written and parsed here. Pure; standard library only.
 
     raw          raw/transactions/arrival_date=D/arrival_hour=H/BATCH.ndjson.gz   what a batch landed
                  raw/control/arrival_date=D/BATCH.json                            its control totals: its commit
@@ -29,16 +29,16 @@ ETL_QUARANTINE_PREFIX = f"{QUARANTINE_PREFIX}stage=etl/"
 CURATED_TRANSACTIONS_PREFIX = "curated/transactions/"
 CURATED_FRAUD_ALERTS_PREFIX = "curated/fraud_alerts/"
 RUNS_PREFIX = "runs/"
-STAGING_PREFIX = "staging/"  # expires by lifecycle
-EARLIEST_ARRIVAL = date(2024, 1, 1)  # before any stream of the platform was made
-DAYS_AHEAD = 2  # by which an arrival date may lie in the future: clocks differ
+STAGING_PREFIX = "staging/"  # a lifecycle rule expires it
+EARLIEST_ARRIVAL = date(2024, 1, 1)  # earlier than any stream of the platform
+DAYS_AHEAD = 2  # how far ahead an arrival date may be, because clocks differ
 
 _BATCH = re.compile(r"(?P<incarnation>[^/]+)-(?P<shard>shardId-\d+)-(?P<first>\d+)-(?P<last>\d+)\.(?:ndjson\.gz|json)$")
 _ARRIVAL = re.compile(r"arrival_date=(\d{4}-\d{2}-\d{2})/(?:arrival_hour=(\d{2})/)?")
 
 
 class Batch(NamedTuple):
-    """Which records of the stream an object holds: from first to last sequence number of a shard of an incarnation."""
+    """The records that an object holds: first to last sequence number in one shard of a stream incarnation."""
 
     incarnation: str
     shard_id: str
@@ -50,7 +50,7 @@ class Batch(NamedTuple):
         return f"{self.incarnation}-{self.shard_id}-{self.first}-{self.last}"
 
     def raw_key(self, arrival: datetime) -> str:
-        """arrival: of its first record, in UTC."""
+        """arrival: when its first record arrived, in UTC."""
         return f"{RAW_TRANSACTIONS_PREFIX}{arrival:arrival_date=%Y-%m-%d/arrival_hour=%H}/{self.name}.ndjson.gz"
 
     def quarantine_key(self, arrival: datetime) -> str:
@@ -64,7 +64,7 @@ class Batch(NamedTuple):
 
 
 def batch_of(key: str) -> Batch | None:
-    """What the name of a raw, control or landing's quarantine object tells; None for one that no batch wrote."""
+    """The batch that a raw, control or landing quarantine object is named after; None if no batch wrote it."""
     match = _BATCH.search(key)
     if match is None:
         return None
@@ -72,34 +72,34 @@ def batch_of(key: str) -> Batch | None:
 
 
 def arrival_of(key: str) -> tuple[str, str]:
-    """(date, hour) of arrival that a raw object's partitions tell, e.g. ("2026-03-02", "09"); "" where none does."""
+    """(date, hour) of arrival from a raw object's partitions, e.g. ("2026-03-02", "09"); "" for those it lacks."""
     match = _ARRIVAL.search(key)
     return (match[1], match[2] or "") if match else ("", "")
 
 
 def arrival_date(key: str) -> date | None:
-    """The arrival date in a key or prefix; None where it has none."""
+    """The arrival date in a key or prefix; None if it has none."""
     day, _ = arrival_of(key)
     return date.fromisoformat(day) if day else None
 
 
 def arrival_day(prefix: str, day: date | str) -> str:
-    """The prefix of one arrival date. day: a date, or as YYYY-MM-DD."""
+    """The prefix of one arrival date. day: a date, or text such as 2026-03-02."""
     return f"{prefix}arrival_date={day}/"
 
 
 def event_day(prefix: str, day: date | str) -> str:
-    """The prefix of one event date. day: a date, or as YYYY-MM-DD."""
+    """The prefix of one event date. day: a date, or text such as 2026-03-02."""
     return f"{prefix}event_date={day}/"
 
 
 def run_key(run_id: str, name: str) -> str:
-    """The key of one of a run's own documents, e.g. result.json."""
+    """The key of one of a run's documents, e.g. result.json."""
     return f"{RUNS_PREFIX}{run_id}/{name}"
 
 
 def run_of(key: str) -> tuple[str, str]:
-    """(run id, name) of such a key."""
+    """(run id, name) of a key that run_key made."""
     run_id, _, name = key.removeprefix(RUNS_PREFIX).partition("/")
     return run_id, name
 
@@ -110,7 +110,7 @@ def published_key(prefix: str, partition: str, value: str, run_id: str, number: 
 
 
 class Coverage:
-    """The sequence numbers that some batches cover: disjoint ranges by incarnation and shard."""
+    """The sequence numbers that some batches cover: disjoint ranges, by incarnation and shard."""
 
     def __init__(self, batches: Iterable[Batch]) -> None:
         self._ranges: dict[tuple[str, str], list[tuple[int, int]]] = {}
@@ -122,7 +122,7 @@ class Coverage:
                 ranges.append((batch.first, batch.last))
 
     def met_by(self, batch: Batch) -> tuple[int, int] | None:
-        """The last range that the batch meets; None where it meets none."""
+        """The last range that overlaps the batch; None if none does."""
         ranges = self._ranges.get(batch[:2], [])
         begun = bisect_right(ranges, batch.last, key=lambda covered: covered[0])
         return ranges[begun - 1] if begun and ranges[begun - 1][1] >= batch.first else None

@@ -1,15 +1,15 @@
 """The form of a landed row, as Java regular expressions made from the contract. Pure.
 
-Spark's typed JSON reader repairs what it should refuse: it rounds amounts, takes "1,234.50", epoch milliseconds and a
-bare year for times, drops the second object of a line, takes {} for a row and an array for many. So rows are read as
-text. LINE says what the landing writes, to the letter; what it does not match is looked at field by field.
+Spark's typed JSON reader repairs what it should refuse: it rounds amounts, accepts "1,234.50", epoch milliseconds and a
+bare year as values, drops the second object of a line, takes {} for a row and an array for many. So rows are read as
+text. LINE matches exactly what the landing writes; a row that it does not match is checked field by field.
 """
 
 from __future__ import annotations
 
 from data_catalog.transaction_contract import LANDED_FIELDS, TRANSACTION_FIELDS, Field, Type, json_schema
 
-# Generous: a landed row with every field at its longest has under 16 KiB.
+# Generous: a landed row whose fields all have their greatest length is below 16 KiB.
 MAX_LINE_BYTES = 64 * 1024
 
 _STATED: dict[str, str] = {
@@ -20,18 +20,18 @@ _STATED: dict[str, str] = {
 _TIMESTAMP = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?Z"
 _DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _INTEGER = "0|[1-9][0-9]{0,17}"
-# What JSON may leave as it is inside a string.
+# The characters that JSON need not escape inside a string.
 _UNESCAPED = r'[^"\\\x00-\x1f]'
-# Bytes that are no UTF-8 look like this one to a regular expression: the field by field look tells them apart.
+# A regular expression sees this character for bytes that are not UTF-8; the field by field check tells them apart.
 REPLACEMENT = "\ufffd"
-# A surrogate stands for nothing unless its other half follows.
+# A surrogate means nothing unless its other half follows.
 _UNICODE = r"u(?:[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?![dD][89a-fA-F])[0-9a-fA-F]{4})"
 _STRING = rf'"{_UNESCAPED}*+(?:\\(?:["\\/bfnrt]|{_UNICODE}){_UNESCAPED}*+)*+"'
 _SPACE = r"[ \t\r]*+"
 
 
 def value_form(field: Field) -> str:
-    """What a field's value must match as a whole, escapes resolved."""
+    """The pattern that a field's whole value must match, after escapes are resolved."""
     if field.values:
         return "|".join(field.values)
     if field.name in _STATED:
@@ -42,7 +42,7 @@ def value_form(field: Field) -> str:
 
 
 def _quoted_form(field: Field) -> str:
-    """The same inside a JSON line, where no escape is needed."""
+    """The same pattern inside a JSON line, if nothing has to be escaped."""
     if field.type is Type.INTEGER:
         return f"(?:{value_form(field)})"
     if field.type is Type.STRING and not field.values and field.name not in _STATED:
@@ -52,12 +52,12 @@ def _quoted_form(field: Field) -> str:
 
 
 def whole(pattern: str) -> str:
-    """A pattern that must match all of a value; $ would let a line feed follow."""
+    """A pattern that must match the whole value; $ would allow a line feed after it."""
     return rf"\A(?:{pattern})\z"
 
 
 def _line() -> str:
-    """A row as the landing writes it: a transaction's required fields, its optional ones, card, position; no space."""
+    """A row as the landing writes it: required fields of a transaction, optional ones, card, position; no spaces."""
     transaction = {field.name for field in TRANSACTION_FIELDS}
     ordered = sorted(LANDED_FIELDS, key=lambda field: (field.name not in transaction, not _leads(field, transaction)))
     members = []
@@ -72,7 +72,7 @@ def _leads(field: Field, transaction: set[str]) -> bool:
 
 
 def _flat_object() -> str:
-    """One JSON object and nothing else: the contract's fields, each a string or null, the integers integers."""
+    """Exactly one JSON object: only the contract's fields, each a string or null, the integer fields integers."""
     members = [
         f"{_SPACE}{_names(is_integer)}{_SPACE}:{_SPACE}(?:{value}|null){_SPACE}"
         for is_integer, value in ((False, _STRING), (True, f"(?:{_INTEGER})"))

@@ -1,15 +1,15 @@
-"""Card numbers (PANs) in text: the Luhn check, finding them wherever they were typed, and masking them.
+"""Card numbers (PANs) in text: the Luhn check, finding them however they were typed, and masking them.
 
-A card number is a run of 13 to 19 digits that passes the Luhn check (ISO/IEC 7812-1), typed in one piece or in groups.
-Digits are those of any script, also written as \\uXXXX; white space, dashes, control characters and what can't be seen
-may stand between, as many as there are. IBANs are known by their own check (ISO 13616), UUIDs by their form; both
-survive, and so does every other run of digits.
+A card number is a run of 13 to 19 digits that passes the Luhn check (ISO/IEC 7812-1), in one piece or in groups. Digits
+of any script count, also those written as \\uXXXX. Between them may stand any number of white space characters, dashes,
+control characters and invisible ones. IBANs are recognised by their own check (ISO 13616) and UUIDs by their form; both
+are left as they are, and so is every other run of digits.
 
-One random run of digits in ten passes the Luhn check, so a bank's own 13 to 19 digit number has that chance to be
-taken for a card number. See docs/lambda.md for what follows.
+One random run of digits in ten passes the Luhn check, so one in ten of a bank's own numbers of 13 to 19 digits is taken
+for a card number. docs/lambda.md says what to do about that.
 
-All that is done here takes time in proportion to the text's length, whatever stands in it: a record can be 1 MiB of
-anything. Standard library only: goes into the Lambda zip.
+Everything here takes time in proportion to the text's length, whatever the text is: a record can be 1 MiB of anything.
+Standard library only, because it goes into the Lambda zip.
 """
 
 from __future__ import annotations
@@ -23,37 +23,37 @@ from data_governance.iban import IBAN_LENGTHS, is_iban
 
 MIN_DIGITS, MAX_DIGITS = 13, 19
 MASK = "*"
-KEPT_DIGITS = 4  # as card_last4; PCI DSS 3.4.1 allows them to be shown
+KEPT_DIGITS = 4  # the digits of card_last4; PCI DSS 3.4.1 allows showing them
 
-# What may stand between the digits of a card number, in ASCII.
+# The ASCII characters that may stand between the digits of a card number.
 _SEPARATORS = r"\x00-\x20\x7f\-"
-# 13 digits that could belong to one number. Each gap is gone through by the 12 digits before it at most.
+# 13 digits that could belong to one number. A gap is scanned at most 12 times, once for each digit before it.
 _CANDIDATE = re.compile(rf"[0-9](?:[{_SEPARATORS}]*+[0-9]){{{MIN_DIGITS - 1}}}")
 _THIRTEEN_DIGITS = re.compile(rf"\d(?:\D*+\d){{{MIN_DIGITS - 1}}}")
 _RUN = re.compile(rf"[0-9][0-9{_SEPARATORS}]*")
 
-# Beyond ASCII: all separators (Z*), dashes (Pd), marks that take no room (Mn, Me), and what is no character to
-# see: controls, formats, surrogates, private and unassigned ones (C*).
+# Beyond ASCII: separators (Z*), dashes (Pd), marks without width (Mn, Me), and invisible characters: controls, formats,
+# surrogates, private and unassigned ones (C*).
 _SEPARATING = frozenset({"Zs", "Zl", "Zp", "Pd", "Mn", "Me", "Cc", "Cf", "Cs", "Co", "Cn"})
-# And what only looks like a dash or a space, or (U+FFFD) stands for bytes that were no text.
+# Also characters that only look like a dash or a space, and U+FFFD, which stands for bytes that were no text.
 _LIKE_SEPARATORS = frozenset(
     "\u02d7\u115f\u1160\u2043\u2053\u207b\u208b\u2212\u2500\u2501\u2796\u2800\u30fc\u3164\uff70\uffa0\ufffc\ufffd"
 )
 
-# A character as JSON may write it: itself, or an escape. Any number of backslashes counts as one: JSON in JSON doubles
-# them, and a text that says \u0034 of itself can be read as well.
+# A character as JSON may write it: itself or an escape. Any number of backslashes counts as one, because JSON inside
+# JSON doubles them, and because a person can read a literal \u0034 too.
 _WRITTEN = re.compile(
     r"\\++u[dD][89abAB][0-9a-fA-F]{2}\\++u[dD][c-fC-F][0-9a-fA-F]{2}|\\++(?:u[0-9a-fA-F]{4}|[bfnrt])?|.", re.DOTALL
 )
 
-# Capitals or not, in one piece or with single spaces between groups, as on paper.
+# Upper or lower case, in one piece or with single spaces between groups, as on paper.
 _IBAN_START = re.compile(r"(?<![A-Za-z0-9])([A-Za-z]{2})[0-9]{2}(?=[ ]?[A-Za-z0-9])")
 _UUID = re.compile(
     r"(?<![0-9A-Za-z])"
     r"[0-9a-fA-F]{8}(-?)[0-9a-fA-F]{4}\1[1-8][0-9a-fA-F]{3}\1[89abAB][0-9a-fA-F]{3}\1[0-9a-fA-F]{12}"
     r"(?![0-9A-Za-z])"
 )
-# A card number that a UUID may begin with: a brand's prefix and length, and no digit behind it. See docs/lambda.md.
+# A card number at the start of a UUID: a brand's prefix and length, not followed by a digit. See docs/lambda.md.
 _BRANDED = re.compile(
     r"(?:4(?:[0-9]{15}|[0-9]{18})"  # Visa
     r"|(?:5[1-5][0-9]{2}|222[1-9]|22[3-9][0-9]|2[3-6][0-9]{2}|27[01][0-9]|2720)[0-9]{12}"  # Mastercard
@@ -62,7 +62,7 @@ _BRANDED = re.compile(
     r"|(?:5018|5020|5038|6304|6759|676[1-3])[0-9]{10,15})(?![0-9])"  # Maestro
 )
 
-# Luhn sums of every four-digit group (the two even places doubled), so that a card number takes four or five look-ups.
+# The Luhn sum of every four-digit group (the two even places doubled): a card number takes four or five look-ups.
 _DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 _PLAIN_VALUE = bytes(max(0, byte - 48) if byte < 58 else 0 for byte in range(256))
 _DOUBLED_VALUE = bytes(_DOUBLED[value] for value in _PLAIN_VALUE)
@@ -81,12 +81,12 @@ def passes_luhn(digits: str) -> bool:
 
 
 def fail_luhn(numbers: Sequence[str]) -> list[int]:
-    """Which of these ASCII digit strings (at most 20 digits each) fail the Luhn check."""
+    """The places of those ASCII digit strings (at most 20 digits each) that fail the Luhn check."""
     return [index for index, number in enumerate(numbers) if not passes_luhn(number)]
 
 
 def card_digits(text: str) -> str | None:
-    """The digits of a card_number field: ASCII, in one piece or with single spaces or dashes between; None if bad."""
+    """The digits of a card_number field: ASCII, in one piece or with single spaces or dashes between; else None."""
     if not text.isdigit():
         if _CARD_FORM(text) is None:
             return None
@@ -98,7 +98,7 @@ _CARD_FORM = re.compile("[0-9](?:[ -]?[0-9]){12,18}").fullmatch
 
 
 def has_candidate(text: str) -> bool:
-    """Whether 13 digits stand together, or may where something is escaped. Most texts end here."""
+    """Whether 13 digits stand together, or might if something is escaped. Most texts end here."""
     if "\\" in text:
         return True
     if text.isascii():
@@ -112,12 +112,12 @@ def holds_card_number(text: str) -> bool:
 
 
 def identifier_holds_card_number(text: str) -> bool:
-    """Whether an identifier holds a card number. Most that might are IBANs, and those are quickly known."""
+    """Whether an identifier holds a card number. Most candidates are IBANs, which are quickly recognised."""
     return not is_iban(text) and holds_card_number(text)
 
 
 def mask_card_numbers(text: str) -> str:
-    """The text with all but the last four digits of every card number replaced by "*"; separators stay.
+    """The text with every digit of a card number but the last four replaced by "*"; separators stay.
 
     A digit that is written as an escape becomes one "*" too.
     """
@@ -134,12 +134,12 @@ def mask_card_numbers(text: str) -> str:
 
 
 def _characters(text: str) -> Sequence[str]:
-    """The text's characters, each as it is written."""
+    """The text's characters, each as it is written: itself or its escape."""
     return _WRITTEN.findall(text) if "\\" in text else text
 
 
 class _InAscii(dict[int, int | str]):
-    """For str.translate: ASCII as it is, digits of any script as those of ASCII, separators as spaces."""
+    """For str.translate: keeps ASCII, turns digits of any script into ASCII digits and separators into spaces."""
 
     def __missing__(self, code: int) -> str:
         character = chr(code)
@@ -152,7 +152,7 @@ _in_ascii = _InAscii({code: code for code in range(128)})
 
 
 def _read(written: str) -> str:
-    """The character that is meant."""
+    """The character that this one, or this escape, stands for."""
     if len(written) == 1:
         return written
     escape = written.lstrip("\\")
@@ -165,7 +165,7 @@ def _read(written: str) -> str:
 
 
 def _card_places(characters: Sequence[str]) -> Iterator[int]:
-    """Where the digits stand that are to be masked, ascending."""
+    """The places of the digits to mask, ascending."""
     text = characters if isinstance(characters, str) else "".join(map(_read, characters))
     if not text.isascii():
         text = text.translate(_in_ascii)
@@ -178,10 +178,10 @@ def _card_places(characters: Sequence[str]) -> Iterator[int]:
 
 
 def _masked_places(text: str, places: list[int]) -> Iterator[int]:
-    """Of a run's digits, those to be masked.
+    """Those of a run's digits that are to be masked.
 
-    Every stretch of whole groups is tried: a card number is often followed by more digits (an expiry date, a CVV).
-    Digits that are left of a group are tried as a group again, since what was masked ended there.
+    Tries spans between group boundaries, longest first, because a card number is often followed by more digits (an
+    expiry date, a CVV). What is left becomes a group and is tried again.
     """
     count = len(places)
     is_end = [*(after - before > 1 for before, after in pairwise(places)), True]
@@ -206,9 +206,9 @@ def _masked_places(text: str, places: list[int]) -> Iterator[int]:
 
 
 def _luhn_sums(digits: bytes) -> tuple[list[int], list[int]]:
-    """Of the digits before each place, the sum modulo 10 with every other one doubled: the odd places, the even ones.
+    """Luhn sums modulo 10 of the digits before each place: with the odd places doubled, and with the even ones.
 
-    A stretch passes the check if the sums at its start and its end agree; which ones, its end says.
+    A span passes the check if the sums at its start and at its end agree. The parity of its end decides which sums.
     """
     plain, doubled = digits.translate(_PLAIN_VALUE), digits.translate(_DOUBLED_VALUE)
     even, odd = bytearray(plain), bytearray(plain)
@@ -222,7 +222,7 @@ def _sums(values: Iterable[int]) -> list[int]:
 
 
 def _without_ids(text: str) -> str:
-    """ASCII text with "?" where IBANs and UUIDs stand."""
+    """ASCII text with every IBAN and UUID replaced by question marks."""
     spans = [*_iban_spans(text), *_uuid_spans(text)]
     if not spans:
         return text
@@ -233,7 +233,7 @@ def _without_ids(text: str) -> str:
 
 
 def _iban_spans(text: str) -> Iterator[tuple[int, int]]:
-    """(start, end) of the IBANs in text, as electronic strings or in groups of four, capitals or not."""
+    """(start, end) of the IBANs in text, in one piece or in groups of four, upper or lower case."""
     for match in _IBAN_START.finditer(text):
         length = IBAN_LENGTHS.get(match[1].upper())
         if length is None:
@@ -249,7 +249,7 @@ def _iban_spans(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _uuid_spans(text: str) -> Iterator[tuple[int, int]]:
-    """(start, end) of the UUIDs (RFC 9562) in text, but for those that begin with a card number."""
+    """(start, end) of the UUIDs (RFC 9562) in text, except those that begin with a card number."""
     for match in _UUID.finditer(text):
         number = _BRANDED.match(match[0].replace("-", ""))
         if number is None or not passes_luhn(number[0]):

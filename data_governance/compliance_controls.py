@@ -1,10 +1,10 @@
-"""PCI DSS controls, and whether the account meets them: requirement -> setting of a resource -> check on what is there.
+"""PCI DSS controls, and whether the account meets them: requirement -> setting of a resource -> check on what exists.
 
     python data_governance/compliance_controls.py        # read the account, print each control; exit 1 if one fails
 
-Requirements are those of PCI DSS v4.0.1, in the mapping of AWS Security Hub and AWS Config. Nothing is taken from what
-the code means to make: each check looks at what the account answers. What belongs to the account and not to this
-platform (GuardDuty, the account's own public access block, access reviews) is listed by ELSEWHERE and not checked.
+Requirements are those of PCI DSS v4.0.1, in the mapping of AWS Security Hub and AWS Config. Each check judges what the
+account answers, never what this code intends to make. Controls that belong to the account and not to this platform
+(GuardDuty, the account's own public access block, access reviews) are listed in ELSEWHERE and not checked.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ _LOG_DELIVERY = "S3 delivers access logs with SSE-S3 only, and a bucket that log
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """One control on all resources of a type. exempt: end of a resource's name -> why it cannot meet it."""
+    """One control on all resources of a type. exempt: part of a resource's name -> why it cannot meet the control."""
 
     requirement: str
     what: str
     type: str
     check: Callable[[Properties], bool]
-    only: str = ""  # in the names of the resources that it is asked of
+    only: str = ""  # part of the names of the resources that it applies to
     exempt: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What was found for one control: the resources that meet it, that do not, that could not be looked at."""
+    """The result for one control: the resources that meet it, that fail it, and that could not be read."""
 
     control: Control
     met: tuple[str, ...]
@@ -250,7 +250,7 @@ def verdicts(resources: Sequence[Resource]) -> list[Verdict]:
 
 
 class _Answered(dict[str, Any]):
-    """Properties as read; one that the endpoint does not tell cannot be judged by."""
+    """Properties as read. A property that this endpoint cannot read raises Unsupported, so nothing is judged by it."""
 
     def __getitem__(self, name: str) -> Any:
         value = super().__getitem__(name)
@@ -260,7 +260,7 @@ class _Answered(dict[str, Any]):
 
 
 def judge(control: Control, resources: Sequence[Resource], readings: Mapping[str, Reading]) -> Verdict:
-    """The verdict on one control. What does not exist fails it: it is not met by being absent."""
+    """The verdict on one control. A resource that does not exist fails it: absence meets no control."""
     met: list[str] = []
     failed: list[str] = []
     unknown: list[str] = []

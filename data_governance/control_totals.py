@@ -13,7 +13,7 @@ from data_catalog.transaction_contract import CURRENCY_MINOR_UNITS
 
 
 class ControlKey(NamedTuple):
-    """What a total is kept by. Both None: the record's amount or currency could not be read."""
+    """What totals are grouped by. Both None: the record's amount or currency could not be read."""
 
     currency: str | None
     credit_debit_indicator: str | None
@@ -24,7 +24,7 @@ ZERO = Decimal(0)
 
 
 def amount_text(amount: Decimal, currency: str | None) -> str:
-    """The amount with the currency's minor units, or with more decimals where it has them: one text for one sum."""
+    """The amount with the currency's minor units, or more decimals if it has them; equal sums give equal texts."""
     decimals = -int(amount.normalize().as_tuple().exponent)
     return f"{amount:.{max(decimals, CURRENCY_MINOR_UNITS.get(currency or '', 0))}f}"
 
@@ -87,7 +87,7 @@ class ControlTotals:
                 yield key, line
 
     def lines(self) -> Iterator[tuple[ControlKey, int, Decimal]]:
-        """(key, records, amount) in order of currency and indicator; all-zero lines left out."""
+        """(key, records, amount), sorted by currency and indicator; lines that are all zero are left out."""
         for key, (records, amount) in self._lines():
             yield key, records, amount
 
@@ -105,7 +105,7 @@ class ControlTotals:
 
     @classmethod
     def from_rows(cls, rows: Iterable[Mapping[str, Any]]) -> ControlTotals:
-        """The totals that rows() wrote."""
+        """The totals that rows() returned."""
         totals = cls()
         for row in rows:
             key = ControlKey(row["currency"], row["credit_debit_indicator"])

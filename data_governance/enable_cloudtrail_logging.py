@@ -2,16 +2,16 @@
 
     python data_governance/enable_cloudtrail_logging.py        # make or mend the trail alone
 
-One trail for all regions, with log file validation, encrypted with the audit key, to the audit bucket (under Object
-Lock) and to a log group, from which an alarm is counted. What is recorded beyond management events is data:
+One trail for all regions, with log file validation, encrypted with the audit key. It writes to the audit bucket (under
+Object Lock) and to a log group, from which an alarm is counted. Besides management events it records data events:
 
-- Every read and write of an object in the lake's buckets (PCI DSS 10.2.1.1); of the audit bucket the reads, since its
-  writes are the trail's own (10.2.1.3).
-- Who starts to read the stream, the one place that holds clear card numbers. Nobody reads a shard without an iterator
-  or a subscription: recording these two, and not each GetRecords, tells all readers for next to nothing, where the
-  landing function alone calls GetRecords every second on every shard.
+- Every read and write of an object in the lake's buckets (PCI DSS 10.2.1.1). Of the audit bucket only the reads
+  (10.2.1.3), because its writes are the trail's own.
+- Who starts to read the stream, the one place that holds clear card numbers. Reading a shard needs an iterator or a
+  subscription, so recording these two shows every reader. Recording each GetRecords would show no more and cost far
+  more: the landing function alone makes one call a second on every shard.
 
-Data events are billed by their number: a batch writes two or three objects, so they follow the batches and not the
+Data events are billed by number. A batch writes two or three objects, so their number follows the batches, not the
 transactions.
 """
 
@@ -32,7 +32,7 @@ _PART = "cloudtrail"
 
 
 def resources(settings: Settings, clients: Clients) -> list[Resource]:
-    """Log group, trail and the count of foreign reads."""
+    """Log group, trail, and the metric that counts foreign reads."""
     group = log_group(settings, clients, _PART, trail_log_group(settings))
     trail = Trail(
         part=_PART,
@@ -95,7 +95,7 @@ def event_selectors(settings: Settings) -> list[dict[str, Any]]:
 
 
 def foreign_reads_pattern(settings: Settings) -> str:
-    """The trail's lines in which somebody other than the landing function starts to read the stream."""
+    """The filter for the trail's events in which anybody but the landing function starts to read the stream."""
     role = settings.role_name("lambda")
     sessions = f"arn:{settings.partition}:sts::{settings.account_id}:assumed-role/{role}/*"
     events = " || ".join(f'($.eventName = "{name}")' for name in STREAM_READING_STARTS)

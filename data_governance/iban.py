@@ -1,6 +1,6 @@
-"""International bank account numbers (ISO 13616): recognised so that none is taken for a card number.
+"""International bank account numbers (ISO 13616), recognised so that none is taken for a card number.
 
-An IBAN is a run of digits as long as a card number's or longer, and one in ten passes the Luhn check by chance.
+An IBAN's digits are as many as a card number's or more, and one in ten passes the Luhn check by chance.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
-# Length by country, from the SWIFT IBAN registry and the national forms that banks use without registering them.
+# Length by country: the SWIFT IBAN registry, and national forms that banks use although they are not registered.
 _LENGTHS_TEXT = """
     15 NO  16 BE  18 DK FI FK FO GL NL SD  19 MK SI  20 AT BA EE KZ LT LU MN XK  21 CH HR LI LV
     22 BG BH CR DE GB GE IE ME RS VA  23 AE GI IL IQ OM SO TL  24 AD CZ ES MD PK RO SA SE SK TN VG
@@ -35,16 +35,17 @@ IBAN_LENGTHS = _lengths()
 _is_account = re.compile("[A-Z0-9]{11,30}").fullmatch
 _LETTER_VALUES = {chr(ord("A") + index): str(10 + index) for index in range(26)}
 _VALUES = {str(digit): str(digit) for digit in range(10)} | _LETTER_VALUES
-_BEHIND = pow(10**6, -1, 97)  # country and check digits are six digits behind the account's
+# for the check, country and check digits move behind the account number, where they take six digits
+_BEHIND = pow(10**6, -1, 97)
 
 
 def is_iban(text: str) -> bool:
-    """Whether text, in capitals and without spaces, is an IBAN: the country's length and mod 97 = 1."""
+    """Whether text, in capitals and without spaces, is an IBAN: the country's length, and the number mod 97 is 1."""
     return not without_ibans([text])
 
 
 def without_ibans(texts: Iterable[str]) -> list[str]:
-    """The texts that are no IBANs. One loop for many: a call for each would take longer than the check."""
+    """The texts that are no IBANs. One loop for all, because a call for each would take longer than the check."""
     others: list[str] = []
     for text in texts:
         length, remainder = _expected(text[:4])
@@ -61,7 +62,7 @@ def without_ibans(texts: Iterable[str]) -> list[str]:
 
 @lru_cache(10_000)
 def _expected(prefix: str) -> tuple[int, int]:
-    """Of an IBAN that begins so: its length, and what the rest must leave mod 97; length 0 where there is none such."""
+    """(expected length, expected remainder mod 97) for a prefix such as DE89; (0, 0) if unknown."""
     country, check = prefix[:2], prefix[2:]
     if country not in IBAN_LENGTHS or not (len(check) == 2 and check.isascii() and check.isdigit()):
         return 0, 0

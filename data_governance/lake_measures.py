@@ -1,12 +1,11 @@
-"""Takes the control totals of the lake from what it holds, independently of what each stage says of itself.
+"""Counts the lake's control totals from what it holds, independently of what each stage reports.
 
 Landed is counted from the rows in raw, quarantined from those in quarantine, curated from the Parquet files. Streamed
-comes from the control object that the Lambda writes per batch, duplicates from the results of the ETL runs. A batch
-that was retried with other boundaries has landed some positions twice: they count once.
+comes from the control object that the Lambda writes per batch, duplicates from the results of the ETL runs. Positions
+that landed twice, because a batch was retried with other boundaries, count once.
 
-A replayed record stands for the quarantined one that it replaces: that one leaves the quarantine's totals, and what it
-counted for where it came from (produced and streamed; landed too, if the ETL quarantined it) is corrected to what the
-replayed one counts for.
+A replay moves a record from quarantined to landed; totals upstream (produced, streamed, and landed if the ETL
+quarantined the record) change by new minus old amount.
 """
 
 from __future__ import annotations
@@ -46,11 +45,11 @@ from infrastructure.errors import PlatformError
 from infrastructure.settings import Settings
 
 Position = tuple[str, str, str, int]
-_BatchObject = tuple[Batch, str]  # and its key
+_BatchObject = tuple[Batch, str]  # the batch, and the key of its object
 
 
 class _Row(msgspec.Struct):
-    """What a raw or quarantine row counts for, and where it stood in the stream."""
+    """What a raw or quarantine row counts for, and its position in the stream."""
 
     stream_incarnation: str
     shard_id: str
@@ -77,9 +76,9 @@ _row_decoder = msgspec.json.Decoder(_Row)
 
 @dataclass(slots=True)
 class LakeMeasures:
-    """What the lake holds: the measured totals, streamed by stream incarnation, and what replays corrected.
+    """What the lake holds: the measured totals, streamed by stream incarnation, and the corrections by replays.
 
-    corrections are in measured.streamed; whoever knows what was produced adds them there too.
+    corrections are already in measured.streamed; whoever knows the totals of produced adds them there too.
     """
 
     measured: Measured = field(default_factory=Measured)
@@ -89,7 +88,7 @@ class LakeMeasures:
 
 @dataclass(slots=True)
 class _Controls:
-    """What the control objects tell."""
+    """What the control objects say."""
 
     streamed: dict[str, ControlTotals] = field(default_factory=dict)
     replayed: ControlTotals = field(default_factory=ControlTotals)
@@ -104,9 +103,10 @@ class Lake:
         self._settings = settings
 
     def measure_run(self, run_id: str) -> Measured:
-        """One ETL run: what its manifest's objects hold, and what became of it (landed, duplicate, curated).
+        """One ETL run: what its manifest's objects hold (landed), and what became of it (duplicate, quarantined,
+        curated).
 
-        Raises PlatformError where there is no such run, or it has not finished.
+        Raises PlatformError if there is no such run, or it has not finished.
         """
         result = RunResult.from_json(self._run_file(run_id, "result.json"), f"run {run_id}")
         manifest = json.loads(self._run_file(run_id, "manifest.json"))
@@ -122,7 +122,7 @@ class Lake:
         return measured
 
     def measure_date(self, date: str) -> Measured:
-        """One day (UTC): what arrived on it, streamed against landed and quarantined; what happened on it, curated."""
+        """One day (UTC): streamed, landed and quarantined of what arrived on it; curated of what happened on it."""
         measured = Measured()
         controls = self._controls(arrival_day(RAW_CONTROL_PREFIX, date))
         for totals in controls.streamed.values():
@@ -145,7 +145,7 @@ class Lake:
         return s3_objects.body(self._s3, self._settings.bucket("curated"), key)
 
     def measure(self) -> LakeMeasures:
-        """All the lake's totals. Memory stays flat: of its objects, a few are held at a time."""
+        """All of the lake's totals. Only a few objects are held at a time, so memory stays flat."""
         measures = LakeMeasures()
         measured = measures.measured
         controls = self._controls()
@@ -163,7 +163,7 @@ class Lake:
         return measures
 
     def _controls(self, prefix: str = RAW_CONTROL_PREFIX) -> _Controls:
-        """Streamed by incarnation, positions of overlapping batches counted once; what was replayed, and for what."""
+        """Streamed by incarnation, positions of overlapping batches counted once; what replays added and replaced."""
         controls = _Controls()
         committed: list[_BatchObject] = []
         for key, body in self._bodies("raw", self._keys("raw", prefix)):
@@ -183,7 +183,7 @@ class Lake:
         return controls
 
     def _objects_of(self, committed: list[_BatchObject]) -> dict[str, dict[Batch, str]]:
-        """What batches landed: their keys by the bucket's purpose and by batch. A day's objects are listed once."""
+        """The keys of the objects that batches landed, by bucket and batch. Each day's objects are listed once."""
         wanted = {batch for batch, _ in committed}
         objects: dict[str, dict[Batch, str]] = {"raw": {}, "quarantine": {}}
         for day in sorted({arrival_of(key)[0] for _, key in committed}):
@@ -195,7 +195,7 @@ class Lake:
         return objects
 
     def _landed_again(self, cluster: list[_BatchObject], objects: dict[str, dict[Batch, str]]) -> ControlTotals:
-        """What overlapping committed batches received a second time, by the positions of their rows."""
+        """What overlapping committed batches contain a second time, by the positions of their rows."""
         again = ControlTotals()
         seen: set[Position] = set()
         for purpose, keys in objects.items():
@@ -227,7 +227,7 @@ class Lake:
     def _measure_quarantine(
         self, measured: Measured, replaced: set[Position], prefix: str = QUARANTINE_PREFIX
     ) -> ControlTotals:
-        """Count the quarantine into measured; the totals of the rows that a replay replaced."""
+        """Count the quarantine into measured; returns the totals of the rows that a replay replaced."""
         gone = ControlTotals()
         seen_positions: set[Position] = set()
         seen_content: set[tuple[str, str]] = set()
@@ -289,7 +289,7 @@ class Lake:
 
 
 def _overlapping(batches: Iterable[_BatchObject]) -> list[list[_BatchObject]]:
-    """Groups of two or more batches of one shard whose ranges overlap, in the order of their first records."""
+    """Groups of two or more batches of one shard whose ranges overlap, sorted by their first records."""
     ordered = sorted(batches)
     coverage = Coverage(batch for batch, _ in ordered)
     groups: dict[Any, list[_BatchObject]] = {}

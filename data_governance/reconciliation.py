@@ -1,14 +1,14 @@
-"""Do the hops balance? Compares control totals to the cent and names the first hop that is off.
+"""Do the hops balance? Compares control totals to the cent and names the first hop that does not.
 
-Pure: totals in, findings out. What is measured, and where, stands in data_governance/lake_measures.py.
+Pure: totals in, findings out. data_governance/lake_measures.py says what is measured, and where.
 
-    streamed = produced (and copies of what was put again after a lost answer, no more than those)
+    streamed = produced (plus at most the copies that a lost answer had the producer put again)
     streamed = landed + quarantined by the Lambda
     landed   = curated + duplicate + quarantined by the ETL
     curated  = loaded
 
-A bad record that comes again with the same content is a duplicate of the quarantined one, as a good one is of the
-curated one: so producing the same input again changes duplicates and nothing else behind the landing.
+A record that comes again with the same content is a duplicate, whether the first one was curated or quarantined. So
+producing the same input again changes, after the landing, only the duplicates.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ HOPS = ("produced", "streamed", "landed", "quarantined", "duplicate", "curated",
 class Measured:
     """Control totals as found at each place. None: not measurable here (no producer's report, no warehouse).
 
-    put_again: what producers put again without knowing whether the first put was taken. quarantined_*: distinct
-    content; repeated_*: further copies of it.
+    put_again: what producers put a second time because the first answer was lost. quarantined_*: distinct content;
+    repeated_*: further copies of it.
     """
 
     produced: ControlTotals | None = None
@@ -45,7 +45,7 @@ class Measured:
     quarantined_by_reason: dict[str, int] = field(default_factory=dict)
 
     def hops(self) -> dict[str, ControlTotals]:
-        """The totals by hop, in the order of HOPS; hops that can't be measured here are left out."""
+        """The totals by hop, in the order of HOPS; hops that cannot be measured here are left out."""
         found = {
             "produced": self.produced,
             "streamed": self.streamed,
@@ -60,7 +60,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Imbalance:
-    """One identity that does not hold for one key: at that hop, records and amount are off by so much."""
+    """An identity that does not hold for one key: at that hop, records and amount are off by this much."""
 
     hop: str
     identity: str
@@ -75,7 +75,7 @@ class Imbalance:
 
 
 def imbalances(measured: Measured, at: Collection[str] = HOPS) -> list[Imbalance]:
-    """Every difference, first hop first; empty where all that was measured balances. at: the hops to look at."""
+    """Every difference, first hop first; empty if everything that was measured balances. at: the hops to check."""
     m = measured
     checks: list[tuple[str, str, ControlTotals | None, ControlTotals | None]] = [
         ("streamed", "streamed = produced", m.streamed, m.produced),

@@ -1,4 +1,4 @@
-"""What a run of the Glue job came to: result.json, which is its commit. The job writes it, loader and audit read it."""
+"""The result of a Glue job's run: result.json, which commits it. The job writes it, loader and reconcile read it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from infrastructure.errors import PlatformError
 
 @dataclass(frozen=True, slots=True)
 class PublishedFile:
-    """A file of a run. size in bytes; partition_date: the event date, or the arrival date of quarantine."""
+    """A file of a run. size: in bytes; partition_date: the event date, or for quarantine the arrival date."""
 
     key: str
     size: int
@@ -23,9 +23,9 @@ class PublishedFile:
     partition_date: date
 
 
-_is_plain = re.compile(r"[A-Za-z0-9_.-]{1,64}").fullmatch  # such names go into SQL
+_is_plain = re.compile(r"[A-Za-z0-9_.-]{1,64}").fullmatch  # these names go into SQL
 
-# Kind of file -> the partition that its date stands for.
+# Kind of file -> name of its date partition.
 PARTITIONS = {"curated": "event_date", "fraud_alerts": "event_date", "quarantine": "arrival_date"}
 
 

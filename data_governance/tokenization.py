@@ -1,12 +1,12 @@
 """Card tokens: a keyed HMAC of the whole PAN, with key versions so that keys can be rotated.
 
-PCI DSS 3.5.1.1 asks for a keyed cryptographic hash of the entire PAN with key management. The keys live in one Secrets
-Manager secret: ``{"current": 2, "keys": {"1": base64 of 32 bytes, "2": ...}}``. A token names the version that made
-it, so rows of two versions live side by side; new tokens are made under the current version only.
+PCI DSS 3.5.1.1 asks for a keyed cryptographic hash of the entire PAN with key management. The keys lie in one Secrets
+Manager secret: ``{"current": 2, "keys": {"1": base64 of 32 bytes, "2": ...}}``. A token begins with the version of its
+key, so tokens of several versions can coexist; new tokens use the current version only.
 
-No token is cached by its PAN: a cache would keep card numbers in the memory of a function that lives for hours.
+Tokens are not cached by PAN: a cache would keep card numbers in the memory of a function that lives for hours.
 
-Standard library only: goes into the Lambda zip.
+Standard library only, because it goes into the Lambda zip.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ class TokenKeys:
             raise _bad_secret()
         self.current = current
         self._keys = dict(sorted(keys.items()))
-        # The first version's key, so that the same content keeps its fingerprint when keys rotate; derived, so that a
-        # fingerprint tells nothing about a token.
+        # From the first version's key, so that rotation does not change fingerprints; derived, so that a fingerprint
+        # says nothing about a token.
         fingerprint_key = _hmac_sha256(keys[min(keys)], _FINGERPRINT_DOMAIN)
         self._fingerprint = hashlib.blake2b(key=fingerprint_key, digest_size=32)
 
     @classmethod
     def from_secret(cls, secret: str) -> TokenKeys:
-        """The keys in the secret's JSON. PlatformError if it has another form; the error holds nothing of it."""
+        """The keys in the secret's JSON. Raises PlatformError, which quotes nothing of it, if it has another form."""
         try:
             document = json.loads(secret)
             current = document["current"]
@@ -65,7 +65,7 @@ class TokenKeys:
     def tokens(self, numbers: Sequence[str], version: int | None = None) -> list[str]:
         """The tokens of many PANs (their digits), under the current key or another live version's.
 
-        The same card has another token under each version: look for it under all of `versions`.
+        A card has a different token under each version: to find it, look for its tokens of all `versions`.
         """
         version = version or self.current
         key = self._keys[version]

@@ -174,9 +174,7 @@ class Faults:
 
     @contextmanager
     def on_loads(self, data_api: Any, warehouse: Warehouse) -> Iterator[Any]:
-        """The loader's client: its session is aborted once between two statements, and the loader dies once after a
-        submit.
-        """
+        """The loader's client: one session is aborted between two statements, one loader dies after a submit."""
         left = self.of("warehouse session aborted").randrange(_FIRST_LOAD_STATEMENTS)
         run = Session.run
 

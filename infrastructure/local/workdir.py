@@ -78,8 +78,7 @@ class Workdir:
         self._save_state()
 
     def produced(self, streamed: dict[str, ControlTotals]) -> ControlTotals:
-        """What was produced into all incarnations; of an incomplete one, only what landed (streamed, by incarnation).
-        """
+        """What was produced into all incarnations; of an incomplete one, what landed (streamed, by incarnation)."""
         total = ControlTotals()
         for incarnation in self.incarnations:
             if incarnation.complete:

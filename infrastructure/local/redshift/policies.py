@@ -353,8 +353,7 @@ class _Catalog:
         return f'CASE {cases} ELSE "{column}" END AS "{column}"'
 
     def _predicate(self, table: Table) -> str:
-        """Redshift's rule: with row-level security on, a user without a policy sees no row; several policies all hold.
-        """
+        """Redshift's rule: with row-level security on, a user without a policy sees no row; all policies must hold."""
         on = self._rows(
             "SELECT 1 FROM redshift_catalog.rls_relation WHERE (schema_name, table_name) = (%s, %s)", *table
         )
