@@ -31,7 +31,7 @@ from infrastructure.local.emulator import emulated_aws
 from infrastructure.local.redshift.data_api import LocalRedshiftData
 from infrastructure.local.redshift.postgresql import Warehouse
 from tests.pipeline.curated_runs import BUCKET, put_files, put_result, transaction
-from tests.pipeline.warehouse_fixtures import TARGET
+from tests.pipeline.warehouse_bench import TARGET
 
 ROWS_PER_FILE = 50_000
 DAYS = 10

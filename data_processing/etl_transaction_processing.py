@@ -15,7 +15,7 @@ Started again after whatever killed it, it completes the work (docs/etl.md).
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -70,7 +70,12 @@ def main(argv: Sequence[str]) -> None:
 
 
 def process(
-    spark: SparkSession, s3: Any, buckets: Buckets, staging_directory: str | None, retention_hours: int = 168
+    spark: SparkSession,
+    s3: Any,
+    buckets: Buckets,
+    staging_directory: str | None,
+    retention_hours: int = 168,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> list[RunResult]:
     """Finish open runs, then make one of what is pending; the results of all that ended here."""
     state = RunState(s3, buckets.curated)
@@ -78,7 +83,8 @@ def process(
     for manifest in state.open_manifests(state.runs()):
         emit("manifest", run_id=manifest.run_id, objects=len(manifest.objects), bytes=manifest.size, resumed=True)
         results.append(EtlRun(spark, s3, buckets, manifest, staging_directory).finish())
-    pending = _pending(s3, buckets.raw, state, timedelta(hours=retention_hours))
+    # Taken before the listing, so that what lands meanwhile is within the next one's reach.
+    pending = _pending(s3, buckets.raw, state, timedelta(hours=retention_hours), now())
     if pending is None:
         emit("manifest", objects=0, note="nothing is pending")
         return results
@@ -91,9 +97,7 @@ def process(
     return results
 
 
-def _pending(s3: Any, raw_bucket: str, state: RunState, retention: timedelta) -> Manifest | None:
-    # Taken before the listing, so that what lands meanwhile is within the next one's reach.
-    created_at = datetime.now(UTC)
+def _pending(s3: Any, raw_bucket: str, state: RunState, retention: timedelta, created_at: datetime) -> Manifest | None:
     manifests = state.recent_manifests(state.runs(), retention)
     since = list_from(manifests, retention)
     return plan(list_raw(s3, raw_bucket, since), manifests, created_at, since)

@@ -17,9 +17,9 @@ from infrastructure.errors import PlatformError
 from infrastructure.local import glue_job
 from infrastructure.local.emulator import emulated_aws, emulator_server
 from infrastructure.local.java import find_java
-from tests.pipeline.etl_fixtures import row, spark_session  # noqa: F401
-from tests.pipeline.etl_lake import BUCKETS, EmulatedLake, emulated_lake  # noqa: F401
+from tests.pipeline.etl_lake import BUCKETS, EmulatedLake
 from tests.pipeline.etl_landed import batches, records
+from tests.pipeline.etl_rows import row
 
 BASE = 49600000000000000000
 _MUTATING = ("PutObject", "DeleteObject", "DeleteObjects", "CreateMultipartUpload")

@@ -12,8 +12,8 @@ from botocore.exceptions import ClientError
 from data_processing.staging import S3Staging
 from infrastructure.aws import clients
 from infrastructure.local.emulator import emulated_aws
-from tests.pipeline.etl_fixtures import row, spark_session  # noqa: F401
 from tests.pipeline.etl_lake import BUCKETS, EmulatedLake
+from tests.pipeline.etl_rows import row
 
 BASE = 49600000000000000000
 _SLOW_DOWN = b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
@@ -51,9 +51,7 @@ class SlowDown:
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch):
-    """The job's own client, which retries; without its pauses."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
+    """The job's own client retries; without its pauses."""
     monkeypatch.setattr("botocore.endpoint.time.sleep", lambda seconds: None)
 
 
@@ -72,9 +70,7 @@ def lake_of(spark, directory):
 @pytest.fixture(scope="module")
 def fault_free(spark, tmp_path_factory):
     """What is left without a fault, and how many requests of each operation the second run makes."""
-    with pytest.MonkeyPatch.context() as environment, emulated_aws():
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            environment.setenv(name, "testing")
+    with emulated_aws():
         lake = lake_of(spark, tmp_path_factory.mktemp("fault-free"))
         requests = Counter()
         lake.s3.meta.events.register(

@@ -22,9 +22,7 @@ from infrastructure.local.redshift import data_api
 from infrastructure.local.redshift.data_api import LocalRedshiftData
 from infrastructure.local.redshift.postgresql import Warehouse
 from tests.pipeline.curated_runs import BUCKET, alert, put_run, totals, transaction
-from tests.pipeline.warehouse_fixtures import Bench, bench, open_bench, warehouse
-
-__all__ = ["bench", "warehouse"]
+from tests.pipeline.warehouse_bench import Bench, open_bench
 
 ROWS = [
     transaction(number, balance_after=number, merchant_name="Shop", merchant_category_code="5411")
@@ -250,7 +248,7 @@ from pathlib import Path
 from infrastructure.local.redshift import data_api
 from infrastructure.local.redshift.postgresql import Warehouse
 from tests.faults.test_loader_faults import load, put_standard_run
-from tests.pipeline.warehouse_fixtures import open_bench
+from tests.pipeline.warehouse_bench import open_bench
 
 run, seen = data_api.Session.run, []
 

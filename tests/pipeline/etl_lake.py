@@ -5,39 +5,34 @@ from __future__ import annotations
 import gzip
 import io
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 import boto3
 import pyarrow
 import pyarrow.parquet
-import pytest
 
 from data_governance.control_totals import ControlTotals
 from data_governance.run_result import RunResult
 from data_processing.etl_run import Buckets
 from data_processing.etl_transaction_processing import process
-from infrastructure.local.emulator import emulated_aws
-from tests.pipeline.etl_fixtures import INCARNATION, SHARD, line
+from tests.pipeline.etl_rows import INCARNATION, SHARD, line
 
 BUCKETS = Buckets("raw-bucket", "curated-bucket", "quarantine-bucket")
+# When the job runs, by its own clock: on the day on which everything arrives, because it lists older days only as long
+# as something can still land there.
+NOW = datetime(2026, 3, 2, 10, tzinfo=UTC)
+ARRIVAL_DATE = NOW.date().isoformat()
 # Of one run's files, what must be the same however it came about.
 _HOPS = ("landed", "redelivered", "duplicate", "quarantined", "curated")
-
-
-def today() -> str:
-    """Today's arrival date: the job lists old ones only as long as something can still land there."""
-    return datetime.now(UTC).date().isoformat()
 
 
 class EmulatedLake:
     """Three buckets, and the job run on them by a Spark session."""
 
     def __init__(self, spark: Any, staging: Any) -> None:
-        self.s3 = boto3.client(
-            "s3", region_name="us-east-1", aws_access_key_id="testing", aws_secret_access_key="testing"
-        )
+        self.s3 = boto3.client("s3", region_name="us-east-1")
         self._spark = spark
         self._staging = str(staging)
         for bucket in (BUCKETS.raw, BUCKETS.curated, BUCKETS.quarantine):
@@ -49,12 +44,12 @@ class EmulatedLake:
         first: int,
         last: int,
         *,
-        arrival: str = "",
+        arrival: str = ARRIVAL_DATE,
         hour: str = "09",
         lane: str = f"{INCARNATION}-{SHARD}",
     ) -> str:
         """Put a raw object as a batch of these rows would be; its key."""
-        key = f"raw/transactions/arrival_date={arrival or today()}/arrival_hour={hour}/{lane}-{first}-{last}.ndjson.gz"
+        key = f"raw/transactions/arrival_date={arrival}/arrival_hour={hour}/{lane}-{first}-{last}.ndjson.gz"
         self.put(key, "".join(line(each) + "\n" for each in rows).encode())
         return key
 
@@ -63,7 +58,7 @@ class EmulatedLake:
 
     def run(self) -> list[dict[str, Any]]:
         """Run the job; the results of the runs that ended in it."""
-        return process(self._spark, self.s3, BUCKETS, self._staging)
+        return process(self._spark, self.s3, BUCKETS, self._staging, now=lambda: NOW)
 
     def keys(self, bucket: str, prefix: str = "") -> list[str]:
         return [each["Key"] for each in self.s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])]
@@ -103,10 +98,3 @@ class EmulatedLake:
         """All that must not depend on what was killed."""
         files = [self.keys(BUCKETS.curated, "curated/"), self.keys(BUCKETS.quarantine)]
         return self.curated(), self.quarantine(), {hop: each.rows() for hop, each in self.totals().items()}, files
-
-
-@pytest.fixture(name="lake")
-def emulated_lake(spark, tmp_path) -> Iterator[EmulatedLake]:
-    """An empty lake."""
-    with emulated_aws():
-        yield EmulatedLake(spark, tmp_path / "staging")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
 from data_catalog.create_glue_catalog_table import TABLES
 from data_catalog.lake_layout import EARLIEST_ARRIVAL
-from tests.pipeline.etl_fixtures import INCARNATION, SHARD, line, row, spark_session  # noqa: F401
-from tests.pipeline.etl_lake import BUCKETS, emulated_lake, today  # noqa: F401
+from tests.pipeline.etl_lake import ARRIVAL_DATE, BUCKETS, NOW
+from tests.pipeline.etl_rows import INCARNATION, SHARD, line, row
 from tests.pipeline.test_etl_row_checks import SILENT
 
 BASE = 49600000000000000000
@@ -44,10 +44,8 @@ def landed(lake):
     for number, (fields, reason) in enumerate(ancient_rows(), 500):
         lines.append(line(row(number, **fields)).encode())
         expected[reason] += 1
-    key = (
-        f"raw/transactions/arrival_date={today()}/arrival_hour=09/20261123T125500Z-shardId-000000000000-1-999.ndjson.gz"
-    )
-    lake.put(key, b"\n".join(lines) + b"\n")
+    name = f"{INCARNATION}-{SHARD}-1-999.ndjson.gz"
+    lake.put(f"raw/transactions/arrival_date={ARRIVAL_DATE}/arrival_hour=09/{name}", b"\n".join(lines) + b"\n")
     return lake, expected
 
 
@@ -69,7 +67,7 @@ def test_quarantine_partitions_are_days_that_the_catalog_projects(landed):
     lake.run()
     (table,) = (spec for spec in TABLES if spec.name == "quarantine")
     assert table.partitions[1].projection["range"] == f"{EARLIEST_ARRIVAL},NOW+2DAYS"
-    latest = (datetime.now(UTC) + timedelta(days=2)).date().isoformat()
+    latest = (NOW + timedelta(days=2)).date().isoformat()
     for key in lake.keys(BUCKETS.quarantine):
         found = re.fullmatch(r"quarantine/stage=etl/arrival_date=(\d{4}-\d\d-\d\d)/[^/]+", key)
         assert found, key

@@ -14,8 +14,8 @@ from data_catalog.transaction_contract import CURATED_FIELDS, FRAUD_ALERT_FIELDS
 from infrastructure.local.emulator import emulated_aws
 from infrastructure.settings import Settings
 from tests.pipeline.curated_runs import arrow_schema
-from tests.pipeline.etl_fixtures import row, spark_session  # noqa: F401
 from tests.pipeline.etl_lake import BUCKETS, EmulatedLake
+from tests.pipeline.etl_rows import row
 
 SETTINGS = Settings()
 SPECS = {spec.name: spec for spec in TABLES}

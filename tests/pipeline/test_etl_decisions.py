@@ -13,7 +13,7 @@ import pytest
 
 from data_catalog.transaction_contract import CURATED_FIELDS, QUARANTINE_FIELDS
 from data_processing import transformations as t
-from tests.pipeline.etl_fixtures import as_lines, line, row, spark_session  # noqa: F401
+from tests.pipeline.etl_rows import as_lines, line, row
 
 HEAD = ["transaction_id", "sequence_number", "disposition"]
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from pyspark.sql import functions as F
 
 from data_processing import transformations as t
-from tests.pipeline.etl_fixtures import as_lines, line, row, spark_session  # noqa: F401
 from tests.pipeline.etl_oracle import outcomes
+from tests.pipeline.etl_rows import as_lines, line, row
 
 _VALUES = {
     "transaction_id": ["", "x" * 64, "x" * 65, "tx 1", "tx-é"],

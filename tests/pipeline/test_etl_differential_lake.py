@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from data_catalog.transaction_contract import LANDED_FIELDS, QUARANTINE_FIELDS, json_columns
 from infrastructure.local.emulator import emulated_aws
-from tests.pipeline.etl_fixtures import INCARNATION, SHARD, spark_session  # noqa: F401
-from tests.pipeline.etl_lake import BUCKETS, EmulatedLake, today
+from tests.pipeline.etl_lake import ARRIVAL_DATE, BUCKETS, EmulatedLake
 from tests.pipeline.etl_oracle import curated_query, judge_lake
+from tests.pipeline.etl_rows import INCARNATION, SHARD
 from tests.pipeline.test_etl_differential import made_lines
 
 
@@ -53,7 +53,7 @@ def _land_and_run(lake, number, lines):
     """Land the lines as two objects of arrival hour `number`, whose ranges overlap all others, and run the job."""
     for half, some in enumerate((lines[::2], lines[1::2])):
         name = f"{INCARNATION}-{SHARD}-1-{10**30 + 2 * number + half}.ndjson.gz"
-        key = f"raw/transactions/arrival_date={today()}/arrival_hour={number:02}/{name}"
+        key = f"raw/transactions/arrival_date={ARRIVAL_DATE}/arrival_hour={number:02}/{name}"
         lake.put(key, "".join(f"{each}\n" for each in some).encode())
     (result,) = lake.run()
     return result

@@ -7,8 +7,8 @@ import io
 import pyarrow.parquet
 import pytest
 
-from tests.pipeline.etl_fixtures import row, spark_session  # noqa: F401
-from tests.pipeline.etl_lake import BUCKETS, emulated_lake  # noqa: F401
+from tests.pipeline.etl_lake import BUCKETS
+from tests.pipeline.etl_rows import row
 
 BASE = 49600000000000000000
 

@@ -9,7 +9,6 @@ from decimal import Decimal
 import pytest
 
 from data_processing import fraud_rules
-from tests.pipeline.etl_fixtures import spark_session  # noqa: F401
 
 SCHEMA = (
     "transaction_id string, account_id string, transaction_type string, channel string, amount decimal(18,4), "

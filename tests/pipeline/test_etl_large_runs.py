@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from data_processing import etl_run
-from tests.pipeline.etl_fixtures import row, spark_session  # noqa: F401
-from tests.pipeline.etl_lake import BUCKETS, emulated_lake  # noqa: F401
+from tests.pipeline.etl_lake import BUCKETS
+from tests.pipeline.etl_rows import row
 
 BASE = 49600000000000000000
 _DATES = 10

@@ -8,7 +8,7 @@ import pytest
 
 from data_catalog.landed_form import LINE
 from data_processing import transformations
-from tests.pipeline.etl_fixtures import as_lines, line, row, spark_session  # noqa: F401
+from tests.pipeline.etl_rows import as_lines, line, row
 
 # name -> (line, the fault expected: a reason, or None for a row that is in order)
 SILENT = {

@@ -9,8 +9,8 @@ import pytest
 
 from data_governance.control_totals import ControlKey
 from infrastructure.errors import PlatformError
-from tests.pipeline.etl_fixtures import INCARNATION, SHARD, row, spark_session  # noqa: F401
-from tests.pipeline.etl_lake import BUCKETS, emulated_lake  # noqa: F401
+from tests.pipeline.etl_lake import BUCKETS
+from tests.pipeline.etl_rows import INCARNATION, SHARD, row
 
 BASE = 49600000000000000000
 

@@ -20,7 +20,7 @@ from tests.pipeline.etl_lake import BUCKETS
 def emulated_s3():
     """An S3 client with the lake's buckets."""
     with emulated_aws():
-        s3 = boto3.client("s3", region_name="us-east-1", aws_access_key_id="testing", aws_secret_access_key="testing")
+        s3 = boto3.client("s3", region_name="us-east-1")
         for bucket in (BUCKETS.raw, BUCKETS.curated, BUCKETS.quarantine):
             s3.create_bucket(Bucket=bucket)
         yield s3

@@ -14,8 +14,8 @@ from data_processing.manifest import Manifest, RawObject, plan
 from data_processing.run_state import RunState
 from infrastructure.errors import PlatformError
 from infrastructure.local.emulator import emulated_aws
-from tests.pipeline.etl_fixtures import row, spark_session  # noqa: F401
-from tests.pipeline.etl_lake import BUCKETS, emulated_lake  # noqa: F401
+from tests.pipeline.etl_lake import BUCKETS
+from tests.pipeline.etl_rows import row
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 BASE = 49600000000000000000
@@ -25,7 +25,7 @@ BASE = 49600000000000000000
 def emulated_s3():
     """An S3 client with the curated bucket."""
     with emulated_aws():
-        s3 = boto3.client("s3", region_name="us-east-1", aws_access_key_id="testing", aws_secret_access_key="testing")
+        s3 = boto3.client("s3", region_name="us-east-1")
         s3.create_bucket(Bucket=BUCKETS.curated)
         yield s3
 

@@ -25,8 +25,6 @@ DATE = "arrival_date=2026-03-02"
 
 @pytest.fixture
 def s3(monkeypatch):
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     with emulated_aws():
         client = boto3.client("s3")

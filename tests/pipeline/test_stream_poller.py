@@ -17,8 +17,6 @@ ACCOUNT, REGION, STREAM = "123456789012", "us-east-1", "transactions"
 
 @pytest.fixture
 def aws(monkeypatch):
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     with emulated_aws(), patched_moto_kinesis():
         kinesis = boto3.client("kinesis")

@@ -19,9 +19,7 @@ from infrastructure.local.redshift.copy_command import parse_copy
 from infrastructure.local.redshift.dialect import UnknownSqlError
 from infrastructure.local.redshift.postgresql import Warehouse
 from tests.pipeline.curated_runs import BUCKET
-from tests.pipeline.warehouse_fixtures import Bench, open_bench, warehouse
-
-__all__ = ["warehouse"]
+from tests.pipeline.warehouse_bench import Bench, open_bench
 
 ROLE = "IAM_ROLE 'arn:aws:iam::123456789012:role/copy'"
 GOOD = {

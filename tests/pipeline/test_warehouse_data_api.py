@@ -14,9 +14,7 @@ from data_storage.sql_scripts import run_script
 from infrastructure.aws.redshift_data import StatementFailedError, query
 from infrastructure.local.redshift.data_api import MAX_STATEMENT_BYTES
 from infrastructure.local.redshift.postgresql import Warehouse
-from tests.pipeline.warehouse_fixtures import Bench, open_bench, warehouse
-
-__all__ = ["warehouse"]
+from tests.pipeline.warehouse_bench import Bench, open_bench
 
 WHERE = {"WorkgroupName": "embedded", "Database": "banking"}
 

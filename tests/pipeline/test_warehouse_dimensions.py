@@ -15,9 +15,7 @@ from hypothesis import strategies as st
 from data_storage import warehouse_loader
 from infrastructure.local.redshift.postgresql import Warehouse
 from tests.pipeline.curated_runs import BUCKET, put_run, transaction
-from tests.pipeline.warehouse_fixtures import Bench, open_bench, warehouse
-
-__all__ = ["warehouse"]
+from tests.pipeline.warehouse_bench import Bench, open_bench
 
 Row = dict[str, Any]
 BEGIN = datetime(2026, 3, 1, 22, tzinfo=UTC)

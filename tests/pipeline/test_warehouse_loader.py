@@ -22,9 +22,7 @@ from infrastructure.errors import PlatformError
 from infrastructure.settings import Settings
 from tests.pipeline import curated_runs
 from tests.pipeline.curated_runs import BUCKET, alert, put_run, totals, transaction
-from tests.pipeline.warehouse_fixtures import Bench, bench, warehouse
-
-__all__ = ["bench", "warehouse"]
+from tests.pipeline.warehouse_bench import Bench
 
 GLUE_RUNTIME = Path(__file__).parents[2] / "infrastructure" / "local" / "glue_runtime"
 

@@ -13,9 +13,7 @@ from data_storage import warehouse_loader
 from data_storage.warehouse_security import apply_security
 from infrastructure.local.redshift.postgresql import Warehouse
 from tests.pipeline.curated_runs import BUCKET, alert, put_run, totals, transaction
-from tests.pipeline.warehouse_fixtures import Bench, open_bench, warehouse
-
-__all__ = ["warehouse"]
+from tests.pipeline.warehouse_bench import Bench, open_bench
 
 USERS = {"analyst": "ana", "fraud_analyst": "frida", "auditor": "audrey", "loader": "IAMR:glue"}
 ROWS = [transaction(number, card_token=f"2_token{number}", card_last4=f"{number:04d}") for number in range(14)]

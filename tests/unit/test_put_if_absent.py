@@ -15,8 +15,6 @@ CONDITIONS = ("If-None-Match", "If-Match")
 
 @pytest.fixture
 def s3(monkeypatch):
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
     with emulated_aws():
         client = boto3.client("s3", "us-east-1")
         client.create_bucket(Bucket="lake")

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
-from unittest import mock
 
 import boto3
-import pytest
 from psycopg import sql
 
 from data_storage.warehouse_tables import create_tables
@@ -45,25 +42,10 @@ class Bench:
         return execute_batch(self.data_api, self.target, statements, "test", str(uuid.uuid4()))
 
 
-@pytest.fixture(scope="module")
-def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
-    """One server for the module's tests."""
-    with Warehouse(tmp_path_factory.mktemp("warehouse") / "data") as started:
-        yield started
-
-
-@pytest.fixture
-def bench(warehouse: Warehouse) -> Iterator[Bench]:
-    """Tables and buckets of the test's own."""
-    with open_bench(warehouse) as opened:
-        yield opened
-
-
 @contextlib.contextmanager
 def open_bench(warehouse: Warehouse) -> Iterator[Bench]:
     """An empty warehouse on this server, and an empty bucket."""
-    keys = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
-    with mock.patch.dict(os.environ, keys), emulated_aws():
+    with emulated_aws():
         s3 = boto3.client("s3", region_name="us-east-1")
         s3.create_bucket(Bucket=BUCKET)
         # As in the account; and moto closes an overwritten object under a reader where there are no versions.

@@ -1,20 +1,16 @@
-"""Landed rows by the contract, and one Spark session for all tests of the ETL."""
+"""Landed rows by the contract."""
 
 from __future__ import annotations
 
 import gzip
 import json
-import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from data_catalog.transaction_contract import LANDED_FIELDS
-from data_processing.spark_session import configure
-from infrastructure.local.java import find_java
 
 INCARNATION = "20261123T125500Z"
 SHARD = "shardId-000000000000"
@@ -59,27 +55,3 @@ def as_lines(spark: SparkSession, directory: Path, lines: Iterable[str | bytes])
     data = b"".join((each.encode() if isinstance(each, str) else each) + b"\n" for each in lines)
     file.write_bytes(gzip.compress(data, 1))
     return spark.read.text(str(file), lineSep="\n")
-
-
-@pytest.fixture(name="spark", scope="session")
-def spark_session() -> Iterator[SparkSession]:
-    """Local Spark with the job's settings; code generation off, since compiling costs more than such small data."""
-    os.environ["JAVA_HOME"] = str(find_java().home)
-    os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
-    session = (
-        SparkSession.builder.master("local[2]")
-        .appName("tests")
-        .config("spark.ui.enabled", "false")
-        .config("spark.driver.memory", "1g")
-        .config(
-            "spark.driver.extraJavaOptions", "-XX:+UseParallelGC -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
-        )
-        .config("spark.sql.shuffle.partitions", "2")
-        .config("spark.sql.adaptive.enabled", "false")
-        .config("spark.sql.codegen.wholeStage", "false")
-        .config("spark.sql.codegen.factoryMode", "NO_CODEGEN")
-        .getOrCreate()
-    )
-    session.sparkContext.setLogLevel("ERROR")
-    yield configure(session)
-    session.stop()
