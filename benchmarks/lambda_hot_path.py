@@ -20,7 +20,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -129,9 +129,12 @@ def boto3_put() -> lambda_peers.Put:
     """put_object through boto3 up to the HTTP request, which is answered at once."""
     import boto3
     from botocore.awsrequest import AWSResponse
+    from botocore.compat import HTTPHeaders
 
     client = boto3.client("s3", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
-    client.meta.events.register("before-send.s3.PutObject", lambda **_: AWSResponse("", 200, {}, _NoContent()))
+    client.meta.events.register(
+        "before-send.s3.PutObject", lambda **_: AWSResponse("", 200, HTTPHeaders(), _NoContent())
+    )
     return lambda key, body: client.put_object(Bucket="raw", Key=key, Body=body)
 
 
@@ -295,7 +298,7 @@ STEPS: dict[str, list[tuple[Any, str]]] = {
 
 def profile(rounds: int = 100) -> str:
     """Where the time goes at the goal's batch: microseconds a record of each step, without the steps inside it."""
-    spent: Counter[str] = Counter()
+    spent: defaultdict[str, float] = defaultdict(float)
     inner = [0.0]
 
     def timed(step: str, function: Callable[..., Any]) -> Callable[..., Any]:

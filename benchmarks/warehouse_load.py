@@ -24,6 +24,7 @@ from unittest import mock
 import boto3
 import psycopg
 
+from data_governance.run_result import PublishedFile
 from data_storage.warehouse_loader import LoadReport, load_pending, loaded_totals
 from data_storage.warehouse_security import apply_security
 from data_storage.warehouse_tables import create_tables
@@ -55,7 +56,7 @@ def rows(first: int, count: int) -> Iterator[dict[str, Any]]:
 
 def put_run(s3: Any, name: str, count: int) -> None:
     """A run of so many rows, file by file, so that the benchmark itself needs little memory."""
-    files: list[dict[str, Any]] = []
+    files: list[PublishedFile] = []
     for first in range(0, count, ROWS_PER_FILE):
         batch = list(rows(first, min(ROWS_PER_FILE, count - first)))
         files += put_files(s3, name, batch, first // ROWS_PER_FILE)

@@ -6,7 +6,7 @@ Many bodies are read at the same time: one by one, the hundred thousand objects 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import ContextVar
 from typing import Any
@@ -34,7 +34,7 @@ def folders(s3: Any, bucket: str, prefix: str) -> list[str]:
     return [common["Prefix"] for page in pages for common in page.get("CommonPrefixes", [])]
 
 
-def bodies(s3: Any, bucket: str, wanted: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+def bodies(s3: Any, bucket: str, wanted: Iterable[str]) -> Generator[tuple[str, bytes]]:
     """Key and body of each object, in the order of the keys."""
     ahead: deque[tuple[str, Future[bytes]]] = deque()
     with ThreadPoolExecutor(_AHEAD) as pool:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import threading
 import time
+from typing import Any, ClassVar
 
 import boto3
 import pytest
@@ -101,14 +102,14 @@ def server():
         yield {"AWS_ENDPOINT_URL": endpoint} | keys
 
 
-class SeenProcess(subprocess.Popen):
+class SeenProcess(subprocess.Popen[str]):
     """Lets the test know the job's process."""
 
-    last = None
+    last: ClassVar[SeenProcess]
 
-    def __init__(self, *arguments, **options):
+    def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        type(self).last = self
+        SeenProcess.last = self
 
 
 def run_job(environment, staging, kill_at=None, wait=0.0, seen=None):
@@ -176,7 +177,7 @@ def test_the_process_killed_while_spark_writes_and_while_it_publishes(
     tmp_path,
     monkeypatch,
 ):
-    monkeypatch.setattr(glue_job.subprocess, "Popen", SeenProcess)
+    monkeypatch.setattr(subprocess, "Popen", SeenProcess)
     lake = EmulatedLake(spark, tmp_path)
     ended, state = killed_and_completed(server, lake, tmp_path / "staging", [(3, 1.5), (9, 0.0)])
     assert ended[0] is False
@@ -186,8 +187,9 @@ def test_the_process_killed_while_spark_writes_and_while_it_publishes(
 @pytest.mark.soak
 def test_the_process_killed_at_twenty_points(undisturbed, server, spark, tmp_path, monkeypatch):
     """At each of its events, which always kills, and at random moments while Spark writes, which mostly does."""
-    monkeypatch.setattr(glue_job.subprocess, "Popen", SeenProcess)
-    lake, seen = EmulatedLake(spark, tmp_path), []
+    monkeypatch.setattr(subprocess, "Popen", SeenProcess)
+    lake = EmulatedLake(spark, tmp_path)
+    seen: list[tuple[dict[str, Any], float]] = []
     land_generated(lake)
     assert run_job(server, tmp_path / "measured", seen=seen)
     at_events = [(number, 0.0) for number in range(1, len(seen))]  # after the last one it may have ended

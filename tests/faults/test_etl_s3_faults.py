@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import ExitStack
+from types import SimpleNamespace
 
 import pytest
 from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.exceptions import ClientError
 
 from data_processing.staging import S3Staging
@@ -17,6 +19,9 @@ from tests.pipeline.etl_rows import row
 
 BASE = 49600000000000000000
 _SLOW_DOWN = b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
+
+
+_HEADERS = HTTPHeaders.from_dict({"Content-Type": "application/xml"})
 
 
 class _Body:
@@ -46,13 +51,13 @@ class SlowDown:
         if not self._is_slow(self.requests, b"attempt=1" in request.headers["amz-sdk-request"]):
             return None  # the emulator's answer counts
         self.refused += 1
-        return AWSResponse(request.url, 503, {"Content-Type": "application/xml"}, _Body())
+        return AWSResponse(request.url, 503, _HEADERS, _Body())
 
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch):
     """The job's own client retries; without its pauses."""
-    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda seconds: None))
 
 
 def lake_of(spark, directory):
@@ -72,12 +77,11 @@ def fault_free(spark, tmp_path_factory):
     """What is left without a fault, and how many requests of each operation the second run makes."""
     with emulated_aws():
         lake = lake_of(spark, tmp_path_factory.mktemp("fault-free"))
-        requests = Counter()
+        requests: Counter[str] = Counter()
         lake.s3.meta.events.register(
-            "before-send.s3", lambda request, event_name, **_: requests.update({event_name: 1})
+            "before-send.s3", lambda event_name, **_: requests.update([event_name.rsplit(".", 1)[1]])
         )
         lake.run()
-        requests = {name.rsplit(".", 1)[1]: count for name, count in requests.items()}
         return lake.state(), requests
 
 

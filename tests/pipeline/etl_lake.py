@@ -17,6 +17,7 @@ from data_governance.control_totals import ControlTotals
 from data_governance.run_result import RunResult
 from data_processing.etl_run import Buckets
 from data_processing.etl_transaction_processing import process
+from infrastructure.aws import s3_objects
 from tests.pipeline.etl_rows import INCARNATION, SHARD, line
 
 BUCKETS = Buckets("raw-bucket", "curated-bucket", "quarantine-bucket")
@@ -56,15 +57,15 @@ class EmulatedLake:
     def put(self, key: str, body: bytes) -> None:
         self.s3.put_object(Bucket=BUCKETS.raw, Key=key, Body=gzip.compress(body, 1, mtime=0))
 
-    def run(self) -> list[dict[str, Any]]:
+    def run(self) -> list[RunResult]:
         """Run the job; the results of the runs that ended in it."""
         return process(self._spark, self.s3, BUCKETS, self._staging, now=lambda: NOW)
 
     def keys(self, bucket: str, prefix: str = "") -> list[str]:
-        return [each["Key"] for each in self.s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])]
+        return list(s3_objects.keys(self.s3, bucket, prefix))
 
     def body(self, bucket: str, key: str) -> bytes:
-        return self.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        return s3_objects.body(self.s3, bucket, key)
 
     def curated(self) -> list[dict[str, Any]]:
         """All curated rows, whatever run they came with, without the run's id."""

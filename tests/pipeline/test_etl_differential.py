@@ -6,16 +6,18 @@ import itertools
 import tempfile
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import functions as F
 
+from data_catalog.transaction_contract import POSITION
 from data_processing import transformations as t
 from tests.pipeline.etl_oracle import outcomes
 from tests.pipeline.etl_rows import as_lines, line, row
 
-_VALUES = {
+_VALUES: dict[str, list[Any]] = {
     "transaction_id": ["", "x" * 64, "x" * 65, "tx 1", "tx-é"],
     "amount": ["0", "0.00", "1", "1.2", "1.20", "1.255", "1.2555", "1.25555", "1e3", "-1", "1,5", ".5", "5.", "007.10"],
     "currency": ["EUR", "JPY", "BHD", "CLF", "XXX", "eur", ""],
@@ -52,10 +54,9 @@ def made_lines(draw: st.DrawFn) -> list[str]:
     for number in range(draw(st.integers(60, 120))):
         changes = dict(draw(st.lists(st.sampled_from(_CHANGES), max_size=draw(st.sampled_from([0, 0, 1, 2])))))
         text = draw(st.one_of(st.none(), st.text(st.characters(codec="utf-8"), min_size=1, max_size=6)))
-        identity = draw(st.integers(1, 15))
-        fields = {"transaction_id": f"tx-{identity:06}", "description": text} | changes
+        fields = {"transaction_id": f"tx-{draw(st.integers(1, 15)):06}", "description": text} | changes
         whole = row(number, **fields)
-        identity = (whole["transaction_id"], *(whole.get(name) for name in t.POSITION))
+        identity = (whole["transaction_id"], *(whole.get(name) for name in POSITION))
         if identity in seen:
             continue  # a position says one thing only
         seen.add(identity)
@@ -77,11 +78,11 @@ def test_spark_and_duckdb_agree_row_for_row(spark, lines):
 def _by_spark(spark, lines):
     with tempfile.TemporaryDirectory() as directory:
         raw = as_lines(spark, Path(directory), lines)
-        rows = t.decided(t.typed(t.parsed(raw))).where("disposition <> 'redelivered'")
+        decided = t.decided(t.typed(t.parsed(raw))).where("disposition <> 'redelivered'")
         # Times as numbers: Python's end with the year 9999.
-        rows = rows.withColumn("microseconds", F.unix_micros("event_time")).drop(*_TIMES).collect()
+        rows = decided.withColumn("microseconds", F.unix_micros("event_time")).drop(*_TIMES).collect()
     for each in rows:
-        position = "/".join(str(each[name]) for name in t.POSITION)
+        position = "/".join(str(each[name]) for name in POSITION)
         if each["shard_id"] == "unknown":
             position = each["description"].split("\n")[1]
         outcome = each["reason"] or each["disposition"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from data_processing import etl_run
+from data_processing import etl_run, transformations
 from tests.pipeline.etl_lake import BUCKETS
 from tests.pipeline.etl_rows import row
 
@@ -58,7 +58,7 @@ def test_a_date_that_is_worth_several_files_gets_several(small_files, lake, spar
 
 def test_a_smaller_run_is_not_shuffled_once_more(lake, spark, monkeypatch):
     land(lake, 10)
-    monkeypatch.setattr(etl_run.transformations, "staged", _never_gathered(etl_run.transformations.staged))
+    monkeypatch.setattr(transformations, "staged", _never_gathered(transformations.staged))
     lake.run()
     assert len(lake.keys(BUCKETS.curated, "curated/transactions/")) >= _DATES
 

@@ -11,7 +11,7 @@ from data_processing import transformations
 from tests.pipeline.etl_rows import as_lines, line, row
 
 # name -> (line, the fault expected: a reason, or None for a row that is in order)
-SILENT = {
+SILENT: dict[str, tuple[str | bytes, str | None]] = {
     "amount as a number with more decimals": (line(row()).replace('"12.50"', "1.255"), "unreadable_row"),
     "amount with more decimals than its currency": (line(row(amount="1.255")), "amount_scale"),
     "amount with more decimals than is stored": (line(row(amount="1.25555")), "amount_scale"),

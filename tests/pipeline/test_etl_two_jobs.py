@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import boto3
 import pytest
@@ -162,7 +163,8 @@ def test_a_job_that_another_one_took_for_dead_does_no_harm(lake, monkeypatch, mo
     from data_processing.etl_run import EtlRun
 
     land(lake)
-    step, overtaken = getattr(EtlRun, moment), []
+    step = getattr(EtlRun, moment)
+    overtaken: list[Any] = []
 
     def overtake(self, *arguments):
         if not overtaken:

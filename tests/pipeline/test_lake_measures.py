@@ -10,7 +10,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from data_catalog.lake_layout import batch_of
+from data_catalog.lake_layout import Batch, batch_of
 from data_governance.lake_measures import Lake
 from data_governance.reconciliation import imbalances
 from data_ingestion.replay import Replay
@@ -74,8 +74,7 @@ def measured(s3):
 
 def test_key_names_tell_the_range():
     key = f"raw/transactions/{DATE}/arrival_hour=00/{INCARNATION}-{SHARD}-7-12.ndjson.gz"
-    batch = batch_of(key)
-    assert (batch.incarnation, batch.shard_id, batch.first, batch.last) == (INCARNATION, SHARD, 7, 12)
+    assert batch_of(key) == Batch(INCARNATION, SHARD, 7, 12)
     assert batch_of("raw/transactions/arrival_date=2026-03-02/replay-1.ndjson.gz") is None
 
 

@@ -70,7 +70,7 @@ def test_results_come_in_pages(bench: Bench) -> None:
 
 
 def test_answers_have_the_shape_of_awss_model(bench: Bench) -> None:
-    model = botocore.session.get_session().get_service_model("redshift-data")
+    model: Any = botocore.session.get_session().get_service_model("redshift-data")
     api = bench.data_api
     submitted = api.batch_execute_statement(Sqls=["SELECT 1 AS one", "SELECT 2 AS two"], StatementName="x", **WHERE)
     described = ended(bench, submitted["Id"])

@@ -215,7 +215,7 @@ def test_there_is_no_warehouse_to_open(tmp_path: Path, capsys: pytest.CaptureFix
 def test_damaged_data_is_one_clear_error_and_no_server_stays(tmp_path: Path) -> None:
     directory = tmp_path / "warehouse"
     with Warehouse(directory) as warehouse, warehouse.connect() as connection:
-        (oid,) = connection.execute("SELECT oid FROM pg_database WHERE datname = current_database()").fetchone()
+        ((oid,),) = connection.execute("SELECT oid FROM pg_database WHERE datname = current_database()").fetchall()
     for file in (directory / "base" / str(oid)).iterdir():
         if file.stat().st_size > 16_384:
             os.truncate(file, 0)

@@ -127,6 +127,5 @@ class EmulatedAccount:
 
 def service_error(code: str, operation: str, message: str = "", status: int = 400) -> ClientError:
     """An error as a service answers it."""
-    return ClientError(
-        {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}, operation
-    )
+    answer: Any = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(answer, operation)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 
 from infrastructure.errors import PlatformError, RetryableError
 from infrastructure.local.emulator import emulated_aws
@@ -86,7 +87,7 @@ def test_throttling_that_passes_is_not_noticed(settings: Settings) -> None:
             if status is None:
                 return None
             body = io.BytesIO(b'{"__type": "ThrottlingException", "message": "Rate exceeded"}')
-            return AWSResponse(request.url, status, {}, _Raw(body))
+            return AWSResponse(request.url, status, HTTPHeaders(), _Raw(body))
 
         account.client("kms").meta.events.register_first("before-send.kms.CreateKey", throttle_twice)
         assert account.apply().errors == ()

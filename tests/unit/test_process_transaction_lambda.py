@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -249,7 +250,7 @@ def test_a_secret_of_another_form_gives_the_batch_back_and_is_not_shown(
 
 def test_the_secret_is_read_once_and_again_after_its_time(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1000.0]
-    monkeypatch.setattr(function.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(function, "time", SimpleNamespace(monotonic=lambda: now[0]))
     for _ in range(3):
         function.handler(event(transaction()), None)
     assert account.secret_reads == 1
@@ -260,7 +261,7 @@ def test_the_secret_is_read_once_and_again_after_its_time(account: Account, monk
 
 def test_a_rotation_is_noticed_and_both_versions_land(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1000.0]
-    monkeypatch.setattr(function.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(function, "time", SimpleNamespace(monotonic=lambda: now[0]))
     function.handler(event(encoded(EVERY_FIELD)), None)
     second = base64.b64encode(bytes(32)).decode()
     account.secret = {"current": 2, "keys": account.secret["keys"] | {"2": second}}  # type: ignore[operator]

@@ -39,7 +39,7 @@ def test_exactly_as_many_records_as_asked_for(feed):
 
 
 def test_the_feed_has_duplicates_and_conflicting_retries(feed):
-    contents = {}
+    contents: dict[str, list[str]] = {}
     for transaction in parsed(feed):
         contents.setdefault(transaction["transaction_id"], []).append(json.dumps(transaction))
     repeated = [versions for versions in contents.values() if len(versions) > 1]

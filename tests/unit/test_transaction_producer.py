@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import math
 import os
 import random
 import threading
@@ -23,20 +24,25 @@ def record(account, number):
 
 
 class Stream:
-    """A stream that takes records as Kinesis does: all, some or none of a call, and may lose its answer."""
+    """A stream that takes records as Kinesis does: all, some or none of a call, with answers that get lost.
 
-    def __init__(self, seed=0, fail_each=0.0, throttle_call=0.0, lose_answer=0.0):
+    After so many calls it refuses for good.
+    """
+
+    def __init__(self, seed=0, fail_each=0.0, throttle_call=0.0, lose_answer=0.0, refuse_after=math.inf):
         self.taken = []
         self.calls = []
         self._random = random.Random(seed)
         self._fail_each, self._throttle_call, self._lose_answer = fail_each, throttle_call, lose_answer
+        self._refuse_after = refuse_after
 
     def put_records(self, StreamName, Records):
         assert 1 <= len(Records) <= MAX_RECORDS_PER_CALL
+        if len(self.calls) >= self._refuse_after:
+            raise ClientError({"Error": {"Code": "ResourceNotFoundException", "Message": ""}}, "PutRecords")
         self.calls.append(Records)
         if self._random.random() < self._throttle_call:
-            error = {"Error": {"Code": "ThrottlingException", "Message": ""}}
-            raise ClientError(error, "PutRecords")
+            raise ClientError({"Error": {"Code": "ThrottlingException", "Message": ""}}, "PutRecords")
         results = []
         for entry in Records:
             if self._random.random() < self._fail_each:
@@ -59,7 +65,7 @@ def no_pause(seconds):
 
 def first_arrivals(taken):
     """n of each account in the order in which each first arrived."""
-    order = defaultdict(list)
+    order: defaultdict[str, list[int]] = defaultdict(list)
     for data in taken:
         body = json.loads(data)
         if body["n"] not in order[body["account_id"]]:
@@ -144,16 +150,8 @@ def test_of_many_lines_that_are_no_records_all_are_counted_and_the_first_are_nam
 def test_who_goes_on_from_the_line_that_was_told_loses_nothing(accounts, seed, refusing_after):
     """The stream gives up after some calls; what it took and what follows the line told are all records."""
     records = [record(f"account-{account}", number) for number, account in enumerate(accounts)]
-    stream = Stream(seed, fail_each=0.3)
-    put = stream.put_records
-
-    def put_or_refuse(**call):
-        if len(stream.calls) >= refusing_after:
-            raise ClientError({"Error": {"Code": "ResourceNotFoundException", "Message": ""}}, "PutRecords")
-        return put(**call)
-
-    stream.put_records = put_or_refuse
-    told = []
+    stream = Stream(seed, fail_each=0.3, refuse_after=refusing_after)
+    told: list[int] = []
     try:
         produce(lines(records), stream, "s", lambda report: told.append(report.next_line), pause=no_pause)
     except PlatformError:
@@ -164,7 +162,7 @@ def test_who_goes_on_from_the_line_that_was_told_loses_nothing(accounts, seed, r
 
 
 def test_a_rate_is_kept_by_waiting():
-    waited = []
+    waited: list[float] = []
     start = list(paced(lines([record("a", n) for n in range(5)]), 10.0, waited.append))
     assert len(start) == 5
     assert len(waited) == 4 and all(0 < seconds <= 0.4 for seconds in waited)
