@@ -122,7 +122,11 @@ def java_options(records: int) -> str:
 
 def spark_environment(java: Java, directory: Path, options: str) -> dict[str, str]:
     """This process's environment with what PySpark needs to start; its scratch lies below the directory."""
-    local = {"spark.local.dir": directory, "spark.sql.warehouse.dir": directory / "warehouse"}
+    local = {
+        "spark.local.dir": directory,
+        "spark.sql.warehouse.dir": directory / "warehouse",
+        "spark.jars.ivy": directory / "ivy",  # not in the user's home, which may be missing
+    }
     settings = " ".join(f'--conf "{name}={value}"' for name, value in (_SPARK | local).items())
     return {
         **os.environ,

@@ -43,7 +43,7 @@ class Workdir:
 
     def __init__(self, directory: str | None) -> None:
         self.kept = directory is not None
-        self.path = Path(tempfile.mkdtemp(prefix="banking-data-")) if directory is None else _usable(directory)
+        self.path = _temporary() if directory is None else _usable(directory)
         self._lock = self._take_lock()
         self.incarnations = [Incarnation(**row) for row in self._read("state.json").get("incarnations", [])]
 
@@ -107,6 +107,7 @@ class Workdir:
     def close(self) -> None:
         self._lock.close()
         if not self.kept:
+            shutil.rmtree(self.warehouse.resolve(), ignore_errors=True)  # it may be a link to a directory elsewhere
             shutil.rmtree(self.path, ignore_errors=True)
 
     def _save_state(self) -> None:
@@ -145,10 +146,35 @@ class Workdir:
         return lock
 
 
+def _temporary() -> Path:
+    """A new directory in the system's temporary one; in the user's state folder where that can't be written."""
+    try:
+        return Path(tempfile.mkdtemp(prefix="banking-data-"))
+    except OSError:
+        state = _found(os.environ.get("XDG_STATE_HOME") or "~/.local/state")
+        return Path(tempfile.mkdtemp(prefix="run-", dir=_writable(state / "banking-data")))
+
+
 def _usable(directory: str) -> Path:
     if not directory:
         raise PlatformError("--workdir", "is empty", "Name a directory")
-    path = Path(directory).expanduser().resolve()
+    path = _writable(_found(directory))
+    if not (path / ".lock").exists() and any(path.iterdir()):
+        raise PlatformError(
+            str(path), "holds other files", "Choose an empty --workdir, or one that an earlier run made"
+        )
+    return path
+
+
+def _found(directory: str) -> Path:
+    try:
+        return Path(directory).expanduser().resolve()
+    except RuntimeError as error:
+        raise PlatformError(directory, f"is unknown here ({error})", "Name a --workdir without ~") from None
+
+
+def _writable(path: Path) -> Path:
+    """The directory, made where it is missing."""
     try:
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):
@@ -159,8 +185,4 @@ def _usable(directory: str) -> Path:
         raise PlatformError(
             str(path), f"cannot be written ({error.strerror})", "Choose a --workdir that you may write to"
         ) from None
-    if not (path / ".lock").exists() and any(path.iterdir()):
-        raise PlatformError(
-            str(path), "holds other files", "Choose an empty --workdir, or one that an earlier run made"
-        )
     return path

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
+import pwd
+import shutil
 import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from infrastructure.errors import PlatformError
-from infrastructure.local.redshift import postgresql
+from infrastructure.local.redshift import postgresql, server_account
 from infrastructure.local.redshift.postgresql import Warehouse, query
+from infrastructure.local.redshift.server_account import Account, account_for, naming_prefix
 
 ROOT = Path(__file__).parents[2]
 OWNER = """
@@ -156,6 +161,115 @@ def test_closed_directories_above_it_are_no_obstacle_and_stay_closed(tmp_path: P
     with Warehouse(closed / "warehouse") as warehouse, warehouse.connect() as connection:
         connection.execute("SELECT 1")
     assert stat.S_IMODE(closed.stat().st_mode) == 0o700
+
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="it is root whose server runs as another user")
+
+
+@pytest.fixture
+def outside(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Stands in for /var/lib/banking-data; pytest's own temporary folders are closed to others."""
+    directory = Path(tempfile.mkdtemp(dir="/var/tmp"))
+    monkeypatch.setattr(server_account, "_OUTSIDE", directory)
+    yield directory
+    shutil.rmtree(directory)
+
+
+@pytest.fixture
+def no_capability(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Account, "with_capability", ["there-is-no-setpriv"])
+
+
+@as_root
+def test_programs_in_a_closed_folder_are_run_from_a_copy_that_is_made_once(
+    tmp_path: Path, outside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clone in root's home, say."""
+    package = server_account._installed_programs().parents[1]
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    for name in (package.name, f"{package.name}.libs"):
+        (closed / name).symlink_to(package.with_name(name))
+    programs = closed / package.name / "pginstall18" / "bin"
+    monkeypatch.setattr(server_account, "_installed_programs", lambda: programs)
+
+    for _ in range(2):
+        with Warehouse(tmp_path / "warehouse") as warehouse, warehouse.connect() as connection:
+            connection.execute("SELECT 1")
+            assert warehouse._server.program("postgres").is_relative_to(outside)
+            assert subprocess.run([warehouse._server.program("psql"), "--version"]).returncode == 0
+    assert len(list(outside.iterdir())) == 1
+    assert not list(outside.rglob("*.a"))
+
+
+@as_root
+@pytest.mark.usefixtures("no_capability")
+def test_data_that_the_servers_user_cannot_reach_lies_outside_and_a_link_leads_there(
+    tmp_path: Path, outside: Path
+) -> None:
+    place = tmp_path / "warehouse"
+    with Warehouse(place) as warehouse, warehouse.connect() as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 1 AS a")
+    assert place.readlink().parent == outside
+    assert stat.S_IMODE(place.stat().st_mode) == 0o700
+
+    assert query(place, "SELECT a FROM kept") == [(1,)]
+
+    shutil.rmtree(place.readlink())
+    with Warehouse(place) as warehouse, warehouse.connect() as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 2 AS a")
+    assert query(place, "SELECT a FROM kept") == [(2,)]
+
+
+@as_root
+@pytest.mark.usefixtures("no_capability")
+def test_no_place_for_data_is_one_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(server_account, "_OUTSIDE", tmp_path / "file" / "banking-data")
+    assert "Run as another user than root" in refusal(tmp_path / "warehouse")
+
+
+@as_root
+def test_a_system_without_nobody_runs_it_as_its_first_other_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(name: str) -> pwd.struct_passwd:
+        raise KeyError(name)
+
+    monkeypatch.setattr(pwd, "getpwnam", unknown)
+    first = next(entry for entry in pwd.getpwall() if entry.pw_uid)
+    assert account_for(tmp_path / "warehouse").name == first.pw_name
+    with Warehouse(tmp_path / "warehouse") as warehouse, warehouse.connect() as connection:
+        connection.execute("SELECT 1")
+
+    monkeypatch.setattr(pwd, "getpwall", list)
+    assert "this system has no other user. Add one" in refusal(tmp_path / "another")
+
+
+@as_root
+def test_data_of_a_user_that_has_no_name_is_served_as_that_user(kept: Path, tmp_path: Path) -> None:
+    directory = tmp_path / "warehouse"
+    shutil.copytree(kept, directory)
+    for path in (directory, *directory.rglob("*")):
+        os.chown(path, 54321, 54321)
+    assert query(directory, "SELECT a FROM kept") == [(1,)]
+    assert account_for(directory) == Account(54321, 54321, "")
+
+
+def test_a_user_without_a_name_is_lent_one_for_initdb() -> None:
+    if subprocess.run(["unshare", "--user", "true"], capture_output=True).returncode:
+        pytest.skip("this system makes no user namespaces")
+    lent = subprocess.run(
+        [*naming_prefix(Account(54321, 54321, "")), "id", "-un"], capture_output=True, text=True, check=True
+    )
+    assert lent.stdout.strip() == "nobody"
+    assert naming_prefix(Account(54321, 54321, "known")) == []
+
+
+def test_a_user_without_a_name_is_told_so_where_none_can_be_lent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Account, "can", lambda *arguments: False)
+    with pytest.raises(PlatformError, match=r"needs a name for user 54321.*Add the user to /etc/passwd"):
+        naming_prefix(Account(54321, 54321, ""))
 
 
 def test_a_half_made_data_directory_is_made_anew(tmp_path: Path) -> None:

