@@ -1,7 +1,7 @@
-"""A corrected quarantine record: a line of the landed schema, checked whole before anything of it is written.
+"""A corrected quarantine record: a line of the landed schema, fully checked before anything of it is written.
 
-What the landing would not land, or the ETL would not take for a landed row, is refused here: a position can be replayed
-once. Rows come out as the landing writes them: times in UTC, card numbers in free text masked. Pure.
+A position can be replayed only once, so whatever the landing would not land or the ETL would refuse is refused here.
+Rows come out as the landing writes them: times in UTC, card numbers in free text masked. Pure.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ _NEVER_LANDED = _TRANSACTION - _LANDED.keys()
 _TIMES = ("arrival_time", "landed_at")
 _AHEAD = timedelta(seconds=EVENT_TIME_AHEAD_SECONDS)
 _FORMS = {name: re.compile(value_form(field)).fullmatch for name, field in _LANDED.items()} | {
-    "card_token": re.compile("[0-9]+_[A-Za-z0-9_-]{43}").fullmatch  # no card number has this form
+    "card_token": re.compile("[0-9]+_[A-Za-z0-9_-]{43}").fullmatch  # a form that no card number has
 }
 
 
 class Position(NamedTuple):
-    """Where a record stood when it was quarantined."""
+    """The stream position of the quarantined record."""
 
     stream_incarnation: str
     shard_id: str
@@ -51,7 +51,7 @@ class Position(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Corrected:
-    """One corrected record as it will land, and where it was read: for error messages."""
+    """One corrected record as it will land, and where it was read, for error messages."""
 
     where: str
     record: Record
@@ -62,7 +62,7 @@ class Corrected:
 
 
 def parse(where: str, lines: Iterable[bytes]) -> Iterator[Corrected]:
-    """The corrected records of one object. Raises PlatformError that names the line and the field, never a value."""
+    """The corrected records of one object. Raises PlatformError that names the line and the field, but no value."""
     for number, line in enumerate(lines, 1):
         if line.strip():
             place = f"{where} line {number}"
@@ -70,7 +70,7 @@ def parse(where: str, lines: Iterable[bytes]) -> Iterator[Corrected]:
 
 
 def _read(place: str, line: bytes) -> Record:
-    """The line's fields, each once, of the landed schema and its JSON types; those that are null left out."""
+    """The line's fields: each once, of the landed schema, with its JSON type; null fields are left out."""
     try:
         pairs = json.loads(line, object_pairs_hook=list)
     except (ValueError, RecursionError):
@@ -109,7 +109,7 @@ def _landed(place: str, record: Record) -> Record:
 
 
 def _utc(place: str, name: str, text: str) -> datetime:
-    """A time with an offset, early enough for an event to be later than it."""
+    """A time in UTC from one with an offset. The last moments of year 9999 are refused, since an event may be later."""
     try:
         time = datetime.fromisoformat(text)
         if time.tzinfo is not None and time.astimezone(UTC) + _AHEAD:

@@ -10,7 +10,7 @@ from infrastructure.planning.resource import Clients, Properties, Resource
 from infrastructure.references import key_arn
 from infrastructure.settings import Settings
 
-# The configuration of the stream beyond settings, as plain data (infrastructure/terraform/ is held equal to it).
+# The stream's configuration beyond settings, as plain data; a test holds infrastructure/terraform/ equal to it.
 SHARD_LEVEL_METRICS = (
     "IncomingBytes",
     "IncomingRecords",

@@ -2,7 +2,7 @@
 
     python data_ingestion/deploy_transaction_lambda.py        # deploy or mend these alone
 
-The code is the zip of scripts/package_lambda.py, the same bytes on every build: an unchanged source is no change.
+The code is the zip of scripts/package_lambda.py. Equal sources build equal bytes, so an unchanged source is no change.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ from infrastructure.settings import Settings
 # The configuration beyond settings, as plain data.
 HANDLER = "data_ingestion.process_transaction_lambda.handler"
 DESCRIPTION = "Lands transactions: validates, tokenises, writes raw and quarantine objects"
-STARTING_POSITION = "TRIM_HORIZON"  # a record put before the mapping stood must land too
-QUEUE_RETENTION_SECONDS = 14 * 86_400  # SQS's longest: longer than the stream keeps the records that it points to
+STARTING_POSITION = "TRIM_HORIZON"  # so that records put before the mapping existed land too
+# SQS's maximum, longer than the stream keeps the records that a message points to
+QUEUE_RETENTION_SECONDS = 14 * 86_400
 QUEUE_VISIBILITY_SECONDS = 300
 
 
 def function_environment(settings: Settings, incarnation: Any) -> dict[str, Any]:
-    """The function's environment variables. incarnation: of the stream, text or a Ref."""
+    """The function's environment variables. incarnation: the stream's, text or a Ref."""
     return {
         "RAW_BUCKET": settings.bucket("raw"),
         "QUARANTINE_BUCKET": settings.bucket("quarantine"),
@@ -47,7 +48,8 @@ def resources(
 ) -> list[Resource]:
     """Queue, log group, function and mapping.
 
-    lambda_zip, incarnation: for the embedded stack, which runs the handler in process and numbers its streams itself.
+    lambda_zip, incarnation: given by the embedded stack, which runs the handler in process and numbers its streams
+    itself.
     """
     zip_bytes = functools.cache(lambda_zip or _packaged(settings))
     group = log_group(settings, clients, "data_ingestion", settings.function_log_group)
@@ -65,7 +67,7 @@ def resources(
             secret_arn(settings).resource,
         ),
         properties={
-            "CodeSha256": lambda: code_sha256(zip_bytes()),  # built only when it is compared
+            "CodeSha256": lambda: code_sha256(zip_bytes()),  # built only when it is compared or uploaded
             "Runtime": settings.lambda_runtime,
             "Handler": HANDLER,
             "Architectures": [settings.lambda_architecture],
@@ -124,7 +126,8 @@ def _mapping(settings: Settings, clients: Clients, function: Function, queue: Qu
         "BatchSize": settings.batch_size,
         "MaximumBatchingWindowInSeconds": settings.batch_window_seconds,
         "ParallelizationFactor": settings.parallelization_factor,
-        "BisectBatchOnFunctionError": False,  # bad records never raise; other batch bounds would only land rows twice
+        # bad records never raise, and other batch boundaries would only land rows twice
+        "BisectBatchOnFunctionError": False,
         "MaximumRetryAttempts": settings.maximum_retry_attempts,
         "MaximumRecordAgeInSeconds": settings.maximum_record_age_seconds,
         "FunctionResponseTypes": ["ReportBatchItemFailures"],

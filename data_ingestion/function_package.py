@@ -1,10 +1,12 @@
-"""The function's zip: the same bytes on every build, for a Lambda runtime and an architecture.
+"""The function's zip for a Lambda runtime and an architecture: the same bytes on every build.
 
-What makes it repeatable: dependencies pinned by the hash of each wheel (scripts/lambda_requirements.txt), entries in
-order of their names with one fixed time and mode, and .pyc files that the runtime's own Python version compiled with
-unchecked hashes (no times in them, and Lambda compiles nothing at a cold start). What is in it: of the platform and of
-Powertools the modules that the handler imports, directly or not; the other dependencies whole. boto3 is the runtime's
-own. Wheels are kept under build/, so only the first build of a version asks the package index.
+Three things make it repeatable: dependencies are pinned by the hash of each wheel (scripts/lambda_requirements.txt);
+entries are sorted by name and have one fixed time and mode; .pyc files are compiled by the runtime's own Python version
+with unchecked hashes, so that they hold no times and Lambda compiles nothing at a cold start.
+
+The zip holds the modules of the platform and of Powertools that the handler imports, directly or not, and the other
+dependencies whole. boto3 is the runtime's own. Wheels are kept under build/, so only the first build of a version asks
+the package index.
 """
 
 from __future__ import annotations
@@ -25,9 +27,9 @@ ROOT = Path(__file__).resolve().parents[1]
 HANDLER_MODULE = "data_ingestion.process_transaction_lambda"
 REQUIREMENTS = ROOT / "scripts" / "lambda_requirements.txt"
 BUILD = ROOT / "build" / "lambda"
-ARCHITECTURES = {"arm64": "aarch64", "x86_64": "x86_64"}  # Lambda's name -> that of wheels
+ARCHITECTURES = {"arm64": "aarch64", "x86_64": "x86_64"}  # Lambda's name -> the name in wheel platforms
 
-_TRIMMED = "aws_lambda_powertools"  # 3.5 MB, most of which nothing here imports
+_TRIMMED = "aws_lambda_powertools"  # 3.5 MB, most of it not imported here
 _NOT_SHIPPED = (".pyi", ".c", ".h", ".pyx", ".typed")
 _LICENSES = ("METADATA", "LICENSE", "NOTICE", "COPYING")
 _COMPILE = """
@@ -41,7 +43,7 @@ sys.exit(not ok)
 def build_zip(runtime: str, architecture: str) -> bytes:
     """The zip for a runtime (python3.11) and an architecture (arm64, x86_64).
 
-    PlatformError where a wheel can't be had or the runtime's Python version isn't there to compile with.
+    Raises PlatformError if a wheel cannot be had, or if the runtime's Python version is not there to compile with.
     """
     python = _interpreter(runtime)
     wheels = _wheels(runtime, architecture)
@@ -56,7 +58,7 @@ def build_zip(runtime: str, architecture: str) -> bytes:
 
 
 def write_zip(runtime: str, architecture: str, output: Path) -> Path:
-    """Build and write the zip; returns where it stands."""
+    """Build and write the zip; returns its path."""
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_bytes(build_zip(runtime, architecture))
     return output
@@ -72,7 +74,7 @@ def _version(runtime: str) -> str:
 
 
 def _interpreter(runtime: str) -> str:
-    """A Python of the runtime's version: .pyc files of another would be ignored there."""
+    """A Python of the runtime's version, because the runtime ignores .pyc files of any other."""
     version = _version(runtime)
     for python in (sys.executable, shutil.which(f"python{version}")):
         if python and _is_version(python, version):
@@ -85,7 +87,7 @@ def _interpreter(runtime: str) -> str:
 
 
 def _is_version(python: str, version: str) -> bool:
-    """Asked of the program itself: under pyenv one may stand on the PATH that does not run."""
+    """Asks the program itself, because pyenv puts programs on the PATH that do not run."""
     program = "import sys; print('%d.%d' % sys.version_info[:2])"
     done = subprocess.run([python, "-S", "-c", program], capture_output=True, text=True, check=False)
     return done.stdout.strip() == version
@@ -94,14 +96,14 @@ def _is_version(python: str, version: str) -> bool:
 def _platforms(version: str, machine: str) -> list[str]:
     """Wheel platforms that the runtime's glibc can load: 2.26 for Python 3.11 (Amazon Linux 2), 2.34 from 3.12 on.
 
-    Both where both will do: with the older name alone pip silently takes old releases.
+    From 3.12 on both names are given: with only the older one, pip silently takes old releases.
     """
     newer = [f"manylinux_2_28_{machine}"] if int(version.split(".")[1]) >= 12 else []
     return [*newer, f"manylinux2014_{machine}"]
 
 
 def _wheels(runtime: str, architecture: str) -> list[Path]:
-    """The pinned wheels, from build/ or else from the package index; their hashes are checked either way."""
+    """The pinned wheels, from build/ or else from the package index; their hashes are checked in both cases."""
     if architecture not in ARCHITECTURES:
         raise PlatformError(
             "Lambda architecture", f"{architecture!r} is none", "Set LAMBDA_ARCHITECTURE: arm64, x86_64"
@@ -118,7 +120,7 @@ def _wheels(runtime: str, architecture: str) -> list[Path]:
 
 
 def _wanted() -> dict[str, set[str]]:
-    """Distribution -> the hashes of its wheels."""
+    """Distribution -> the allowed hashes of its wheels."""
     wanted: dict[str, set[str]] = {}
     for line in REQUIREMENTS.read_text(encoding="utf-8").replace("\\\n", " ").splitlines():
         words = line.split("#")[0].split()
@@ -128,7 +130,7 @@ def _wanted() -> dict[str, set[str]]:
 
 
 def _kept(cache: Path, wanted: dict[str, set[str]]) -> list[Path] | None:
-    """One wheel with a right hash for each distribution; None unless all are there."""
+    """One wheel with an allowed hash for each distribution; None unless all are there."""
     found: dict[str, Path] = {}
     for wheel in sorted(cache.glob("*.whl")):
         name = wheel.name.split("-")[0].replace("_", "-")
@@ -184,7 +186,7 @@ def _keepimported_files(stage: Path) -> None:
 
 
 def _compile(python: str, stage: Path) -> None:
-    """A fresh interpreter with a fixed hash seed: what a process did before can show in the .pyc files it writes."""
+    """Compile in a new interpreter with a fixed hash seed, because .pyc files can show what a process did before."""
     environment = {"PATH": os.environ.get("PATH", ""), "PYTHONHASHSEED": "0"}
     done = subprocess.run(
         [python, "-S", "-c", _COMPILE, str(stage)], env=environment, capture_output=True, text=True, check=False

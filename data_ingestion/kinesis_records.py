@@ -1,4 +1,4 @@
-"""The records of a Lambda event from Kinesis, KPL aggregates taken apart. Pure."""
+"""The records of a Lambda event from Kinesis, with KPL aggregates split into their records. Pure."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ import msgspec
 from data_ingestion.kpl_aggregation import MAGIC, BrokenAggregateError, deaggregate
 from infrastructure.errors import PlatformError
 
-# Lambda passes at most 6 MB, in which fewer than 25,000 of the shortest transactions find room. Aggregates of more
-# records hold something else, and what would be written of each could fill the function's memory: such a batch would
-# block its shard.
+# Lambda passes at most 6 MB, which hold fewer than 25,000 of the shortest transactions. Aggregates of more records hold
+# something else, and their rows could fill the function's memory: such a batch would block its shard.
 MAX_AGGREGATED = 25_000
 
 
 class Records(NamedTuple):
-    """Some records of a shard in their order, as parallel lists."""
+    """Records of one shard in their order, as parallel lists."""
 
     data: list[bytes]
     sequence_numbers: list[str]
@@ -26,7 +25,7 @@ class Records(NamedTuple):
     arrivals: list[datetime]
 
     def part(self, start: int, end: int) -> Records:
-        """The records from start to before end."""
+        """The records from start up to, not including, end."""
         return Records(
             self.data[start:end],
             self.sequence_numbers[start:end],
@@ -35,7 +34,7 @@ class Records(NamedTuple):
         )
 
     def without(self, places: Sequence[int]) -> Records:
-        """The records but those at a few places, ascending."""
+        """The records except those at these places, which are ascending."""
         kept = self.part(0, len(self.data))
         for column in kept:
             for place in reversed(places):
@@ -43,7 +42,7 @@ class Records(NamedTuple):
         return kept
 
     def at(self, places: Sequence[int]) -> Records:
-        """The records at those places."""
+        """The records at these places."""
         return Records(
             [self.data[place] for place in places],
             [self.sequence_numbers[place] for place in places],
@@ -53,7 +52,7 @@ class Records(NamedTuple):
 
 
 class ShardBatch(NamedTuple):
-    """One event. first and last: sequence numbers of its first and last Kinesis record."""
+    """One event. first, last: sequence numbers of its first and last Kinesis record."""
 
     shard_id: str
     first: str
@@ -63,9 +62,10 @@ class ShardBatch(NamedTuple):
 
 
 def read_event(event_records: Sequence[Any]) -> ShardBatch:
-    """The batch in an event's "Records". PlatformError where they are no Kinesis records.
+    """The batch in an event's "Records". Raises PlatformError if they are no Kinesis records.
 
-    An aggregate that can't be taken apart safely stays one record, as it came; so do those past MAX_AGGREGATED records.
+    An aggregate that cannot be split safely stays one record, as it came; so do aggregates beyond MAX_AGGREGATED
+    records.
     """
     try:
         records = _columns([event_record["kinesis"] for event_record in event_records])
@@ -89,7 +89,7 @@ def read_event(event_records: Sequence[Any]) -> ShardBatch:
 
 
 def _columns(kinesis: list[Any]) -> Records:
-    """msgspec decodes base64 four times as fast as the standard library, and a time from seconds since 1970."""
+    """msgspec decodes base64 four times as fast as the standard library, and converts seconds since 1970 to times."""
     return Records(
         data=msgspec.convert([each["data"] for each in kinesis], list[bytes]),
         sequence_numbers=msgspec.convert([each["sequenceNumber"] for each in kinesis], list[str]),

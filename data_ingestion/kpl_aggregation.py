@@ -1,8 +1,8 @@
-"""Taking apart a Kinesis record that a KPL producer filled with several.
+"""Splits a Kinesis record that a KPL producer filled with several records.
 
 The format (awslabs/amazon-kinesis-producer, aggregation-format.md): magic bytes, a protobuf message, the MD5 of that
-message. aws_kinesis_agg drops records behind a bad index without a word and prints raw data to stderr; here a record is
-taken apart completely or not at all.
+message. aws_kinesis_agg silently drops records after a bad index and prints raw data to stderr; here a record is split
+completely or not at all.
 
 Standard library only: the message has four fields, and the protobuf package would double the function's size.
 """
@@ -22,18 +22,18 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
 class BrokenAggregateError(ValueError):
-    """The bytes start as an aggregate and are none. Carries no content."""
+    """The bytes begin like an aggregate but are none. Quotes no content."""
 
 
 def is_aggregate(data: bytes) -> bool:
-    """Whether the record says that it is an aggregate. No JSON text begins with these bytes."""
+    """Whether the record claims to be an aggregate. No JSON text begins with these bytes."""
     return data.startswith(MAGIC)
 
 
 def deaggregate(data: bytes, at_most: int) -> list[bytes]:
-    """The records inside, in order. BrokenAggregateError on any inconsistency, so that none is lost silently.
+    """The records inside, in order.
 
-    Also where there are more of them than at_most.
+    Raises BrokenAggregateError on any inconsistency, so that none is lost silently, and on more than at_most records.
     """
     message = data[len(MAGIC) : -_DIGEST_BYTES]
     if len(data) < len(MAGIC) + _DIGEST_BYTES or hashlib.md5(message, usedforsecurity=False).digest() != data[-16:]:
@@ -42,7 +42,7 @@ def deaggregate(data: bytes, at_most: int) -> list[bytes]:
     records: list[bytes] = []
     for number, value in _fields(message):
         if number > _RECORDS:
-            continue  # of a later version
+            continue  # a field of a later version
         if not isinstance(value, bytes):
             raise BrokenAggregateError("a field of another type")
         if number in keys:
@@ -75,7 +75,7 @@ def _data(record: bytes, partition_keys: int, explicit_hash_keys: int) -> bytes:
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """(field number, value) of a protobuf message: integers and byte strings."""
+    """(field number, value) of a protobuf message; values are integers and byte strings."""
     place = 0
     while place < len(message):
         tag, place = _varint(message, place)

@@ -1,7 +1,7 @@
-"""The rows that a batch writes: landed transactions, quarantined records. Pure.
+"""The rows that a batch writes: landed transactions and quarantined records. Pure.
 
-The row types are the contract's LANDED_FIELDS and QUARANTINE_FIELDS, and an allow-list: neither has a place for a card
-number, so none can be written by oversight.
+The row types are an allow-list, the contract's LANDED_FIELDS and QUARANTINE_FIELDS. Neither has a field for a card
+number, so none can be written by mistake.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ STAGE = "landing"
 
 
 class Origin(NamedTuple):
-    """What all rows of a batch share."""
+    """What all rows of a batch have in common."""
 
     stream_incarnation: str
     shard_id: str
@@ -35,7 +35,7 @@ class Origin(NamedTuple):
 
 
 def _row_type(name: str, fields: Sequence[Field], first: Sequence[str] = ()) -> Any:
-    """A struct to encode rows with: the contract's fields, those named first in front; absent ones are not written."""
+    """A struct to encode rows with: the contract's fields, these first; absent values are not written."""
     order = [*first, *(field.name for field in fields if field.name not in first)]
     return msgspec.defstruct(name, [(each, Any, None) for each in order], omit_defaults=True, gc=False)
 
@@ -48,9 +48,9 @@ QuarantinedRow = _row_type("QuarantinedRow", QUARANTINE_FIELDS)
 def landed_rows(
     columns: dict[str, Sequence[Any]], records: Records, origin: Origin, token_keys: TokenKeys
 ) -> list[Any]:
-    """The rows of valid transactions: their values by field name, and the records that they are.
+    """The rows of valid transactions. Given are their values by field name, and their records.
 
-    card_number: the digits of a PAN, or what is false.
+    card_number: the digits of a PAN, or a false value.
     """
     cards = columns["card_number"]
     tokens: list[Any] = [None] * len(cards)

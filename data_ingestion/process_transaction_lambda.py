@@ -1,8 +1,8 @@
-"""The Lambda function: a Kinesis batch in, its quarantine, raw and control objects out.
+"""The Lambda function: reads a Kinesis batch, writes its quarantine, raw and control objects.
 
 A thin shell around transaction_batch.py: environment, secret, three puts, one log line, metrics. A bad record is
-quarantined and never tried again; a fault that may pass (throttling, 5xx, a lost connection, an unreadable secret)
-gives the whole batch back, from its first record on. The control object is written last: it is the batch's commit.
+quarantined and never retried. A fault that may pass (throttling, 5xx, a lost connection, an unreadable secret) gives
+the whole batch back, from its first record on. The control object is written last: it is the batch's commit.
 
 Environment: RAW_BUCKET, QUARANTINE_BUCKET, TOKENIZATION_SECRET_ID, STREAM_INCARNATION, METRICS_NAMESPACE (or
 Powertools' own POWERTOOLS_METRICS_NAMESPACE), POWERTOOLS_SERVICE_NAME, LOG_LEVEL.
@@ -37,7 +37,7 @@ from infrastructure.planning.aws_errors import is_retryable
 
 Response = dict[str, list[dict[str, str]]]
 
-SECRET_SECONDS = 300  # how long a secret that was read is used; a rotation is noticed after that
+SECRET_SECONDS = 300  # how long the secret is cached, and so how long a rotation may go unnoticed
 _GZIP_LEVEL = 1
 
 
@@ -55,7 +55,7 @@ _secret: tuple[float, TokenKeys] | None = None
 
 
 def reset() -> None:
-    """Forget environment, clients, secret and loggers: the next call reads them anew (tests, the embedded stack)."""
+    """Forget environment, clients, secret and loggers, so that the next call reads them again (tests, local runs)."""
     global _secret
     _secret = None
     for kept in (_environment, _client, _logger, _metrics):
@@ -63,10 +63,10 @@ def reset() -> None:
 
 
 def handler(event: dict[str, Any], context: Any) -> Response:
-    """Land one batch. Returns the batch's first sequence number where the whole batch is to be tried again.
+    """Land one batch. If all of it is to be retried, the answer names the batch's first sequence number.
 
-    PlatformError where trying again can't help; the event source mapping keeps the batch and retries it all the same,
-    and the function's Errors metric tells.
+    Raises PlatformError if retrying cannot help. The event source mapping keeps and retries the batch all the same, and
+    the function's Errors metric shows the fault.
     """
     failure = ""
     try:
@@ -100,7 +100,7 @@ del _untouched
 
 @contextmanager
 def _no_garbage_collection() -> Iterator[None]:
-    """A batch makes no cycles, and a collection would go through its thousands of objects: a tenth of the time."""
+    """A batch makes no reference cycles; collections would scan its thousands of objects for a tenth of its time."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -111,7 +111,7 @@ def _no_garbage_collection() -> Iterator[None]:
 
 
 def _write(result: BatchResult) -> int:
-    """Quarantine, raw, control, in that order. Returns the bytes written."""
+    """Put quarantine, raw and control, in that order. Returns the bytes written."""
     environment = _environment()
     written = 0
     if result.quarantined:
@@ -129,7 +129,8 @@ def _compressed(ndjson: bytes) -> bytes:
 
 def _put(bucket: str, key: str, body: bytes) -> int:
     try:
-        # The raw bucket's retention takes no object without a checksum, and not every boto3 of a runtime adds one.
+        # A bucket with retention, as raw is, refuses objects without a checksum, and not every runtime's boto3 adds
+        # one.
         _client("s3").put_object(Bucket=bucket, Key=key, Body=body, ChecksumAlgorithm="CRC32")
     except (BotoCoreError, ClientError) as error:
         fault = _fault(f"s3://{bucket}", error)
@@ -139,7 +140,7 @@ def _put(bucket: str, key: str, body: bytes) -> int:
 
 
 def _token_keys() -> TokenKeys:
-    """The tokenisation keys, read again after SECRET_SECONDS. RetryableError where they can't be read."""
+    """The tokenisation keys, read again after SECRET_SECONDS. Raises RetryableError if they cannot be read."""
     global _secret
     now = time.monotonic()
     if _secret is not None and now - _secret[0] < SECRET_SECONDS:
@@ -243,7 +244,7 @@ def _client(service: str) -> Any:
 
 
 class _StandardOutput(logging.Handler):
-    """Prints to what is standard output now; a StreamHandler keeps to what it was when the logger was made."""
+    """Prints to the current standard output; a StreamHandler would keep the one from when the logger was made."""
 
     def emit(self, record: logging.LogRecord) -> None:
         print(self.format(record), flush=True)

@@ -1,6 +1,7 @@
-"""The text of a quarantined record, fit to be stored: no card number in it, as near to what was sent as that allows.
+"""The text of a quarantined record that may be stored: without card numbers, otherwise as close to the original as
+possible.
 
-Works on text and not on parsed JSON, since what is quarantined is often not JSON.
+Works on text and not on parsed JSON, because quarantined records are often not JSON.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ from data_governance.card_numbers import MASK, card_digits, holds_card_number, m
 
 REMOVED = "[removed]"
 
-# JSON may write any character as \uXXXX: a field's name that is written so would hide from what follows. Escapes are
-# gone through in pairs of backslash and what it escapes, so that \\u0031 stays what it says.
+# JSON may write any character as \uXXXX, and a field name written that way would not be found. A backslash and the
+# character that it escapes are read as a pair, so that \\u0031 stays literal text.
 _ESCAPE = re.compile(r"\\(?:u00(2[0-9a-fA-F]|[3-7][0-9a-fA-F])|.)", re.DOTALL)
 _KEEP_ESCAPED = ('"', "\\", "\x7f")
-# Not from within a run of backslashes: each place of a long one would go through the rest.
+# Never starts inside a run of backslashes, because each place of a long run would scan the rest of it.
 _CARD_NUMBER_FIELD = re.compile(r"""(?<!\\)(\\*["'])card[\s_-]*number\1\s*:\s*""", re.IGNORECASE)
 _CARD_NUMBER_TEXT = re.compile(r"""(card[\s_-]*number\W{0,8})(\d[\d\s-]*)""", re.IGNORECASE)
 _DIGIT = re.compile(r"\d")
@@ -30,26 +31,26 @@ _WIDE_ENCODINGS = {"utf-32-le": 4, "utf-32-be": 4, "utf-16-le": 2, "utf-16-be": 
 def safe_payload(data: bytes, token: Callable[[str], str]) -> str:
     """The record as text, without card numbers.
 
-    What stood as card_number is gone, whatever it was: a valid one became card_token and card_last4 (so that a
-    corrected record keeps its card), anything else "[removed]". Card numbers elsewhere are masked.
+    The value of card_number is always replaced: a valid one by card_token and card_last4 (so that a corrected record
+    keeps its card), anything else by "[removed]". Card numbers elsewhere are masked.
 
-    UTF-16 and UTF-32 are read as such. Other bytes that are no UTF-8 become U+FFFD: written in any other way they could
-    still be read back as digits.
+    UTF-16 and UTF-32 are decoded. Other bytes that are not UTF-8 become U+FFFD, because any other notation could be
+    read back as digits.
     """
     for encoding, text in _wide_readings(data):
         stored = _without_card_numbers(text, token)
-        # Where encodings are mixed, a digit may hide in another character.
+        # In a text of mixed encodings a digit can hide inside another character.
         if not holds_card_number(stored.encode(encoding).decode("latin-1")):
             return stored
     return _without_card_numbers(data.decode("utf-8", "replace"), token)
 
 
 def _wide_readings(data: bytes) -> Iterator[tuple[str, str]]:
-    """(encoding, text) where the bytes seem to be UTF-16 or UTF-32: mostly ASCII then, and no NUL is left."""
+    """(encoding, text) if the bytes look like UTF-16 or UTF-32: decoded, they are mostly ASCII and hold no NUL."""
     if b"\0" not in data:
         return
     for encoding, width in _WIDE_ENCODINGS.items():
-        # Cut off within a character: one that begins with NULs had nothing else yet.
+        # The last character may be cut off. In big-endian order its first bytes are only NULs, so it is dropped.
         whole = data + bytes(-len(data) % width) if encoding.endswith("le") else data[: len(data) // width * width]
         try:
             text = whole.decode(encoding)
@@ -89,7 +90,7 @@ def _without_card_number_field(text: str, token: Callable[[str], str]) -> str:
 
 
 def _value_end(text: str, start: int, quote: str) -> int:
-    """Where the value that starts there ends; the end of the text where it never does."""
+    """The end of the value that starts there, or of the text if the value never ends."""
     if text.startswith(quote, start):
         if quote == '"':
             return _string_end(text, start + 1)

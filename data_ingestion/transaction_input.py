@@ -1,7 +1,7 @@
-"""Reads a producer's input: NDJSON of the contract, plain, .gz, or standard input, a numbered line at a time.
+"""Reads a producer's input: NDJSON of the contract, plain, .gz or from standard input, as numbered lines.
 
-What is no record at all (a line too long, of another encoding, or a piece of pretty-printed JSON) is told by its line's
-number and stops nothing. What is wrong inside a record is the landing function's to judge.
+A line that cannot be a record (too long, of another encoding, or a piece of pretty-printed JSON) is reported by its
+number and stops nothing. What is wrong inside a record is for the landing function to judge.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from typing import BinaryIO, NamedTuple
 
 from infrastructure.errors import PlatformError
 
-MAX_RECORD_BYTES = 1024 * 1024  # Kinesis' own limit of a record, partition key included
+MAX_RECORD_BYTES = 1024 * 1024  # Kinesis' limit for a record, including its partition key
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _WIDE_BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff")
-# How the lines of one object begin that was printed over several.
+# How the lines of a JSON object begin that is printed over several lines.
 _PRETTY_PRINTED = (b"}", b"]", b'"')
 
 TOO_LONG = f"longer than Kinesis takes ({MAX_RECORD_BYTES:,} bytes)"
 
 
 class Line(NamedTuple):
-    """A line of the input: its number from 1, its bytes, and why it is no record; "" where it may be one."""
+    """A line of the input: its number from 1, its bytes, and why it cannot be a record, or ""."""
 
     number: int
     data: bytes
@@ -36,9 +36,9 @@ class Line(NamedTuple):
 
 
 def check_readable(path: str) -> None:
-    """Read a file through once before anything is produced, so that a damaged one changes nothing.
+    """Read a file through before anything is produced, so that a damaged file changes nothing.
 
-    Standard input and pipes can't be read twice and are not checked. Raises as read_lines does.
+    Standard input and pipes cannot be read twice and are not checked. Raises as read_lines does.
     """
     if path == "-" or Path(path).is_fifo() or Path(path).is_char_device():
         return
@@ -49,10 +49,10 @@ def check_readable(path: str) -> None:
 
 
 def read_lines(path: str, first: int = 1) -> Iterator[Line]:
-    """The lines of an NDJSON file from a line on: plain, .gz, or "-" for standard input; blank lines left out.
+    """The lines of an NDJSON file from a line on: plain, .gz, or "-" for standard input; blank lines are left out.
 
-    Raises PlatformError where the file is missing, unreadable, a truncated .gz, not NDJSON (its first line is none, or
-    none of its lines is a record), or ends before the first line asked for.
+    Raises PlatformError if the file is missing, unreadable, a truncated .gz, not NDJSON (its first line cannot be a
+    record, or none can), or ends before the first line asked for.
     """
     where = "standard input" if path == "-" else path
     lines = records = 0
@@ -85,7 +85,7 @@ def read_lines(path: str, first: int = 1) -> Iterator[Line]:
 
 
 def _numbered(file: BinaryIO) -> Iterator[Line]:
-    """The lines that are not blank. No more than a record's limit of a line is ever held."""
+    """The lines that are not blank. Of a longer line, no more than a record's limit is held."""
     number = 0
     while data := file.readline(MAX_RECORD_BYTES + 2):
         number += 1
@@ -97,7 +97,7 @@ def _numbered(file: BinaryIO) -> Iterator[Line]:
             continue
         data = data.strip(b"\r\n")
         if number == 1:
-            data = data.removeprefix(_BYTE_ORDER_MARK)  # the file's own, not the record's
+            data = data.removeprefix(_BYTE_ORDER_MARK)  # the file's byte order mark, not the record's
         if data.strip():
             yield Line(number, data, _fault(data))
 
@@ -114,7 +114,7 @@ def _fault(data: bytes) -> str:
 
 
 def _require_ndjson(where: str, line: Line) -> None:
-    """Refuse a file whose beginning shows that it is something else."""
+    """Refuse a file whose beginning shows that it is not NDJSON."""
     data = line.data
     if data.startswith(_GZIP_MAGIC):
         raise PlatformError(where, "is gzip under another name", "Name it .gz, or pipe it through gunzip")

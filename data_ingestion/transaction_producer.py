@@ -1,8 +1,8 @@
 """Puts transactions on the stream, each at least once and in order per partition key.
 
-PutRecords answers 200 even where some of its records failed. Each failed record is put again; meanwhile no later record
-of its partition key is sent, so what was put first for a key stands first in its shard. That is why a call holds
-at most one record of a key: a later one could succeed where the earlier one fails.
+PutRecords answers 200 even if some of its records failed. Each failed record is put again, and no later record of its
+partition key is sent before that succeeds, so each key's records arrive in order. This is also why a call holds at most
+one record per key: a later one could succeed while the earlier one fails.
 
     python data_ingestion/transaction_producer.py --input FILE       # puts NDJSON on the account's stream
 """
@@ -25,11 +25,11 @@ from data_ingestion.transaction_input import MAX_RECORD_BYTES, TOO_LONG, Line
 from infrastructure.errors import PlatformError
 from infrastructure.planning.aws_errors import RETRYABLE_CODES, THROTTLING_CODES
 
-# Kinesis' own limits of a PutRecords call.
+# Kinesis' limits for a PutRecords call.
 MAX_RECORDS_PER_CALL = 500
 MAX_BYTES_PER_CALL = 5 * 1024 * 1024
 
-# Records held back because an earlier one of their key is under way; more than this and reading the input waits.
+# Records held back because an earlier one of their key is under way. Reading the input pauses beyond this many.
 _MAX_HELD_BACK = 2_000
 _MAX_ATTEMPTS = 12
 MOST_REFUSALS_TOLD = 20
@@ -38,7 +38,7 @@ _LONGEST_PAUSE_SECONDS = 5.0
 
 
 class Outgoing(NamedTuple):
-    """A record to put: its partition key (account_id where readable), its bytes, and its line in the input."""
+    """A record to put: its partition key (account_id if readable), its bytes, and its line in the input."""
 
     partition_key: str
     data: bytes
@@ -49,9 +49,9 @@ class Outgoing(NamedTuple):
 class ProduceReport:
     """What was acknowledged, and what it took.
 
-    uncertain: records put again after an answer that never came. The first put may have been taken: the stream then
-    holds a copy, which is dropped as a duplicate further on. refused: lines that are no records, of which nothing was
-    put, by fault; refusals: the first of them. next_line: all lines before it are acknowledged or refused.
+    uncertain: records put again after an answer that never came. If the first put was stored, the stream holds a copy,
+    which is later dropped as a duplicate. refused: lines that cannot be records and were not put, by fault; refusals:
+    the first of them. next_line: all lines before it are acknowledged or refused.
     """
 
     totals: ControlTotals = field(default_factory=ControlTotals)
@@ -64,7 +64,7 @@ class ProduceReport:
     next_line: int = 1
 
     def refuse(self, line: int, fault: str) -> None:
-        """Count a line that is no record."""
+        """Count a line that cannot be a record."""
         self.refused[fault] += 1
         if len(self.refusals) < MOST_REFUSALS_TOLD:
             self.refusals.append((line, fault))
@@ -80,7 +80,7 @@ _key_decoder = msgspec.json.Decoder(_KeyOnly)
 def outgoing(data: bytes, line: int = 0) -> Outgoing:
     """The record with its partition key: the account, so that an account's transactions keep their order.
 
-    A record without a readable account goes by its length: any shard will do, the Lambda quarantines it.
+    A record without a readable account is keyed by its length: any shard will do, because the Lambda quarantines it.
     """
     try:
         account = _key_decoder.decode(data).account_id
@@ -96,9 +96,9 @@ def produce(
     on_progress: Callable[[ProduceReport], None] = lambda report: None,
     pause: Callable[[float], None] = time.sleep,
 ) -> ProduceReport:
-    """Put every record until it is acknowledged; a line that is no record is counted and left out.
+    """Put every record until it is acknowledged; a line that cannot be a record is counted and left out.
 
-    Raises PlatformError, which tells the line to go on from, where Kinesis takes none for long or refuses for good.
+    If Kinesis accepts none for long or refuses for good, raises PlatformError that names the line to continue from.
     """
     report = ProduceReport()
     source = iter(lines)
@@ -127,7 +127,7 @@ def produce(
 
 
 def paced(lines: Iterable[Line], a_second: float, pause: Callable[[float], None] = time.sleep) -> Iterator[Line]:
-    """The lines, no more than so many a second."""
+    """The lines, at most so many a second."""
     started = time.monotonic()
     for count, line in enumerate(lines):
         if (ahead := count / a_second - (time.monotonic() - started)) > 0:
@@ -138,8 +138,10 @@ def paced(lines: Iterable[Line], a_second: float, pause: Callable[[float], None]
 def _next_batch(
     held_back: deque[Outgoing], source: Iterator[Line], report: ProduceReport, last_read: int
 ) -> tuple[list[Outgoing], int]:
-    """The next call's records (held back ones first, at most one of a key, within Kinesis' limits), and the last line
-    that was read."""
+    """The next call's records, and the last line that was read.
+
+    Records held back come first; at most one per key, within Kinesis' limits.
+    """
     batch: list[Outgoing] = []
     keys: set[str] = set()
     size = 0
@@ -174,7 +176,7 @@ def _next_batch(
 
 
 def _put(kinesis: Any, stream_name: str, batch: list[Outgoing], attempt: int, report: ProduceReport) -> list[Outgoing]:
-    """One call; the records that failed, in order. A lost response counts as failed: at least once."""
+    """One call; returns the records that failed, in order. A lost answer counts as failed: at least once."""
     report.calls += 1
     entries = [{"Data": record.data, "PartitionKey": record.partition_key} for record in batch]
     try:
@@ -190,7 +192,7 @@ def _put(kinesis: Any, stream_name: str, batch: list[Outgoing], attempt: int, re
         codes = [type(error).__name__] * len(batch)
     failed = [record for record, code in zip(batch, codes, strict=True) if code]
     for record, code in zip(batch, codes, strict=True):
-        if code and code not in THROTTLING_CODES:  # the record may have been stored all the same
+        if code and code not in THROTTLING_CODES:  # the record may have been stored nevertheless
             report.uncertain.add(*control_entry(record.data))
     reason = next((code for code in codes if code), "")
     if len(failed) == len(batch) and attempt + 1 >= _MAX_ATTEMPTS:

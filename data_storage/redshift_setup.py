@@ -2,12 +2,12 @@
 
     python data_storage/redshift_setup.py        # make or mend the warehouse alone
 
-Where REDSHIFT_WORKGROUP or REDSHIFT_CLUSTER names one that the bank has already, only its inside is made: schema,
-tables, roles, grants. The role redshift must be associated with it, since this platform changes nothing of a warehouse
-that is not its own.
+If REDSHIFT_WORKGROUP or REDSHIFT_CLUSTER names a warehouse that the bank already has, only its inside is made: schema,
+tables, roles, grants. Its owner must associate the role redshift with it, because this platform changes nothing else of
+a warehouse that is not its own.
 
-The admin's password is made and rotated by Secrets Manager; nobody sees it here. People log in through the bank's
-identity provider or IAM, the job by its IAM role.
+Secrets Manager makes and rotates the admin's password; nobody sees it here. People log in through the bank's identity
+provider or IAM, the job by its IAM role.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _KEEP = "it holds the warehouse's data"
 
 
 def contents(settings: Settings) -> WarehouseContents:
-    """What stands in the warehouse of an environment."""
+    """What stands inside an environment's warehouse."""
     return WarehouseContents(
         schema=settings.warehouse_schema,
         copy_role_arn=settings.role_arn("redshift"),
@@ -59,7 +59,7 @@ def contents(settings: Settings) -> WarehouseContents:
 
 
 def resources(settings: Settings, clients: Clients) -> list[Resource]:
-    """The warehouse, what stands inside, and the job's right to load it."""
+    """The warehouse, what stands inside it, and the job's right to load it."""
     if not settings.redshift_enabled:
         return []
     found: list[Resource] = []
@@ -139,7 +139,7 @@ def _workgroup_properties(settings: Settings, subnets: Subnets, namespace: str) 
 
 
 def _endpoint(settings: Settings, clients: Clients, subnets: Subnets) -> S3GatewayEndpoint:
-    """COPY's way to S3: the warehouse has no public address, so that an internet gateway is none for it."""
+    """COPY's route to S3. The warehouse has no public address, so it cannot use an internet gateway."""
     return S3GatewayEndpoint(
         part=_PART,
         name=f"{settings.prefix}-s3",
@@ -153,7 +153,7 @@ def _endpoint(settings: Settings, clients: Clients, subnets: Subnets) -> S3Gatew
 
 
 def _load_policy(settings: Settings, clients: Clients, workgroup_arn: Ref | None, cluster: str) -> RolePolicy:
-    """What the job's role may do with the warehouse: log in as itself, run statements, follow its own."""
+    """What the job's role may do with the warehouse: log in as itself, run statements, follow its own statements."""
     return RolePolicy(
         part=_PART,
         name=warehouse_load_policy_name(settings),

@@ -2,12 +2,12 @@
 
     python data_storage/s3_bucket_setup.py        # make or mend the buckets alone
 
-Every policy is cut from data_governance/s3_access_policy.json. Its Deny statements on encryption refuse an upload that
-names another algorithm or key; one that names none takes the bucket's default, which is the right key (hence the Null
-conditions: a lone StringNotEquals would refuse that too).
+Every policy takes its statements from data_governance/s3_access_policy.json. Its Deny statements on encryption refuse
+an upload that names another algorithm or key. An upload that names none takes the bucket's default, which is the right
+key; the Null conditions let it pass, which StringNotEquals alone would not.
 
-The access-logs bucket is the exception by S3's own rules: log delivery takes SSE-S3 only, no default Object Lock, and
-a bucket that logs to itself would never stop.
+The access-logs bucket is an exception by S3's own rules: log delivery accepts only SSE-S3 and no default Object Lock,
+and a bucket that logs to itself would never stop.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from infrastructure.settings import BUCKET_PURPOSES, Settings
 
 POLICY_TEMPLATE = Path(__file__).resolve().parents[1] / "data_governance" / "s3_access_policy.json"
 
-# The configuration of the buckets, as plain data (infrastructure/terraform/ is held equal to it by a test).
+# The buckets' configuration, as plain data; a test holds infrastructure/terraform/ equal to it.
 _TRANSPORT = ("DenyInsecureTransport", "DenyOutdatedTls", "DenyOtherAccounts")
 _ENCRYPTION = ("DenyOtherEncryption", "DenyOtherKeys")
 INCOMPLETE_UPLOAD_DAYS = 7
@@ -39,11 +39,13 @@ PUBLIC_ACCESS_BLOCK = {
 
 @dataclass(frozen=True, slots=True)
 class BucketSpec:
-    """What one bucket is. Days count from an object's creation, or from when it stopped being current; 0 is never.
+    """The settings of one bucket. Days count from an object's creation, or for old versions from when they were
+    replaced; 0 is never.
 
-    key: purpose of its KMS key, "" for SSE-S3; locked: Object Lock by settings; infrequent_days, glacier_days: when
-    objects move to STANDARD_IA and GLACIER; expire_days: when they go, -1 for settings.data_retention_years;
-    old_version_days: when overwritten versions go; prefix_expire_days: prefixes that go earlier.
+    key: purpose of its KMS key, "" for SSE-S3; locked: Object Lock as the settings say; infrequent_days, glacier_days:
+    when objects move to STANDARD_IA and GLACIER; expire_days: when they are deleted, -1 for
+    settings.data_retention_years; old_version_days: when replaced versions are deleted; prefix_expire_days: prefixes
+    that expire earlier.
     """
 
     statements: tuple[str, ...] = (*_TRANSPORT, *_ENCRYPTION)
@@ -59,7 +61,7 @@ class BucketSpec:
 
 
 BUCKETS: dict[str, BucketSpec] = {
-    # Three months at hand (PCI DSS 10.5.1), then colder; kept as long as the law asks.
+    # Three months at hand (PCI DSS 10.5.1), then in colder storage, as long as the law demands.
     "raw": BucketSpec(locked=True, infrequent_days=90, glacier_days=365, expire_days=-1, old_version_days=90),
     "curated": BucketSpec(infrequent_days=180, prefix_expire_days=((STAGING_PREFIX, 7),)),
     "quarantine": BucketSpec(infrequent_days=90, expire_days=365),
@@ -68,7 +70,7 @@ BUCKETS: dict[str, BucketSpec] = {
         statements=("AccessLogDelivery", *_TRANSPORT), key="", logged=False, infrequent_days=90, expire_days=400
     ),
     "audit": BucketSpec(
-        # CloudTrail delivers the digests of its log files with SSE-S3, whatever key the trail has.
+        # CloudTrail delivers its digest files with SSE-S3, whatever key the trail has.
         statements=(
             "CloudTrailChecksAcl",
             "CloudTrailWrites",
@@ -175,7 +177,7 @@ def _retention_days(settings: Settings) -> int:
 
 
 def bucket_policy(settings: Settings, purpose: str) -> dict[str, Any]:
-    """The policy of a bucket: its statements of the template, filled in."""
+    """The policy of a bucket: its statements from the template, filled in."""
     spec = BUCKETS[purpose]
     values = {
         "partition": settings.partition,

@@ -8,13 +8,13 @@ from data_storage.sql_statements import split_statements, tokens
 from infrastructure.aws.redshift_data import WarehouseTarget, submit, wait
 
 _BATCH_STATEMENTS = 40
-SCRIPT_SCHEMA = "banking"  # what the committed scripts are written for
+SCRIPT_SCHEMA = "banking"  # the schema that the committed scripts name
 
 
 def run_script(client: Any, target: WarehouseTarget, sql_text: str) -> None:
     """Run a script's statements, up to 40 of them in one transaction. Raises PlatformError that names the statement.
 
-    The script is written for the schema "banking"; it runs on the target's.
+    The script names the schema "banking"; the target's schema replaces it.
     """
     statements = script_statements(sql_text, target.schema)
     for start in range(0, len(statements), _BATCH_STATEMENTS):
@@ -24,7 +24,7 @@ def run_script(client: Any, target: WarehouseTarget, sql_text: str) -> None:
 
 
 def script_statements(sql_text: str, schema: str) -> list[str]:
-    """The statements of a committed script, for a schema of this name."""
+    """The statements of a committed script, with this schema's name in them."""
     return [_in_schema(statement, schema) for statement in split_statements(sql_text)]
 
 

@@ -1,6 +1,6 @@
-"""Takes SQL text apart: tokens, and statements between semicolons. Pure; standard library only.
+"""Splits SQL text into tokens, and a script into statements. Pure; standard library only.
 
-Knows what hides a semicolon or a word: string literals, quoted identifiers, comments and dollar-quoted bodies.
+Recognises what can hide a semicolon or a word: string literals, quoted identifiers, comments and dollar-quoted bodies.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ class Token(NamedTuple):
 
     @property
     def word(self) -> str:
-        """The keyword or name in upper case, "" for anything but a word; a symbol stands for itself."""
+        """The keyword or name in upper case, or the symbol itself; "" for any other kind."""
         return self.text.upper() if self.kind in ("word", "symbol") else ""
 
 
 def tokens(sql: str) -> list[Token]:
-    """The text's tokens. An unclosed literal shows as a lone quote symbol, which no dialect accepts."""
+    """The text's tokens. An unclosed literal yields a lone quote symbol, which no dialect accepts."""
     return [
         Token(match.lastgroup if match.lastgroup != "tag" else "body", match.group(), match.start(), match.end())
         for match in _TOKEN.finditer(sql)
@@ -47,7 +47,7 @@ def tokens(sql: str) -> list[Token]:
 
 
 def split_statements(sql: str) -> list[str]:
-    """The statements of a script, in order, without their semicolons and without the comments before them."""
+    """The statements of a script in order, without their semicolons and without comments before them."""
     return [sql[first.start : last.end] for first, last in _statement_bounds(sql)]
 
 

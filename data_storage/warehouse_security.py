@@ -1,8 +1,8 @@
-"""Roles, privileges, masks and row-level security of the warehouse, made where they are missing.
+"""Roles, privileges, masks and row-level security of the warehouse, made if they are missing.
 
-What should exist stands in warehouse_security.sql. Redshift's catalog says what does; privileges are granted each time,
-which repeats nothing. Statements run one by one, so that an error leaves what came before it in force: the script's
-order makes that safe.
+warehouse_security.sql says what should exist, Redshift's catalog what does. Privileges are granted every time, which
+does no harm. Statements run one by one, so an error leaves the earlier ones in force; the script's order makes that
+safe.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from infrastructure.aws.redshift_data import WarehouseTarget, execute, query
 
 SECURITY_SQL = Path(__file__).with_name("warehouse_security.sql")
 
-# One object of the warehouse's security: what it is, and the names that tell it from others.
+# One security object of the warehouse: its kind, and the names that identify it.
 Item = tuple[str, ...]
 
 _CATALOG = {
@@ -35,7 +35,7 @@ _ATTACHED_MASKS = (
 def apply_security(data_api: Any, target: WarehouseTarget) -> list[str]:
     """Run what is missing of the script, and its privileges. Returns the statements that made something new.
 
-    The caller's database user must be a superuser. Raises PlatformError that names the statement at fault.
+    The caller's database user must be a superuser. Raises PlatformError that names the failing statement.
     """
     existing = set(_existing(data_api, target))
     made = []
@@ -59,7 +59,7 @@ def _existing(data_api: Any, target: WarehouseTarget) -> Iterator[Item]:
 
 
 def _item(statement: str) -> Item | None:
-    """What a statement makes; None for a privilege, which may be granted again."""
+    """The object that a statement makes; None for a privilege, which can be granted again."""
     words = [token for token in tokens(statement) if token.text != "."]
     match [token.word for token in words[:3]]:
         case ["CREATE", "ROLE", _]:

@@ -1,7 +1,7 @@
-"""The subnets that the warehouse stands in: those of the settings, else the default VPC's own.
+"""The subnets of the warehouse: those of the settings, or else the default VPC's.
 
-Redshift Serverless would take the default VPC's by itself, but then nobody could give their route tables a way to S3,
-and COPY, which goes through them, would wait until it fails.
+Redshift Serverless would choose the default VPC's subnets by itself. But then their route tables would get no route to
+S3, and COPY, which goes through them, would wait until it fails.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ Subnets = Callable[[], tuple[str, ...]]
 
 
 def warehouse_subnets(clients: Clients, given: tuple[str, ...]) -> Subnets:
-    """The ids, looked up when they are first asked for; none where none are given and there is no default VPC."""
+    """The ids, looked up on first use; empty if none are given and there is no default VPC."""
     return functools.cache(lambda: given or default_subnets(clients))
 
 
 def require_subnets(subnets: Subnets) -> list[str]:
-    """The ids. Raises PlatformError where they are too few for a warehouse."""
+    """The ids. Raises PlatformError if they are too few for a warehouse."""
     found = subnets()
     if len(found) >= NEEDED_SUBNETS:
         return list(found)

@@ -1,4 +1,4 @@
-"""The warehouse's tables: made where they are missing, and given the columns that the contract has gained."""
+"""The warehouse's tables: made if they are missing, and given the columns that the contract has gained."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CONTRACT_TABLES: dict[str, Sequence[Field]] = {
 
 
 def create_tables(data_api: Any, target: WarehouseTarget) -> None:
-    """Schema, tables and columns, where they are missing. Raises PlatformError that names the statement at fault."""
+    """Make missing schema, tables and columns. Raises PlatformError that names the failing statement."""
     run_script(data_api, target, TABLES_SQL.read_text())
     for table, fields in _CONTRACT_TABLES.items():
         for statement in _missing_columns(data_api, target, table, fields):
@@ -28,7 +28,7 @@ def create_tables(data_api: Any, target: WarehouseTarget) -> None:
 
 
 def _missing_columns(data_api: Any, target: WarehouseTarget, table: str, fields: Sequence[Field]) -> list[str]:
-    """ALTER TABLE for optional fields that came after the table. Another difference is no compatible change."""
+    """ALTER TABLE for optional fields that are newer than the table. Any other difference is incompatible."""
     sql = f"SELECT column_name FROM svv_columns WHERE table_schema = '{target.schema}' AND table_name = '{table}'"
     present = {name for (name,) in query(data_api, target, sql)}
     statements = []

@@ -1,7 +1,7 @@
-"""What is watched, as data: each alarm's metric, threshold, and what it means for the person who is called.
+"""What is watched, as data: each alarm's metric and threshold, and what it means for the person on call.
 
-Names of metrics are AWS's own, or those that data_ingestion/process_transaction_lambda.py puts. Statistics are taken
-over a minute where trouble is acted on in minutes.
+Metrics are AWS's own, or those that data_ingestion/process_transaction_lambda.py puts. Periods are one minute if
+trouble has to be acted on within minutes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from infrastructure.settings import Settings
 MINUTE, FIVE_MINUTES, HOUR = 60, 300, 3600
 
 
-# Seconds without a successful run before the job counts as late: this many intervals of its trigger.
+# The job counts as late after this many intervals of its trigger without a successful run.
 _LATE_INTERVALS = 4
 
 
@@ -33,10 +33,10 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class AlarmSpec:
-    """One alarm: raised where `datapoints` of the last `periods` values compare so with the threshold.
+    """One alarm: raised if `datapoints` of the last `periods` values are beyond the threshold.
 
-    metrics: one metric, or several by the ids that `expression` (CloudWatch metric math) names. missing: what a period
-    without data counts as.
+    metrics: one metric, or several by the ids that `expression` (CloudWatch metric math) uses. missing: how a period
+    without data counts.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The dashboard: monitoring/dashboard.json, with names filled in, as a CloudWatch dashboard."""
+"""The CloudWatch dashboard: monitoring/dashboard.json with names filled in."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
-"""The alarms, the topic that they tell, and the dashboard.
+"""The alarms, the topic that they notify, and the dashboard.
 
     python monitoring/setup_cloudwatch_alarms.py        # make or mend these alone
 
-What is watched stands in monitoring/alarms.py. Every alarm acts: it tells the topic when it is raised and when it is
-over. The topic is encrypted with a customer key, since the key of AWS's own cannot be used by CloudWatch.
+monitoring/alarms.py says what is watched. Every alarm notifies the topic when it is raised and when it is over. The
+topic is encrypted with a customer key, because CloudWatch cannot use AWS's own key for SNS.
 
-Alarms alone publish to it, in this account's name. EventBridge does not: SNS takes no conditions on what EventBridge
-publishes, so that a topic which is open to it is open to the rules of every account. A job's failure is an alarm on the
+Only alarms of this account may publish to the topic. EventBridge may not: SNS accepts no conditions on what EventBridge
+publishes, so a topic open to it is open to the rules of every account. A job's failure is therefore an alarm on the
 job's own metrics, which count timeouts and failed launches too.
 """
 
@@ -68,7 +68,7 @@ def resources(settings: Settings, clients: Clients) -> list[Resource]:
 
 
 def topic_policy(settings: Settings) -> dict[str, Any]:
-    """Alarms of this account may publish; nothing may without TLS."""
+    """Alarms of this account may publish; nobody may without TLS."""
     arn = topic_arn(settings)
     return {
         "Version": "2012-10-17",
@@ -134,7 +134,7 @@ def _alarm(settings: Settings, clients: Clients, topic: Topic, spec: AlarmSpec) 
 
 
 def _measured(spec: AlarmSpec) -> Properties:
-    """What is measured, in PutMetricAlarm's two forms."""
+    """What is measured, in one of PutMetricAlarm's two forms."""
     if spec.expression:
         queries = [
             {

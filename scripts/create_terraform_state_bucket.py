@@ -1,9 +1,9 @@
-"""Make the bucket that keeps Terraform's state of one environment, and print the init that uses it.
+"""Make the bucket that keeps Terraform's state of one environment, and print the `terraform init` that uses it.
 
     python scripts/create_terraform_state_bucket.py --environment dev
 
-Terraform cannot keep its state in a bucket that it is still to make, so this one is made beforehand, by the same
-planner as everything else: run it again and it mends what differs. Nothing removes it: old versions are the way back.
+Terraform cannot keep its state in a bucket that it has yet to make, so this one is made beforehand, by the same planner
+as everything else: a second run mends what differs. Nothing removes it, because its old versions are the way back.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ _STATEMENTS = ("DenyInsecureTransport", "DenyOutdatedTls", "DenyOtherAccounts")
 
 
 def state_bucket_name(settings: Settings) -> str:
-    """The bucket of an environment's state; shorter than the longest bucket of the platform, so it always fits."""
+    """The bucket of an environment's state. Its name is shorter than the platform's longest, so it always fits."""
     return f"{settings.prefix}-tfstate-{settings.account_id}-{settings.region}"
 
 
 def resources(settings: Settings, clients: Clients) -> list[Resource]:
     """The bucket and its policy.
 
-    An emulator gets no policy: moto refuses every object call under a Deny, whatever its condition, and Terraform could
+    An emulator gets no policy: moto refuses every object call under a Deny, whatever its condition, so Terraform could
     not write its state.
     """
     name = state_bucket_name(settings)
@@ -49,7 +49,7 @@ def resources(settings: Settings, clients: Clients) -> list[Resource]:
         properties={
             "ObjectLock": None,  # Terraform removes its lock object after each command
             "Versioning": "Enabled",
-            # S3's own key: one of the platform's would lie in the state that it encrypts.
+            # S3's own key, because a key of the platform would be part of the state that it encrypts.
             "Encryption": {"SSEAlgorithm": "aws:kms", "BucketKeyEnabled": True},
             "PublicAccessBlock": PUBLIC_ACCESS_BLOCK,
             "ObjectOwnership": "BucketOwnerEnforced",
@@ -62,7 +62,7 @@ def resources(settings: Settings, clients: Clients) -> list[Resource]:
                     "NoncurrentVersionExpiration": {"NoncurrentDays": OLD_VERSION_DAYS},
                 }
             ],
-            "Logging": None,  # the access-logs bucket is in the state, so it is not there yet
+            "Logging": None,  # the access-logs bucket is made from this state, so it does not exist yet
             "Tags": settings.all_tags | {"Purpose": "terraform-state"},
         },
     )

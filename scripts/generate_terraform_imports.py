@@ -1,10 +1,10 @@
-"""Write the import blocks with which Terraform takes over the stream, buckets and keys that exist in an account.
+"""Write the import blocks with which Terraform takes over an account's existing stream, buckets and keys.
 
     python scripts/generate_terraform_imports.py --environment dev     # writes infrastructure/terraform/imports.tf
     terraform -chdir=infrastructure/terraform plan -var-file=environments/dev.tfvars
 
-Only reads the account. What does not exist gets no block, so Terraform plans to create it; what differs from the
-settings is named, because Terraform would change it. docs/terraform.md has the whole way.
+Only reads the account. What does not exist gets no block, so Terraform plans to create it. What differs from the
+settings is printed, because Terraform would change it. docs/terraform.md describes the whole procedure.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from security import kms_keys
 
 TERRAFORM_FOLDER = Path(__file__).resolve().parents[1] / "infrastructure" / "terraform"
 
-# Each resource of modules/bucket, and the property of the bucket that says whether it exists; "" always does.
+# Each resource of modules/bucket -> the bucket's property that says whether it exists; "": it always does.
 _BUCKET_RESOURCES = {
     "aws_s3_bucket.this": "",
     "aws_s3_bucket_public_access_block.this": "PublicAccessBlock",
@@ -45,7 +45,7 @@ _BUCKET_RESOURCES = {
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """One import block. to: the address in infrastructure/terraform; id: what the provider finds the object by."""
+    """One import block. to: the address in infrastructure/terraform; id: how the provider finds the resource."""
 
     to: str
     id: str
@@ -55,7 +55,7 @@ class Import:
 
 
 def covered_resources(settings: Settings, clients: Clients) -> list[Resource]:
-    """What the boto3 side declares of that which infrastructure/terraform covers too."""
+    """The boto3 side's declarations that infrastructure/terraform covers too."""
     return [
         resource
         for module in (kms_keys, s3_bucket_setup, create_kinesis_stream)
@@ -64,9 +64,9 @@ def covered_resources(settings: Settings, clients: Clients) -> list[Resource]:
 
 
 def imports(settings: Settings, plan: Plan) -> list[Import]:
-    """The import blocks for what the plan of covered_resources found to exist.
+    """The import blocks for what exists, by the plan of covered_resources.
 
-    Raises PlatformError on a key that waits for its deletion: Terraform would import it and leave it waiting.
+    Raises PlatformError on a key that is pending deletion, because Terraform would import it in that state.
     """
     actual = {step.resource.id: step.actual for step in plan.steps if step.actual is not None}
     return [*_keys(settings, actual), *_stream(settings, actual), *_buckets(settings, actual)]

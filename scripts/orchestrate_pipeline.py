@@ -17,9 +17,9 @@ examples:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one subcommand; the exit status (0 done, 1 error; plan: 2 changes; local: 1 where a hop is off)."""
+    """Run one subcommand; returns the exit status (0 done, 1 error; plan: 2 changes; local: 1 if a hop is off)."""
     try:
-        from scripts.commands.command_line import run  # which takes a second: Ctrl-C may come meanwhile
+        from scripts.commands.command_line import run  # takes a second, in which Ctrl-C may come
 
         return run(argv, description=__doc__, epilog=_EPILOG)
     except KeyboardInterrupt:
@@ -28,9 +28,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def as_program() -> int:
-    """main, ended in order by whatever ends it, and readable on a terminal that lacks a character."""
+    """main with orderly endings by signals, and with readable output on a terminal that lacks a character."""
     for ending in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(ending) is not signal.SIG_IGN:  # as nohup sets it
+        if signal.getsignal(ending) is not signal.SIG_IGN:  # nohup sets SIG_IGN
             signal.signal(ending, signal.default_int_handler)
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]

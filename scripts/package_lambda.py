@@ -1,7 +1,7 @@
-"""Build the function's zip, to be deployed by hand; the same bytes on every build.
+"""Build the function's zip for a deployment by hand; every build gives the same bytes.
 
-python scripts/package_lambda.py                       # the runtime and architecture of the settings
-python scripts/package_lambda.py --architecture x86_64 --output build/function.zip
+python scripts/package_lambda.py                       # the runtime and architecture of the settings python
+scripts/package_lambda.py --architecture x86_64 --output build/function.zip
 """
 
 from __future__ import annotations

@@ -1,16 +1,16 @@
-"""The roles that the services work under: one each, with the least that its work needs.
+"""The roles of the services: one each, with the fewest rights that its work needs.
 
     python security/iam_roles.py        # make or mend the roles alone
 
-A role's rights are the JSON file that its entry in ROLES names; this file fills in names and ARNs. The only statements
-on every resource are those of actions that have no other form (X-Ray, PutMetricData, and the Data API's look at one's
-own statements), and the latter two carry a condition.
+A role's rights are in the JSON file that its entry in ROLES names; this file fills in names and ARNs. A statement has
+Resource "*" only if its action has no other form (X-Ray, PutMetricData, and the Data API's view of one's own
+statements); the latter two have a condition instead.
 
-Who may assume a role is security/trust_policy.json: the service, acting for this account (aws:SourceAccount) and, as
-far as the service tells it, for the resources named (aws:SourceArn). Not every service tells it on every call, hence
-ArnLikeIfExists beside the strict condition on the account.
+security/trust_policy.json says who may assume a role: the service, acting for this account (aws:SourceAccount) and for
+the resources named (aws:SourceArn). Not every service sends the ARN on every call, hence ArnLikeIfExists beside the
+strict condition on the account.
 
-Clear card numbers exist in the stream only; kinesis:GetRecords is the lambda role's alone.
+Clear card numbers exist in the stream only; only the lambda role has kinesis:GetRecords.
 """
 
 from __future__ import annotations
@@ -116,12 +116,12 @@ def trust_policy(settings: Settings, purpose: str) -> dict[str, Any]:
 
 
 def role_policy(settings: Settings, purpose: str) -> dict[str, Any]:
-    """What the role of a purpose may do. ARNs that are known only once a thing exists stand as Refs."""
+    """What the role of a purpose may do. ARNs that are known only once a resource exists are Refs."""
     return policy_from(_FOLDER / ROLES[purpose].policy, policy_values(settings))
 
 
 def policy_values(settings: Settings) -> dict[str, Any]:
-    """What the placeholders of the policies in this folder stand for."""
+    """The values of the placeholders in this folder's policies."""
     buckets = {
         f"{purpose}_bucket_arn": settings.bucket_arn(purpose)
         for purpose in ("raw", "curated", "quarantine", "artifacts")

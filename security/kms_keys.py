@@ -2,9 +2,9 @@
 
     python security/kms_keys.py        # make or mend the keys alone
 
-Who may use a key is said by the roles' own policies (security/*_role.json): the key policy delegates to IAM through
-the account's root statement and names no role, so that keys and roles can come and go in any order. AWS services that
-act without a role (CloudWatch Logs, CloudTrail, alarms) have statements of their own.
+The roles' own policies (security/*_role.json) say who may use a key. The key policy delegates to IAM through the
+account's root statement and names no role, so that keys and roles can be made and removed in any order. AWS services
+that act without a role (CloudWatch Logs, CloudTrail, alarms) have statements of their own.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from infrastructure.aws.policy_template import policy_from
 from infrastructure.planning.resource import Clients, Ref, Resource
 from infrastructure.settings import KEY_PURPOSES, Settings
 
-# The configuration of the keys, as plain data (infrastructure/terraform/ is held equal to it by a test).
+# The keys' configuration, as plain data; a test holds infrastructure/terraform/ equal to it.
 KEY_DESCRIPTIONS = {
     "data": "Transactions: stream, lake, warehouse, tokenisation secret",
     "audit": "Audit trail and log groups",

@@ -2,8 +2,9 @@
 
     python security/tokenization_secret.py        # make or mend the secret alone
 
-A card's token is a keyed hash of its number: who holds the key can test guesses, and who loses it can match no card
-ever again. The value is made here once, from the operating system's randomness, and is never read, printed or planned.
+A card's token is a keyed hash of its number: whoever has the key can test guesses, and whoever loses it can never match
+a card again. The value is made here once, from the operating system's randomness, and is never read, printed or
+planned.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ DESCRIPTION = "Keys of the card tokens (HMAC-SHA-256), by version"
 
 
 def new_secret_value() -> str:
-    """A first version of the secret."""
+    """The secret's first value."""
     key = base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode("ascii")
     return json.dumps({"current": 1, "keys": {"1": key}})
 

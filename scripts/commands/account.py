@@ -1,4 +1,4 @@
-"""The account that a command works on: found, guarded, and told before anything else."""
+"""The account that a command works on: found, guarded, and printed before anything else."""
 
 from __future__ import annotations
 
@@ -31,11 +31,14 @@ class Account:
 
 
 def find_account(arguments: argparse.Namespace, *, changing: bool = False) -> Account:
-    """Settings, account and clients of a command; prints them. changing: refuse any account but EXPECTED_ACCOUNT_ID."""
+    """Settings, account and clients of a command; prints them.
+
+    changing: refuse any account but EXPECTED_ACCOUNT_ID.
+    """
     environ = read_environment()
     for name, value in environ.items():
         if name.startswith("AWS_"):
-            os.environ.setdefault(name, value)  # boto3 reads them there
+            os.environ.setdefault(name, value)  # boto3 reads its settings from os.environ
     settings = settings_from(environ, environment=arguments.environment, region=arguments.region)
     try:
         region = arguments.region or _region_of(arguments.profile, settings, environ)
@@ -56,7 +59,7 @@ def find_account(arguments: argparse.Namespace, *, changing: bool = False) -> Ac
 
 
 def _region_of(profile: str | None, settings: Settings, environ: Mapping[str, str]) -> str:
-    """The region of the environment, else of the profile."""
+    """The region of the environment, or else of the profile."""
     if environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or environ.get("REGION"):
         return settings.region
     region: str | None = session(None, profile).region_name

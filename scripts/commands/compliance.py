@@ -35,7 +35,7 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
 
 
 def run_verify(arguments: argparse.Namespace) -> int:
-    """Judge the account; 1 where a control fails."""
+    """Judge the account; the exit status is 1 if a control fails."""
     account = find_account(arguments)
     found = verdicts(gather(account.settings, account.clients, account.embedded))
     show(console(arguments), found)
@@ -56,7 +56,7 @@ def _as_json(verdict: Verdict) -> dict[str, object]:
 
 
 def show(console: Console, found: Sequence[Verdict]) -> None:
-    """Print a line per control, with the resources that fail it, and what is left to the account."""
+    """Print a line per control with the resources that fail it, then the controls that are left to the account."""
     for verdict in found:
         mark, style = ("✗", "bold red") if verdict.failed else ("✓", "green") if verdict.met else ("·", "dim")
         asked = len(verdict.met) + len(verdict.failed)

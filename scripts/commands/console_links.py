@@ -1,4 +1,4 @@
-"""Addresses of what was provisioned in AWS's web console."""
+"""Addresses of the provisioned resources in AWS's web console."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _DOMAINS = {
 
 
 def console_links(settings: Settings) -> list[tuple[str, str]]:
-    """(title, URL) of the places where the pipeline is looked at, in its own order."""
+    """(title, URL) of the console's pages for the pipeline, in the order of the pipeline."""
     region, domain = settings.region, _DOMAINS[settings.partition]
 
     def link(service: str, fragment: str) -> str:
@@ -39,5 +39,5 @@ def console_links(settings: Settings) -> list[tuple[str, str]]:
 
 
 def _log_name(name: str) -> str:
-    # The console writes a quoted name's percent signs as $25.
+    # The console writes the percent signs of a quoted name as $25.
     return quote(quote(name, safe=""), safe="").replace("%", "$")

@@ -1,6 +1,6 @@
-"""The commands that look at the lake's data and move it on: reconcile, replay, load.
+"""reconcile, replay and load: the commands that read the lake's data or move it on.
 
-All work on the account, or with --workdir on what an embedded stack kept there.
+All work on the account, or with --workdir on what a local run kept there.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from scripts.commands.totals_table import totals_table
 
 
 class _Scope(NamedTuple):
-    """The hops that are shown, and those of them that are held to the one before."""
+    """The hops that are shown, and those of them that are compared with the one before."""
 
     shown: tuple[str, ...]
     compared: tuple[str, ...]
@@ -51,7 +51,7 @@ _DATE = _Scope(("streamed", "landed", "quarantined", "curated", "loaded"), ("lan
 
 
 class ProducerTotals(Protocol):
-    """What was produced, as a workdir keeps it."""
+    """What was produced, as a workdir has recorded it."""
 
     def produced(self, streamed: dict[str, ControlTotals]) -> ControlTotals: ...
 
@@ -60,10 +60,10 @@ class ProducerTotals(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CommandContext:
-    """Where a command works, and what is known there besides the lake.
+    """Where a command works, and what it needs besides the lake.
 
-    producer: what was produced; None in an account, whose producers keep their own totals. data_api: None
-    where there is no warehouse; auditor, loader: how to log in to count and to load (in an account, as oneself).
+    producer: what was produced; None in an account, whose producers keep their own totals. data_api: None if there is
+    no warehouse. auditor, loader: the logins for counting and for loading (in an account, the caller's own).
     """
 
     settings: Settings
@@ -118,7 +118,7 @@ def _date(text: str) -> str:
 
 
 def run_reconcile(arguments: argparse.Namespace) -> int:
-    """Measure, compare, print; 1 where a hop is off."""
+    """Measure, compare, print; the exit status is 1 if a hop is off."""
     with _context(arguments) as context:
         measured, scope = _measure(Lake(context.s3, context.settings), context, arguments)
         if context.data_api is not None:
@@ -142,7 +142,7 @@ def run_reconcile(arguments: argparse.Namespace) -> int:
 
 
 def _measure(lake: Lake, context: CommandContext, arguments: argparse.Namespace) -> tuple[Measured, _Scope]:
-    """What was asked for, and which hops it covers."""
+    """The measured totals, and the hops that the chosen scope covers."""
     if arguments.run_id:
         return lake.measure_run(arguments.run_id), _RUN
     if arguments.date:
@@ -155,7 +155,7 @@ def _measure(lake: Lake, context: CommandContext, arguments: argparse.Namespace)
 
 
 def run_replay(arguments: argparse.Namespace) -> int:
-    """Replay, and tell what went in."""
+    """Replay, and print what was put in."""
     with _context(arguments, changing=True) as context:
         settings = context.settings
         report = Replay(context.s3, settings.bucket("raw"), settings.bucket("quarantine")).run(arguments.prefix)
@@ -181,7 +181,7 @@ def run_replay(arguments: argparse.Namespace) -> int:
 
 
 def run_load(arguments: argparse.Namespace) -> int:
-    """Load what is pending, and tell of each run."""
+    """Load what is pending, and print each run."""
     out = console(arguments)
 
     def tell(load: LoadReport, left: int) -> None:

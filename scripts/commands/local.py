@@ -44,7 +44,7 @@ def _count(text: str) -> int:
 
 
 def run_local(arguments: argparse.Namespace) -> int:
-    """Run it, and print what came of it; 1 where a hop is off."""
+    """Run it, and print the outcome; the exit status is 1 if a hop is off."""
     out = console(arguments)
     options = pipeline.RunOptions(
         arguments.transactions, arguments.seed, arguments.input, arguments.workdir, arguments.faults

@@ -1,4 +1,4 @@
-"""The plan, the progress and the outcome as people read them. Knows nothing of AWS; prints what it is given."""
+"""Prints plan, progress and outcome for people. Knows nothing of AWS; prints what it is given."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from infrastructure.planning.resource import Resource
 _MARKS = {Action.CREATE: ("+", "green"), Action.UPDATE: ("~", "yellow"), Action.DELETE: ("-", "red")}
 _VERBS = {Action.CREATE: "created", Action.UPDATE: "changed", Action.DELETE: "removed", Action.NONE: "kept"}
 _TYPE_WIDTH = 30
-_LONGEST_NEW = 500  # characters of one new value
+_LONGEST_NEW = 500  # characters shown of one new value
 
 
 class PlanView:
-    """Prints to a rich console. parts: the order in which they stand."""
+    """Prints to a rich console. parts: the order in which they are shown."""
 
     def __init__(self, console: Console, parts: Sequence[str]) -> None:
         self._console = console
         self._parts = parts
 
     def show_plan(self, plan: Plan) -> None:
-        """Every change by part: what is created, changed (old -> new) and removed; then what is not supported here."""
+        """Every change by part: created, changed (old -> new) or removed; then what this endpoint does not support."""
         for part, steps in self._by_part(plan.changes):
             self._console.print(f"\n[bold]{part}[/]")
             for step in steps:
@@ -55,13 +55,13 @@ class PlanView:
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """While the account is read; seen on a terminal only."""
+        """Shown while the account is read, on a terminal only."""
         with self._console.status("reading what exists"):
             yield
 
     @contextmanager
     def progress(self, changes: int) -> Iterator[Progress]:
-        """While changes are made: a line for each as it ends; on a terminal, below them, what is being worked on."""
+        """While changes are made: a line for each as it ends; on a terminal, below them, those under way."""
         lock = threading.Lock()
         running: dict[str, str] = {}
         ended = 0
@@ -81,7 +81,7 @@ class PlanView:
             yield show
 
     def show_progress(self, result: Result) -> None:
-        """One line for each resource as it is done."""
+        """One line for each resource as it ends."""
         resource = result.resource
         if result.outcome is Outcome.DONE:
             mark, color = _MARKS[result.action]
@@ -97,7 +97,7 @@ class PlanView:
             self._print(_resource_line("-", "red", resource, result.note))
 
     def show_outcome(self, report: Report, seconds: float) -> None:
-        """What was done in all, and what this endpoint could not do."""
+        """The number of changes made, and what this endpoint could not do."""
         self._show_unsupported(
             {
                 result.resource: dict(result.unsupported) or {"": result.note}
@@ -121,7 +121,7 @@ class PlanView:
             self._print(Text.assemble("  ", (f"{title:<16}", "dim"), (url, f"link {url}")))
 
     def show_destruction(self, destruction: Destruction) -> None:
-        """What goes and what is kept, before anything is removed."""
+        """What will be removed and what is kept, before anything is removed."""
         for part, steps in self._by_part(destruction.deletions):
             self._console.print(f"\n[bold]{part}[/]")
             for step in steps:
@@ -139,7 +139,7 @@ class PlanView:
         self._print(Text(f"\n{text}", "yellow"))
 
     def show_pending_deletions(self, report: Report) -> None:
-        """What must stay for now, and until when."""
+        """What has to stay for now, and until when."""
         pending = report.of(Outcome.DELETION_PENDING)
         bound = [result for result in report.of(Outcome.KEPT) if result.action is Action.DELETE]
         if not pending and not bound:
@@ -184,7 +184,7 @@ def _short(type_: str) -> str:
 
 
 def _told(step: Step) -> Iterator[Difference]:
-    """The differences as they are told: what is new as a whole is laid out, a policy by its statements' names."""
+    """The differences as they are shown: a new object property by property, a policy by the names of its statements."""
     for difference in step.differences:
         if difference.old != ABSENT or step.action is not Action.CREATE:
             yield difference
@@ -218,7 +218,8 @@ def _statement_names(policy: Any) -> str:
 def _values(action: Action, difference: Difference, blocked: bool) -> Text:
     new = Text(_render(difference.new), "green")
     if action is Action.CREATE:
-        new.truncate(_LONGEST_NEW, overflow="ellipsis")  # a dashboard's body; a change is always told in full
+        # a dashboard's body is long; changed values are always shown in full
+        new.truncate(_LONGEST_NEW, overflow="ellipsis")
         return new
     line = Text.assemble((_render(difference.old), "red"), (" -> ", "dim"), new)
     if blocked:

@@ -59,7 +59,7 @@ def _line(text: str) -> int:
 
 
 def run_produce(arguments: argparse.Namespace) -> int:
-    """Put the input, and tell what was acknowledged; 1 where lines were no records."""
+    """Put the input, and print what was acknowledged; the exit status is 1 if lines could not be records."""
     account, out = find_account(arguments, changing=True), console(arguments)
     check_readable(arguments.input)
     lines = read_lines(arguments.input, arguments.from_line)
@@ -94,14 +94,14 @@ def _bar(out: Console) -> Progress:
 
 
 def show(out: Console, report: ProduceReport) -> None:
-    """What was acknowledged, by currency and indicator, and which lines were no records."""
+    """What was acknowledged, by currency and indicator, and which lines could not be records."""
     out.print(totals_table({"produced": report.totals}, out.width))
     out.print(f"{report.records:,} records acknowledged in {report.calls:,} calls, {report.retried:,} put again")
     show_refusals(out, report)
 
 
 def show_refusals(out: Console, report: ProduceReport) -> None:
-    """Name the lines of the input that are no records."""
+    """Name the lines of the input that cannot be records."""
     if not report.refused:
         return
     count = report.refused.total()

@@ -1,4 +1,4 @@
-"""plan, apply and destroy as people type them, and a single file's declaration run by itself."""
+"""plan, apply and destroy; and apply-file, which applies the declarations of a single file."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from scripts.commands.terminal import (
 
 
 def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
-    """Add plan, apply, destroy, and what a file that runs by itself asks for."""
+    """Add plan, apply and destroy, and the hidden command of a file that runs by itself."""
     planning = commands.add_parser(
         "plan",
         help="what apply would change in the account",
@@ -56,7 +56,7 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
 
 
 def _add_apply_file(commands: argparse._SubParsersAction[Parser]) -> None:
-    """What a file that runs by itself calls; not among the commands that are shown."""
+    """The command that a file running by itself calls. It is not listed in the help."""
     alone = commands.add_parser("apply-file", usage="%(prog)s [options]", add_help=False)
     alone.add_argument("file", help=argparse.SUPPRESS)
     alone.add_argument("-h", "--help", action="store_true", help="show this help and exit")
@@ -81,7 +81,7 @@ def _parts(text: str) -> tuple[str, ...]:
 
 
 def run_plan(arguments: argparse.Namespace) -> int:
-    """Print what apply would change; 0 where that is nothing, 2 otherwise."""
+    """Print what apply would change; the exit status is 0 if that is nothing, 2 otherwise."""
     account, view = find_account(arguments), _view(arguments)
     planned = _plan_for(account, view, arguments)
     view.show_plan(planned)
@@ -89,7 +89,7 @@ def run_plan(arguments: argparse.Namespace) -> int:
 
 
 def run_apply(arguments: argparse.Namespace) -> int:
-    """Print the plan, carry it out, and tell what was done; 1 where anything failed. Never prompts."""
+    """Print the plan, carry it out, and print the outcome; the exit status is 1 if anything failed. Never prompts."""
     account, view = find_account(arguments, changing=True), _view(arguments)
     return _carry_out(account, view, _plan_for(account, view, arguments))
 
@@ -125,7 +125,7 @@ def _carry_out(account: Account, view: PlanView, planned: Plan) -> int:
 
 
 def run_destroy(arguments: argparse.Namespace) -> int:
-    """Print what goes and what stays, ask in prod, remove, and tell what must stay until when."""
+    """Print what goes and what stays, ask in prod, remove, and print what has to stay until when."""
     account, view = find_account(arguments, changing=True), _view(arguments)
     resources = gather(account.settings, account.clients, account.embedded)
     chosen = select(resources, arguments.only, arguments.except_)
@@ -146,7 +146,7 @@ def run_destroy(arguments: argparse.Namespace) -> int:
 
 
 def _confirm(environment: str, given: str | None) -> None:
-    """Raises PlatformError unless the environment was named where it must be."""
+    """Raises PlatformError unless the environment was named as it has to be."""
     todo = f"Repeat the command with --confirm {environment}."
     if given is None and environment == "prod":
         if not sys.stdin.isatty():
@@ -157,7 +157,7 @@ def _confirm(environment: str, given: str | None) -> None:
 
 
 def run_apply_file(arguments: argparse.Namespace) -> int:
-    """Apply what one file declares; what that refers to must exist."""
+    """Apply what one file declares. What that refers to must exist already."""
     module = importlib.import_module(_module_name(arguments.file))
     if arguments.help:
         parser: Parser = arguments.parser

@@ -1,4 +1,4 @@
-"""What a run of the embedded stack tells people. The same figures stand in run.json."""
+"""Prints the outcome of a run of the embedded stack. run.json holds the same figures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scripts.commands.totals_table import totals_table
 
 
 def show(report: RunReport, console: Console, whereabouts: dict[str, str]) -> None:
-    """Print the report for people; whereabouts: what -> where to look next."""
+    """Print the report. whereabouts: title -> where to look next."""
     console.print()
     console.print(totals_table(report.measured.hops(), console.width))
     console.print(_endings(report.measured))

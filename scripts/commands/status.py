@@ -1,4 +1,4 @@
-"""What exists and how it is doing: resources, stream, landing, job, warehouse, queue and alarms. Reads only."""
+"""status: what exists and how it is doing. Resources, stream, landing, job, warehouse, queue, alarms. Reads only."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _AGE_PERIOD_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the status. well: None where there is nothing to judge."""
+    """One line of the status. well: None if there is nothing to judge."""
 
     subject: str
     text: str
@@ -68,7 +68,7 @@ def run_status(arguments: argparse.Namespace) -> int:
 
 
 def collect(settings: Settings, clients: Clients, resources: Sequence[Resource]) -> list[Finding]:
-    """Every finding; a probe that may not look, or finds nothing, says so in its line."""
+    """Every finding. If a probe is not allowed to look, or finds nothing, its line says so."""
     findings = [_existing(resources)]
     for subject, probe in _PROBES.items():
         try:
@@ -79,7 +79,7 @@ def collect(settings: Settings, clients: Clients, resources: Sequence[Resource])
 
 
 def collect_kept(directory: str) -> list[Finding]:
-    """The findings of an embedded stack's kept state: landing, runs and ledger; nothing is kept of the rest."""
+    """The findings of a workdir: landing, runs and ledger. Nothing is kept of the rest."""
     from infrastructure.local.kept_state import open_kept_state
 
     with open_kept_state(directory) as kept:
@@ -126,7 +126,7 @@ def _existing(resources: Sequence[Resource]) -> Finding:
 
 
 def _unsupported(resources: Sequence[Resource], found: set[str]) -> set[str]:
-    """Those found, and all that refer to one of them."""
+    """The ids in found, and those of all resources that refer to one of them."""
     more = {resource.id for resource in resources if references(resource.properties) & found} | found
     return found if more == found else _unsupported(resources, more)
 
@@ -149,7 +149,7 @@ def _iterator_age(settings: Settings, clients: Clients) -> Finding:
 
 
 def unlanded(settings: Settings, clients: Clients) -> str:
-    """What is lost with the stream, as far as CloudWatch tells: for whoever is about to remove it."""
+    """What would be lost with the stream, as far as CloudWatch knows, for whoever is about to remove it."""
     try:
         seconds = _oldest_unlanded(settings, clients)
     except Exception as error:
@@ -160,7 +160,7 @@ def unlanded(settings: Settings, clients: Clients) -> str:
 
 
 def _oldest_unlanded(settings: Settings, clients: Clients) -> float | None:
-    """Seconds that the oldest record of the last batch had waited; None where no batch was read lately."""
+    """How many seconds the oldest record of the last batch had waited; None if no batch was read lately."""
     now = datetime.now(UTC)
     points = clients("cloudwatch").get_metric_statistics(
         Namespace="AWS/Lambda",
@@ -217,7 +217,7 @@ def _last_curated(settings: Settings, clients: Clients) -> Finding:
 
 
 def _curated(s3: Any, settings: Settings) -> Finding:
-    """The newest run whose result stands: that object is a run's commit."""
+    """The newest run that has a result, since that object is a run's commit."""
     documents = s3_objects.entries(s3, settings.bucket("curated"), RUNS_PREFIX)
     results = [entry for entry in documents if run_of(entry["Key"])[1] == "result.json"]
     if not results:

@@ -1,4 +1,4 @@
-"""What every command shares with the person at the terminal: options, errors, consoles, exit statuses."""
+"""What all commands share: options, errors, consoles, exit statuses."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ from infrastructure.settings import ENVIRONMENTS
 
 EXIT_OK, EXIT_ERROR, EXIT_CHANGES = 0, 1, 2
 
-_PIPE_WIDTH = 140  # where the output is no terminal, whose width would be guessed as 80
+_PIPE_WIDTH = 140  # for output to a pipe or file, for which rich would guess 80
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse's parser, but: usage errors exit 1 (2 is plan's word for changes), no option is taken by its prefix, and
-    a slip of the pen is answered with what was probably meant."""
+    """argparse's parser with three changes: usage errors exit 1 (2 is what plan exits with if there are changes), no
+    option is accepted by its prefix, and a misspelling is answered with what was probably meant.
+    """
 
     def __init__(self, **options: Any) -> None:
         defaults: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
@@ -35,7 +36,7 @@ class Parser(argparse.ArgumentParser):
         self.exit(EXIT_ERROR, f"error: {message}\n")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """A subcommand's parser answers for the options that it does not know: it alone knows those that it does."""
+        """A subcommand's parser reports unknown options itself, because only it knows which options it has."""
         found, unknown = super().parse_known_args(args, namespace)
         if unknown:
             self.error(f"there is no {' '.join(unknown)}{_meant(unknown[0], self._option_string_actions)}")
@@ -61,7 +62,7 @@ def add_account_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_output_options(parser: argparse.ArgumentParser, *, as_json: bool = False) -> None:
-    """How much a command tells. as_json: it has figures, which --json prints for a program."""
+    """How much a command prints. as_json: the command has figures, which --json prints for a program."""
     parser.add_argument("-v", "--verbose", action="store_true", help="tell each call to AWS on standard error")
     parser.add_argument("-q", "--quiet", action="store_true", help="tell the outcome and errors only")
     if as_json:
@@ -69,7 +70,7 @@ def add_output_options(parser: argparse.ArgumentParser, *, as_json: bool = False
 
 
 def console(arguments: argparse.Namespace | None = None, *, stderr: bool = False) -> Console:
-    """As wide as the terminal, or wide enough for a log. With --json it is standard error; with --quiet, silent."""
+    """A console as wide as the terminal, or wide enough for a log; standard error with --json, silent with --quiet."""
     as_json = getattr(arguments, "json", False)
     found = Console(stderr=stderr or as_json, highlight=False, quiet=getattr(arguments, "quiet", False))
     if not found.is_terminal:
@@ -82,13 +83,13 @@ def print_json(document: Any) -> None:
 
 
 def print_error(error: PlatformError) -> None:
-    """The one way in which an error is told."""
+    """The one way in which errors are printed."""
     message = Text.assemble(("error: ", "bold red"), str(error))
     console(stderr=True).print(message, soft_wrap=True)
 
 
 def log_calls() -> None:
-    """Tell each call to AWS on standard error, by service and operation. Bodies are never logged."""
+    """Log each call to AWS on standard error, by service and operation. Bodies are never logged."""
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     handler.addFilter(_names_operation)
@@ -99,7 +100,7 @@ def log_calls() -> None:
 
 
 def _names_operation(record: logging.LogRecord) -> bool:
-    """Let botocore's line on a request through, as the operation's name alone: its other argument holds the body."""
+    """Reduce botocore's line about a request to the operation's name, because its other argument holds the body."""
     operation = record.args[0] if isinstance(record.args, tuple) and record.args else None
     if not isinstance(operation, OperationModel):
         return False
@@ -108,7 +109,7 @@ def _names_operation(record: logging.LogRecord) -> bool:
 
 
 def run_parsed(parser: Parser, argv: Sequence[str] | None) -> int:
-    """Parse, run the chosen command, and tell its error; the exit status."""
+    """Parse, run the chosen command, and print its error; returns the exit status."""
     arguments = parser.parse_args(argv)
     if not hasattr(arguments, "run"):
         parser.print_help()

@@ -1,4 +1,4 @@
-"""Control totals for people: a line per currency and indicator, a column per hop. No number is ever folded."""
+"""Control totals as a table: a line per currency and indicator, a column per hop. No number is ever folded."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _Lines = dict[ControlKey, tuple[int, Decimal]]
 
 
 def totals_table(hops: Mapping[str, ControlTotals], width: int) -> Table:
-    """A column for each hop where that fits the width; else a line, with hops of equal totals on one."""
+    """A column for each hop if that fits the width; otherwise a line for each, with equal neighbours on one line."""
     by_hop = {hop: {key: (records, amount) for key, records, amount in totals.lines()} for hop, totals in hops.items()}
     keys = sorted({key for lines in by_hop.values() for key in lines}, key=lambda key: (key.currency is None, key))
     wide = _wide(by_hop, keys)
@@ -31,7 +31,7 @@ def _table() -> Table:
 
 
 def _width_of(table: Table) -> int:
-    """The width at which no cell is folded: the widest of each column, its padding, and a space at either edge."""
+    """The width at which no cell is folded: the widest cell of each column, its padding, and a space at both edges."""
     widest = 0
     for column in table.columns:
         texts = [column.header, *column.cells]
@@ -75,7 +75,7 @@ def _narrow(by_hop: Mapping[str, _Lines], keys: list[ControlKey]) -> Table:
 
 
 def _alike(values: Mapping[str, T]) -> list[tuple[list[str], T]]:
-    """The hops in order, those that follow each other with the same value together."""
+    """The hops in order; neighbours with the same value are grouped."""
     groups: list[tuple[list[str], T]] = []
     for hop, value in values.items():
         if groups and groups[-1][1] == value:
