@@ -3,7 +3,7 @@
 Arguments (Glue's; all names of the job's defaults):
     --JOB_NAME --raw_bucket --curated_bucket --quarantine_bucket
     --stream_retention_hours   optional: how long after its arrival a record may still land (168)
-    --staging_directory        optional: a local directory for the run's scratch; without it, curated/staging/ in S3
+    --staging_directory        optional, on a laptop: a local directory for scratch; without it, curated/staging/ in S3
     --region                   optional: the AWS region of all that is named here; boto3's own chain otherwise
     --redshift_workgroup or --redshift_cluster, --redshift_database --redshift_schema --redshift_copy_role_arn
                                optional: load the results at the end, as the database user of the job's IAM role
@@ -16,15 +16,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from awsglue.utils import getResolvedOptions
+from pyspark.sql import SparkSession
+
 from data_governance.run_result import RunResult
-
-with suppress(IndexError):  # a Glue worker has the project's packages from --extra-py-files
-    from pyspark.sql import SparkSession
-
 from data_processing.etl_run import Buckets, EtlRun, emit
 from data_processing.manifest import Manifest, list_from, plan
 from data_processing.raw_zone import list_raw
@@ -50,8 +48,6 @@ _OPTIONAL = {
 
 def arguments(argv: Sequence[str]) -> dict[str, str]:
     """The job's arguments; getResolvedOptions knows no optional ones."""
-    from awsglue.utils import getResolvedOptions  # where a Glue job runs, and nowhere else
-
     given = [name for name in _OPTIONAL if any(one == f"--{name}" or one.startswith(f"--{name}=") for one in argv)]
     return _OPTIONAL | dict(getResolvedOptions(list(argv), [*_REQUIRED, *given]))
 
@@ -104,13 +100,12 @@ def _pending(s3: Any, raw_bucket: str, state: RunState, retention: timedelta, cr
 
 
 def _session(options: dict[str, str]) -> tuple[SparkSession, Any]:
-    """The Spark session, and what ends the job. Glue's context and job exist on Glue only."""
-    try:
-        from awsglue.context import GlueContext
-        from awsglue.job import Job
-    except ImportError:
+    """The Spark session, and what ends the job. A laptop, which has none of Glue's jars, names a staging directory."""
+    if options["staging_directory"]:
         spark = configure(SparkSession.builder.appName(options["JOB_NAME"]).getOrCreate())
         return spark, spark.stop
+    from awsglue.context import GlueContext
+    from awsglue.job import Job
     from pyspark import SparkContext
 
     context = GlueContext(SparkContext.getOrCreate())

@@ -131,7 +131,6 @@ def spark_environment(java: Java, directory: Path, options: str) -> dict[str, st
     return {
         **os.environ,
         "JAVA_HOME": str(java.home),
-        "PYTHONPATH": str(_RUNTIME),
         "SPARK_CONF_DIR": str(_RUNTIME / "conf"),
         "SPARK_LOCAL_IP": "127.0.0.1",
         "PYSPARK_PYTHON": sys.executable,

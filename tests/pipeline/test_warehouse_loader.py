@@ -24,8 +24,6 @@ from tests.pipeline import curated_runs
 from tests.pipeline.curated_runs import BUCKET, alert, put_run, totals, transaction
 from tests.pipeline.warehouse_bench import Bench
 
-GLUE_RUNTIME = Path(__file__).parents[2] / "infrastructure" / "local" / "glue_runtime"
-
 
 def load(bench: Bench) -> list[warehouse_loader.LoadReport]:
     return warehouse_loader.load_pending(bench.data_api, bench.s3, bench.target, BUCKET)
@@ -68,10 +66,9 @@ def test_a_loaded_run_is_not_loaded_again(bench: Bench) -> None:
     ids=["own workgroup", "existing workgroup", "existing cluster"],
 )
 def test_the_job_loads_the_warehouse_and_schema_that_its_arguments_name(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, settings: Settings, address: dict[str, str]
+    bench: Bench, settings: Settings, address: dict[str, str]
 ) -> None:
     """As the user of its IAM identity: with a DbUser or a secret the Data API would ask for other rights."""
-    monkeypatch.syspath_prepend(str(GLUE_RUNTIME))
     given = {"--JOB_NAME": "etl"} | default_arguments(replace(settings, warehouse_schema="finance"), "s3://modules")
     target = warehouse_of(arguments(["job", *(part for pair in given.items() for part in pair)]))
     warehouse_tables.create_tables(bench.data_api, target)
