@@ -132,9 +132,8 @@ def _run_case(case: str, lake: Path) -> None:
         from data_processing.etl_run import Buckets
         from data_processing.etl_transaction_processing import process
 
-        (result,) = process(
-            spark, FileStore(lake), Buckets("raw-bucket", "curated", "quarantine"), str(lake / "staging")
-        )
+        store: Any = FileStore(lake)
+        (result,) = process(spark, store, Buckets("raw-bucket", "curated", "quarantine"), str(lake / "staging"))
         assert result.curated
     spark.stop()
     gateway = spark.sparkContext._gateway

@@ -16,7 +16,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pyarrow.parquet
@@ -43,6 +43,10 @@ from data_governance.run_result import RunResult
 from infrastructure.aws import s3_objects
 from infrastructure.errors import PlatformError
 from infrastructure.settings import Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
 
 Position = tuple[str, str, str, int]
 _BatchObject = tuple[Batch, str]  # the batch, and the key of its object
@@ -98,7 +102,7 @@ class _Controls:
 class Lake:
     """Reads the lake's objects through an S3 client."""
 
-    def __init__(self, s3: Any, settings: Settings) -> None:
+    def __init__(self, s3: S3Client, settings: Settings) -> None:
         self._s3 = s3
         self._settings = settings
 

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING
 
 from data_catalog.lake_layout import (
     QUARANTINE_PREFIX,
@@ -29,6 +29,10 @@ from data_governance.control_totals import ControlKey, ControlTotals
 from data_ingestion.corrected_records import Corrected, Position, Record, parse
 from infrastructure.aws import s3_objects
 from infrastructure.errors import PlatformError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
 
 _SHARD = "shardId-000000000000"  # a replay has one
 
@@ -115,7 +119,7 @@ def _distinct(corrected: list[Corrected]) -> dict[Position, Corrected]:
 class Replay:
     """Reads corrected records below a prefix of the quarantine bucket and puts them into raw."""
 
-    def __init__(self, s3: Any, raw_bucket: str, quarantine_bucket: str) -> None:
+    def __init__(self, s3: S3Client, raw_bucket: str, quarantine_bucket: str) -> None:
         self._s3 = s3
         self._raw = raw_bucket
         self._quarantine = quarantine_bucket

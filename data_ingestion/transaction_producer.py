@@ -14,7 +14,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
@@ -89,9 +89,15 @@ def outgoing(data: bytes, line: int = 0) -> Outgoing:
     return Outgoing(account[:256] or f"unreadable-{len(data) % 64}", data, line)
 
 
+class PutsRecords(Protocol):
+    """What is called of a Kinesis client."""
+
+    def put_records(self, *, StreamName: str, Records: Any) -> Any: ...
+
+
 def produce(
     lines: Iterable[Line],
-    kinesis: Any,
+    kinesis: PutsRecords,
     stream_name: str,
     on_progress: Callable[[ProduceReport], None] = lambda report: None,
     pause: Callable[[float], None] = time.sleep,

@@ -20,7 +20,7 @@ import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import pyspark
@@ -41,6 +41,10 @@ from data_processing.manifest import Manifest, RawObject
 from data_processing.run_state import RunState
 from data_processing.staging import Staging, delete_objects, open_staging, publish_files, stage_raw
 from data_processing.transformations import CURATED, DISPOSITIONS, DUPLICATE, QUARANTINE, REDELIVERED, STAGED_PARTITIONS
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
 
 # Parquet files of this size are read at full speed; curated rows take about as much there as landed ones in gzip.
 TARGET_FILE_BYTES = 128 * 1024**2
@@ -101,7 +105,7 @@ class EtlRun:
     """Carries a manifest through, on a Spark session."""
 
     def __init__(
-        self, spark: SparkSession, s3: Any, buckets: Buckets, manifest: Manifest, staging_directory: str | None
+        self, spark: SparkSession, s3: S3Client, buckets: Buckets, manifest: Manifest, staging_directory: str | None
     ) -> None:
         self._spark = spark
         self._s3 = s3

@@ -31,6 +31,8 @@ from data_processing.spark_session import configure
 from infrastructure.aws.clients import client
 
 if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
     from infrastructure.aws.redshift_data import WarehouseTarget
 
 _REQUIRED = ("JOB_NAME", "raw_bucket", "curated_bucket", "quarantine_bucket")
@@ -67,7 +69,7 @@ def main(argv: Sequence[str]) -> None:
 
 def process(
     spark: SparkSession,
-    s3: Any,
+    s3: S3Client,
     buckets: Buckets,
     staging_directory: str | None,
     retention_hours: int = 168,
@@ -93,7 +95,9 @@ def process(
     return results
 
 
-def _pending(s3: Any, raw_bucket: str, state: RunState, retention: timedelta, created_at: datetime) -> Manifest | None:
+def _pending(
+    s3: S3Client, raw_bucket: str, state: RunState, retention: timedelta, created_at: datetime
+) -> Manifest | None:
     manifests = state.recent_manifests(state.runs(), retention)
     since = list_from(manifests, retention)
     return plan(list_raw(s3, raw_bucket, since), manifests, created_at, since)
@@ -127,7 +131,7 @@ def warehouse(options: Mapping[str, str]) -> WarehouseTarget:
     )
 
 
-def _load(data_api: Any, s3: Any, target: WarehouseTarget, curated_bucket: str) -> None:
+def _load(data_api: Any, s3: S3Client, target: WarehouseTarget, curated_bucket: str) -> None:
     from data_storage.warehouse_loader import load_pending
 
     for loaded in load_pending(data_api, s3, target, curated_bucket):

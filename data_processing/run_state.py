@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
@@ -23,6 +23,10 @@ from data_processing.manifest import Manifest, list_from
 from infrastructure.aws import s3_objects
 from infrastructure.aws.s3_objects import put_if_absent
 from infrastructure.errors import PlatformError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
 
 _READ_SLACK = timedelta(days=2)
 # Between two that plan at the same time: from the one's listing to the other's manifest.
@@ -40,7 +44,7 @@ class Listed(NamedTuple):
 class RunState:
     """Reads and writes it through an S3 client."""
 
-    def __init__(self, s3: Any, curated_bucket: str) -> None:
+    def __init__(self, s3: S3Client, curated_bucket: str) -> None:
         self._s3 = s3
         self._bucket = curated_bucket
         self._read: dict[str, Manifest] = {}

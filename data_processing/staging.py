@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from botocore.exceptions import ClientError
 
@@ -22,6 +22,11 @@ from data_catalog.lake_layout import STAGING_PREFIX
 from data_processing.manifest import RawObject, bundles
 from infrastructure.aws import s3_objects
 from infrastructure.errors import PlatformError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import ObjectTypeDef
+
 
 # Gzip members one behind another are a gzip file: many small objects become one without being packed anew. A line feed
 # between them ends a last line that has none.
@@ -66,7 +71,7 @@ class Staging(Protocol):
 class LocalStaging:
     """On the local disk, below a directory."""
 
-    def __init__(self, s3: Any, directory: Path) -> None:
+    def __init__(self, s3: S3Client, directory: Path) -> None:
         self._s3 = s3
         self._directory = directory
 
@@ -113,7 +118,7 @@ class LocalStaging:
 class S3Staging:
     """In the curated bucket, below a prefix."""
 
-    def __init__(self, s3: Any, bucket: str, prefix: str) -> None:
+    def __init__(self, s3: S3Client, bucket: str, prefix: str) -> None:
         self._s3 = s3
         self._bucket = bucket
         self._prefix = prefix.rstrip("/") + "/"
@@ -142,11 +147,14 @@ class S3Staging:
         self._s3.copy({"Bucket": self._bucket, "Key": self._prefix + path}, bucket, key)
 
     def remove(self) -> None:
-        keys = [{"Key": entry["Key"]} for entry in self._listed("")]
+        keys = [entry["Key"] for entry in self._listed("")]
         for start in range(0, len(keys), 1000):
-            self._s3.delete_objects(Bucket=self._bucket, Delete={"Objects": keys[start : start + 1000], "Quiet": True})
+            objects = keys[start : start + 1000]
+            self._s3.delete_objects(
+                Bucket=self._bucket, Delete={"Objects": [{"Key": key} for key in objects], "Quiet": True}
+            )
 
-    def _listed(self, path: str) -> Iterator[dict[str, Any]]:
+    def _listed(self, path: str) -> Iterator[ObjectTypeDef]:
         return s3_objects.entries(self._s3, self._bucket, self._prefix + path)
 
 
@@ -156,7 +164,7 @@ def _is_data(path: str) -> bool:
     return not hidden and not path.endswith(("/", "_$folder$"))
 
 
-def open_staging(s3: Any, curated_bucket: str, run_id: str, directory: str | None) -> Staging:
+def open_staging(s3: S3Client, curated_bucket: str, run_id: str, directory: str | None) -> Staging:
     """The area of a run: below a local directory if one is named, else in the curated bucket."""
     if directory:
         return LocalStaging(s3, Path(directory).resolve() / run_id)
@@ -164,7 +172,7 @@ def open_staging(s3: Any, curated_bucket: str, run_id: str, directory: str | Non
 
 
 def stage_raw(
-    s3: Any,
+    s3: S3Client,
     bucket: str,
     objects: Sequence[RawObject],
     staging: Staging,
@@ -195,7 +203,7 @@ def stage_raw(
     return uris
 
 
-def _fetch(s3: Any, bucket: str, raw: RawObject) -> bytes:
+def _fetch(s3: S3Client, bucket: str, raw: RawObject) -> bytes:
     where = f"s3://{bucket}/{raw.key}"
     try:
         body: bytes = s3.get_object(Bucket=bucket, Key=raw.key)["Body"].read()
@@ -219,7 +227,7 @@ def publish_files(staging: Staging, files: Iterable[tuple[str, str, str]]) -> No
             done.result()
 
 
-def delete_objects(s3: Any, places: Iterable[tuple[str, str]]) -> None:
+def delete_objects(s3: S3Client, places: Iterable[tuple[str, str]]) -> None:
     """Delete (bucket, key)s that may be gone already."""
     for bucket, key in places:
         with suppress(s3.exceptions.NoSuchKey):

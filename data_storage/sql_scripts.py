@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from data_storage.sql_statements import split_statements, tokens
-from infrastructure.aws.redshift_data import WarehouseTarget, submit, wait
+from infrastructure.aws.redshift_data import DataApi, WarehouseTarget, submit, wait
 
 _BATCH_STATEMENTS = 40
 SCRIPT_SCHEMA = "banking"  # the schema that the committed scripts name
 
 
-def run_script(client: Any, target: WarehouseTarget, sql_text: str) -> None:
+def run_script(client: DataApi, target: WarehouseTarget, sql_text: str) -> None:
     """Run a script's statements, up to 40 of them in one transaction. Raises PlatformError that names the statement.
 
     The script names the schema "banking"; the target's schema replaces it.

@@ -13,14 +13,18 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING
 
 from data_catalog.lake_layout import RUNS_PREFIX, run_key, run_of
 from data_governance.control_totals import ControlKey, ControlTotals
 from data_governance.run_result import PublishedFile, RunResult
 from data_storage.warehouse_load_sql import CopySource, copy_manifest, literal, load_statements
 from infrastructure.aws import s3_objects
-from infrastructure.aws.redshift_data import StatementFailedError, WarehouseTarget, execute_batch, query
+from infrastructure.aws.redshift_data import DataApi, StatementFailedError, WarehouseTarget, execute_batch, query
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
 
 __all__ = ["LedgerRow", "LoadReport", "WarehouseTarget", "ledger", "load_pending", "loaded_totals", "pending_runs"]
 
@@ -53,7 +57,7 @@ Progress = Callable[[LoadReport, int], None]  # a loaded run, and how many are l
 
 
 def load_pending(
-    data_api: Any, s3: Any, target: WarehouseTarget, curated_bucket: str, on_progress: Progress | None = None
+    data_api: DataApi, s3: S3Client, target: WarehouseTarget, curated_bucket: str, on_progress: Progress | None = None
 ) -> list[LoadReport]:
     """Load every pending run; what was loaded, in order. Raises PlatformError that names the statement at fault.
 
@@ -68,7 +72,7 @@ def load_pending(
     return reports
 
 
-def pending_runs(data_api: Any, s3: Any, target: WarehouseTarget, curated_bucket: str) -> list[RunResult]:
+def pending_runs(data_api: DataApi, s3: S3Client, target: WarehouseTarget, curated_bucket: str) -> list[RunResult]:
     """The runs that have a result and no ledger row, in the order of their manifests' creation."""
     loaded = {run_id for (run_id,) in query(data_api, target, f"SELECT run_id FROM {target.schema}.load_ledger")}
     results = (
@@ -83,7 +87,9 @@ def pending_runs(data_api: Any, s3: Any, target: WarehouseTarget, curated_bucket
     return sorted(runs, key=lambda run: (run.created_at, run.run_id))
 
 
-def load_run(data_api: Any, s3: Any, target: WarehouseTarget, curated_bucket: str, run: RunResult) -> LoadReport:
+def load_run(
+    data_api: DataApi, s3: S3Client, target: WarehouseTarget, curated_bucket: str, run: RunResult
+) -> LoadReport:
     """Load one run in one transaction. A run that the ledger knows changes nothing."""
     source = CopySource(
         role_arn=target.copy_role_arn,
@@ -107,7 +113,7 @@ def load_run(data_api: Any, s3: Any, target: WarehouseTarget, curated_bucket: st
     return LoadReport(run.run_id, row.rows_staged, row.rows_loaded, row.fraud_alerts)
 
 
-def _put_manifest(s3: Any, bucket: str, run: RunResult, table: str, files: Sequence[PublishedFile]) -> str | None:
+def _put_manifest(s3: S3Client, bucket: str, run: RunResult, table: str, files: Sequence[PublishedFile]) -> str | None:
     """Write COPY's manifest beside the run's result; its URL, or None where there is nothing to copy."""
     if not files:
         return None
@@ -116,7 +122,7 @@ def _put_manifest(s3: Any, bucket: str, run: RunResult, table: str, files: Seque
     return f"s3://{bucket}/{key}"
 
 
-def _client_token(data_api: Any, target: WarehouseTarget, name: str, statements: Sequence[str]) -> str:
+def _client_token(data_api: DataApi, target: WarehouseTarget, name: str, statements: Sequence[str]) -> str:
     """The same for every loader that makes the same attempt, so that the Data API runs it once and all wait for it.
 
     A failed attempt keeps its token for eight hours; the count of failed ones, which the Data API lists for a day,
@@ -135,7 +141,7 @@ def _client_token(data_api: Any, target: WarehouseTarget, name: str, statements:
     return hashlib.sha256(content.encode()).hexdigest()
 
 
-def ledger(data_api: Any, target: WarehouseTarget, run_id: str | None = None) -> list[LedgerRow]:
+def ledger(data_api: DataApi, target: WarehouseTarget, run_id: str | None = None) -> list[LedgerRow]:
     """The loaded runs in the order of their manifests; of one run where it is named."""
     where = f"WHERE run_id = {literal(run_id)}" if run_id is not None else ""
     rows = query(
@@ -148,7 +154,7 @@ def ledger(data_api: Any, target: WarehouseTarget, run_id: str | None = None) ->
 
 
 def loaded_totals(
-    data_api: Any, target: WarehouseTarget, run_id: str | None = None, event_date: str | None = None
+    data_api: DataApi, target: WarehouseTarget, run_id: str | None = None, event_date: str | None = None
 ) -> ControlTotals:
     """Control totals of fact_transactions, counted there now; of one run's rows, or one day's, where it is named."""
     where = ""

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any
 
 from data_storage.warehouse_security import SECURITY_SQL, apply_security
 from data_storage.warehouse_tables import TABLES_SQL, create_tables
-from infrastructure.aws.redshift_data import WarehouseTarget, execute, query
+from infrastructure.aws.redshift_data import DataApi, WarehouseTarget, execute, query
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,7 @@ class WarehouseContents:
         scripts = [path.read_text(encoding="utf-8") for path in (TABLES_SQL, SECURITY_SQL)]
         return hashlib.sha256("\0".join([*scripts, self.schema, *self.grants()]).encode()).hexdigest()
 
-    def make(self, data_api: Any, target: WarehouseTarget) -> None:
+    def make(self, data_api: DataApi, target: WarehouseTarget) -> None:
         """Run all of it as the warehouse's administrator. It can be run again; an error names the statement."""
         create_tables(data_api, target)
         apply_security(data_api, target)

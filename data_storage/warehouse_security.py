@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from data_storage.sql_scripts import script_statements
 from data_storage.sql_statements import Token, tokens
-from infrastructure.aws.redshift_data import WarehouseTarget, execute, query
+from infrastructure.aws.redshift_data import DataApi, WarehouseTarget, execute, query
 
 SECURITY_SQL = Path(__file__).with_name("warehouse_security.sql")
 
@@ -32,7 +31,7 @@ _ATTACHED_MASKS = (
 )
 
 
-def apply_security(data_api: Any, target: WarehouseTarget) -> list[str]:
+def apply_security(data_api: DataApi, target: WarehouseTarget) -> list[str]:
     """Run what is missing of the script, and its privileges. Returns the statements that made something new.
 
     The caller's database user must be a superuser. Raises PlatformError that names the failing statement.
@@ -49,7 +48,7 @@ def apply_security(data_api: Any, target: WarehouseTarget) -> list[str]:
     return made
 
 
-def _existing(data_api: Any, target: WarehouseTarget) -> Iterator[Item]:
+def _existing(data_api: DataApi, target: WarehouseTarget) -> Iterator[Item]:
     for kind, sql in _CATALOG.items():
         for row in query(data_api, target, sql):
             yield (kind, *map(str, row))

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from data_catalog.transaction_contract import CURATED_FIELDS, FRAUD_ALERT_FIELDS, Field, redshift_columns
 from data_storage.sql_scripts import run_script
-from infrastructure.aws.redshift_data import WarehouseTarget, execute, query
+from infrastructure.aws.redshift_data import DataApi, WarehouseTarget, execute, query
 from infrastructure.errors import PlatformError
 
 TABLES_SQL = Path(__file__).with_name("create_redshift_tables.sql")
@@ -19,7 +18,7 @@ _CONTRACT_TABLES: dict[str, Sequence[Field]] = {
 }
 
 
-def create_tables(data_api: Any, target: WarehouseTarget) -> None:
+def create_tables(data_api: DataApi, target: WarehouseTarget) -> None:
     """Make missing schema, tables and columns. Raises PlatformError that names the failing statement."""
     run_script(data_api, target, TABLES_SQL.read_text())
     for table, fields in _CONTRACT_TABLES.items():
@@ -27,7 +26,7 @@ def create_tables(data_api: Any, target: WarehouseTarget) -> None:
             execute(data_api, target, statement)
 
 
-def _missing_columns(data_api: Any, target: WarehouseTarget, table: str, fields: Sequence[Field]) -> list[str]:
+def _missing_columns(data_api: DataApi, target: WarehouseTarget, table: str, fields: Sequence[Field]) -> list[str]:
     """ALTER TABLE for optional fields that are newer than the table. Any other difference is incompatible."""
     sql = f"SELECT column_name FROM svv_columns WHERE table_schema = '{target.schema}' AND table_name = '{table}'"
     present = {name for (name,) in query(data_api, target, sql)}

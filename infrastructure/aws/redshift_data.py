@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from infrastructure.errors import PlatformError, RetryableError
 
@@ -20,6 +20,20 @@ _LONGEST_PAUSE_SECONDS = 2.0
 
 Value = str | int | float | bool | None
 Row = tuple[Value, ...]
+
+
+class DataApi(Protocol):
+    """What is called of boto3's redshift-data client, and what its stand-in has too."""
+
+    def execute_statement(self, **parameters: Any) -> dict[str, Any]: ...
+
+    def batch_execute_statement(self, **parameters: Any) -> dict[str, Any]: ...
+
+    def describe_statement(self, **parameters: Any) -> dict[str, Any]: ...
+
+    def get_statement_result(self, **parameters: Any) -> dict[str, Any]: ...
+
+    def list_statements(self, **parameters: Any) -> dict[str, Any]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +86,14 @@ class StatementFailedError(PlatformError):
         self.aborted = aborted
 
 
-def execute(client: Any, target: WarehouseTarget, sql: str) -> str:
+def execute(client: DataApi, target: WarehouseTarget, sql: str) -> str:
     """Run one statement and wait for its end; returns its id."""
     submitted = submit(target, client.execute_statement, Sql=sql, **target.parameters())
     wait(client, target, submitted["Id"])
     return str(submitted["Id"])
 
 
-def query(client: Any, target: WarehouseTarget, sql: str) -> list[Row]:
+def query(client: DataApi, target: WarehouseTarget, sql: str) -> list[Row]:
     """The rows of one query, all pages. Decimals, dates and times are strings, as the Data API returns them."""
     id_ = execute(client, target, sql)
     rows: list[Row] = []
@@ -100,7 +114,7 @@ def _value(field: dict[str, Any]) -> Value:
 
 
 def execute_batch(
-    client: Any, target: WarehouseTarget, statements: Sequence[str], name: str, client_token: str
+    client: DataApi, target: WarehouseTarget, statements: Sequence[str], name: str, client_token: str
 ) -> dict[str, Any]:
     """Run statements as one transaction and wait; the description of the batch with its SubStatements.
 
@@ -126,11 +140,11 @@ def submit(target: WarehouseTarget, call: Callable[..., dict[str, Any]], **param
         raise
 
 
-def wait(client: Any, target: WarehouseTarget, id_: str) -> dict[str, Any]:
+def wait(client: DataApi, target: WarehouseTarget, id_: str) -> dict[str, Any]:
     """The description of a finished request. Raises StatementFailedError, or RetryableError after WAIT_SECONDS."""
     pause, deadline = _FIRST_PAUSE_SECONDS, time.monotonic() + WAIT_SECONDS
     while time.monotonic() < deadline:
-        description: dict[str, Any] = client.describe_statement(Id=id_)
+        description = client.describe_statement(Id=id_)
         if description["Status"] == "FINISHED":
             return description
         if description["Status"] in ("FAILED", "ABORTED"):

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING
 
 from infrastructure.errors import PlatformError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
@@ -31,7 +35,7 @@ class Locked:
         return f"until {self.until:%Y-%m-%d}" if self.until else "until the hold is lifted"
 
 
-def empty_bucket(s3: Any, bucket: str) -> Locked | None:
+def empty_bucket(s3: S3Client, bucket: str) -> Locked | None:
     """Delete every version and delete marker that is not locked, and abort open uploads.
 
     Retention is never bypassed, not even in governance mode: lifting it is a decision of its own.
@@ -52,18 +56,20 @@ def empty_bucket(s3: Any, bucket: str) -> Locked | None:
     return Locked(locked, max(ends, default=None)) if locked else None
 
 
-def _abort_uploads(s3: Any, bucket: str) -> None:
+def _abort_uploads(s3: S3Client, bucket: str) -> None:
     for page in s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket):
         for upload in page.get("Uploads", []):
             s3.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
 
 
-def _delete(s3: Any, bucket: str, ids: list[tuple[str, str]]) -> list[tuple[str, str]]:
+def _delete(s3: S3Client, bucket: str, ids: list[tuple[str, str]]) -> list[tuple[str, str]]:
     """Delete one page of (key, version), at most 1,000; returns those that were refused."""
     if not ids:
         return []
-    wanted = [{"Key": key, "VersionId": version} for key, version in ids]
-    answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": wanted, "Quiet": True})
+    answer = s3.delete_objects(
+        Bucket=bucket,
+        Delete={"Objects": [{"Key": key, "VersionId": version} for key, version in ids], "Quiet": True},
+    )
     errors = answer.get("Errors", [])
     for error in errors:
         if error["Code"] != "AccessDenied":
@@ -74,7 +80,7 @@ def _delete(s3: Any, bucket: str, ids: list[tuple[str, str]]) -> list[tuple[str,
     return [(error["Key"], error.get("VersionId") or versions[error["Key"]]) for error in errors]
 
 
-def _retained_until(s3: Any, bucket: str, id_: tuple[str, str]) -> list[datetime]:
+def _retained_until(s3: S3Client, bucket: str, id_: tuple[str, str]) -> list[datetime]:
     """When the retention of a refused version ends; empty if a legal hold keeps it. Raises if neither keeps it."""
     found = s3.head_object(Bucket=bucket, Key=id_[0], VersionId=id_[1])
     if found.get("ObjectLockRetainUntilDate"):

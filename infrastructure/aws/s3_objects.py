@@ -9,32 +9,36 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import ContextVar
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import ObjectTypeDef
 
 # At most this many bodies are being fetched or waiting to be used, which bounds memory.
 _AHEAD = 16
 
 
-def entries(s3: Any, bucket: str, prefix: str) -> Iterator[dict[str, Any]]:
+def entries(s3: S3Client, bucket: str, prefix: str) -> Iterator[ObjectTypeDef]:
     """ListObjectsV2's entry of each object below a prefix (Key, Size, ETag, LastModified), in S3's order."""
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
         yield from page.get("Contents", [])
 
 
-def keys(s3: Any, bucket: str, prefix: str) -> Iterator[str]:
+def keys(s3: S3Client, bucket: str, prefix: str) -> Iterator[str]:
     """The keys below a prefix, in S3's order."""
     return (entry["Key"] for entry in entries(s3, bucket, prefix))
 
 
-def folders(s3: Any, bucket: str, prefix: str) -> list[str]:
+def folders(s3: S3Client, bucket: str, prefix: str) -> list[str]:
     """The prefixes one level below a prefix; each ends in a slash."""
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, Delimiter="/")
     return [common["Prefix"] for page in pages for common in page.get("CommonPrefixes", [])]
 
 
-def bodies(s3: Any, bucket: str, wanted: Iterable[str]) -> Generator[tuple[str, bytes]]:
+def bodies(s3: S3Client, bucket: str, wanted: Iterable[str]) -> Generator[tuple[str, bytes]]:
     """Key and body of each object, in the order of the keys."""
     ahead: deque[tuple[str, Future[bytes]]] = deque()
     with ThreadPoolExecutor(_AHEAD) as pool:
@@ -47,10 +51,9 @@ def bodies(s3: Any, bucket: str, wanted: Iterable[str]) -> Generator[tuple[str, 
             yield key, read.result()
 
 
-def body(s3: Any, bucket: str, key: str) -> bytes:
+def body(s3: S3Client, bucket: str, key: str) -> bytes:
     """An object's body."""
-    content: bytes = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-    return content
+    return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
 
 
 _EVENT = "before-call.s3.PutObject"
@@ -60,7 +63,7 @@ _REFUSED = ("PreconditionFailed", "ConditionalRequestConflict")
 _condition: ContextVar[dict[str, str]] = ContextVar("condition")
 
 
-def put_if_absent(s3: Any, bucket: str, key: str, body: bytes, instead_of: str | None = None) -> bool:
+def put_if_absent(s3: S3Client, bucket: str, key: str, body: bytes, instead_of: str | None = None) -> bool:
     """Put a JSON object if there is none, or in place of the version with this ETag; whether body is stored there now.
 
     body must be unique: an equal stored body proves that our first put succeeded, though its answer was lost.
@@ -84,9 +87,9 @@ def _add_condition(params: dict[str, Any], **_: Any) -> None:
     params["headers"].update(_condition.get({}))
 
 
-def _holds(s3: Any, bucket: str, key: str, body: bytes) -> bool:
+def _holds(s3: S3Client, bucket: str, key: str, body: bytes) -> bool:
     try:
-        return bool(s3.get_object(Bucket=bucket, Key=key)["Body"].read() == body)
+        return s3.get_object(Bucket=bucket, Key=key)["Body"].read() == body
     except ClientError as error:
         if error.response["Error"]["Code"] != "NoSuchKey":
             raise

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from unittest.mock import patch
 
 from botocore.exceptions import ClientError, ReadTimeoutError
@@ -24,6 +24,10 @@ from infrastructure.aws.redshift_data import StatementFailedError
 from infrastructure.local.glue_job import JobKilled
 from infrastructure.local.redshift.data_api import Session
 from infrastructure.local.redshift.postgresql import Warehouse
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
 
 Handler = Callable[[dict[str, Any], Any], Any]
 Progress = Callable[[dict[str, Any]], None]
@@ -123,7 +127,7 @@ class Faults:
         return self.of("batch cut at another boundary").randint(max(1, configured // 8), configured)
 
     @contextmanager
-    def on_s3(self, s3: Any) -> Iterator[None]:
+    def on_s3(self, s3: S3Client) -> Iterator[None]:
         """S3 answers 503 Slow Down beyond botocore's own retries; the function dies after one of its puts."""
 
         def before_put(params: dict[str, Any], **_: Any) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from infrastructure.errors import PlatformError
 from infrastructure.local.redshift.postgresql import Warehouse
@@ -14,6 +14,10 @@ from infrastructure.local.stack import EmbeddedStack
 from infrastructure.local.warehouse import EmbeddedWarehouse, embedded_settings, open_warehouse
 from infrastructure.local.workdir import Workdir
 from infrastructure.settings import Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
 
 _PARTS = ("security", "data_storage")
 
@@ -24,7 +28,7 @@ class KeptState:
 
     settings: Settings
     workdir: Workdir
-    s3: Any
+    s3: S3Client
     warehouse: EmbeddedWarehouse
 
 

@@ -7,13 +7,17 @@ in the account is missing here too.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 from data_storage.redshift_setup import contents
 from infrastructure.aws.redshift_data import WarehouseTarget
 from infrastructure.local.redshift.data_api import LocalRedshiftData
 from infrastructure.local.redshift.postgresql import Warehouse
 from infrastructure.settings import Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
 
 AUDITOR_ROLE = "auditor"  # stands for the IAM role of an auditor
 
@@ -32,7 +36,7 @@ class EmbeddedWarehouse:
     auditor: WarehouseTarget
 
 
-def open_warehouse(server: Warehouse, s3: Any, settings: Settings) -> EmbeddedWarehouse:
+def open_warehouse(server: Warehouse, s3: S3Client, settings: Settings) -> EmbeddedWarehouse:
     """As the administrator, make what the warehouse lacks. s3: the client that COPY reads with."""
     data_api = LocalRedshiftData(server, s3)
     inside = contents(settings)

@@ -39,10 +39,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar, overload
 
 from infrastructure.errors import PlatformError
 from infrastructure.planning.aws_errors import unsupported_reason
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
 
 Properties = dict[str, Any]
 T = TypeVar("T")
@@ -54,6 +58,10 @@ class Clients(Protocol):
     @property
     def emulated(self) -> bool: ...
 
+    @overload
+    def __call__(self, service: Literal["s3"]) -> S3Client: ...
+
+    @overload
     def __call__(self, service: str) -> Any: ...
 
 

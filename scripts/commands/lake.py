@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import date
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -19,7 +19,7 @@ from data_governance.lake_measures import Lake
 from data_governance.reconciliation import HOPS, Measured, control_total_rows, imbalances
 from data_ingestion.replay import Replay
 from data_storage.warehouse_loader import LoadReport, load_pending, loaded_totals
-from infrastructure.aws.redshift_data import WarehouseTarget
+from infrastructure.aws.redshift_data import DataApi, WarehouseTarget
 from infrastructure.errors import PlatformError
 from infrastructure.local.kept_state import open_kept_state
 from infrastructure.planning.aws_errors import explain
@@ -36,6 +36,9 @@ from scripts.commands.terminal import (
     print_json,
 )
 from scripts.commands.totals_table import totals_table
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 
 class _Scope(NamedTuple):
@@ -67,9 +70,9 @@ class CommandContext:
     """
 
     settings: Settings
-    s3: Any
+    s3: S3Client
     producer: ProducerTotals | None
-    data_api: Any
+    data_api: DataApi | None
     auditor: WarehouseTarget
     loader: WarehouseTarget
 

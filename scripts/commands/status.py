@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.text import Text
@@ -14,7 +14,7 @@ from rich.text import Text
 from data_catalog.lake_layout import RAW_TRANSACTIONS_PREFIX, RUNS_PREFIX, run_of
 from data_storage.warehouse_loader import ledger
 from infrastructure.aws import s3_objects
-from infrastructure.aws.redshift_data import WarehouseTarget
+from infrastructure.aws.redshift_data import DataApi, WarehouseTarget
 from infrastructure.errors import PlatformError
 from infrastructure.planning.aws_errors import error_code, is_not_found, unsupported_reason
 from infrastructure.planning.plan import read_all
@@ -24,6 +24,10 @@ from infrastructure.references import warehouse_target
 from infrastructure.settings import Settings
 from scripts.commands.account import find_account
 from scripts.commands.terminal import EXIT_OK, Parser, add_account_options, add_output_options, console, print_json
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
 
 _AGE_WINDOW = timedelta(minutes=15)
 _AGE_PERIOD_SECONDS = 60
@@ -189,7 +193,7 @@ def _last_landed(settings: Settings, clients: Clients) -> Finding:
     return _landed(clients("s3"), settings)
 
 
-def _landed(s3: Any, settings: Settings) -> Finding:
+def _landed(s3: S3Client, settings: Settings) -> Finding:
     bucket = settings.bucket("raw")
     prefix = RAW_TRANSACTIONS_PREFIX
     for _ in ("arrival_date", "arrival_hour"):
@@ -216,7 +220,7 @@ def _last_curated(settings: Settings, clients: Clients) -> Finding:
     return _curated(clients("s3"), settings)
 
 
-def _curated(s3: Any, settings: Settings) -> Finding:
+def _curated(s3: S3Client, settings: Settings) -> Finding:
     """The newest run that has a result, since that object is a run's commit."""
     documents = s3_objects.entries(s3, settings.bucket("curated"), RUNS_PREFIX)
     results = [entry for entry in documents if run_of(entry["Key"])[1] == "result.json"]
@@ -233,7 +237,7 @@ def _last_loaded(settings: Settings, clients: Clients) -> Finding:
     return _loaded(clients("redshift-data"), warehouse_target(settings))
 
 
-def _loaded(data_api: Any, target: WarehouseTarget) -> Finding:
+def _loaded(data_api: DataApi, target: WarehouseTarget) -> Finding:
     rows = ledger(data_api, target)
     if not rows:
         return Finding("last loaded", "no run yet")

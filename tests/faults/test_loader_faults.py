@@ -200,7 +200,8 @@ def test_s3_that_fails_during_copy_leaves_nothing_and_the_next_attempt_loads(ben
             raise ClientError({"Error": {"Code": "SlowDown", "Message": "503"}}, "GetObject")
         return bench.s3.get_object(**parameters)
 
-    data_api = LocalRedshiftData(bench.warehouse, Proxy(bench.s3, get_object=unavailable))
+    s3: Any = Proxy(bench.s3, get_object=unavailable)
+    data_api = LocalRedshiftData(bench.warehouse, s3)
     with pytest.raises(PlatformError, match="SlowDown"):
         load(bench, data_api)
     assert_nothing_loaded(bench)

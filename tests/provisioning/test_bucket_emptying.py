@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import boto3
 import pytest
 from botocore.stub import Stubber
 
-from infrastructure.aws.s3_emptying import empty_bucket
+from infrastructure.aws.s3_emptying import Locked, empty_bucket
 from infrastructure.errors import PlatformError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 DAY = datetime(2026, 11, 23, tzinfo=UTC)
 UNTIL = datetime(2027, 11, 23, tzinfo=UTC)
+
+
+def emptied(stub: Stubber) -> Locked | None:
+    return empty_bucket(cast("S3Client", stub.client), "b")
 
 
 @pytest.fixture
@@ -54,14 +61,14 @@ def test_versions_and_delete_markers_go_page_by_page(stub: Stubber) -> None:
         {"Bucket": "b", "KeyMarker": "a", "VersionIdMarker": "2"},
     )
     deletes(stub, [("z", "1")], [])
-    assert empty_bucket(stub.client, "b") is None
+    assert emptied(stub) is None
 
 
 def test_open_uploads_are_aborted(stub: Stubber) -> None:
     stub.add_response("list_multipart_uploads", {"Uploads": [{"Key": "k", "UploadId": "u"}]}, {"Bucket": "b"})
     stub.add_response("abort_multipart_upload", {}, {"Bucket": "b", "Key": "k", "UploadId": "u"})
     stub.add_response("list_object_versions", {}, {"Bucket": "b"})
-    assert empty_bucket(stub.client, "b") is None
+    assert emptied(stub) is None
 
 
 def test_the_newest_locked_version_of_a_page_tells_until_when(stub: Stubber) -> None:
@@ -74,7 +81,7 @@ def test_the_newest_locked_version_of_a_page_tells_until_when(stub: Stubber) -> 
     stub.add_response(
         "head_object", {"ObjectLockRetainUntilDate": UNTIL}, {"Bucket": "b", "Key": "b", "VersionId": "1"}
     )
-    locked = empty_bucket(stub.client, "b")
+    locked = emptied(stub)
     assert locked is not None
     assert (
         locked.note("b") == "b keeps 2 object versions under Object Lock until 2027-11-23; destroy again after that day"
@@ -87,7 +94,7 @@ def test_a_refusal_that_no_lock_explains_is_an_error(stub: Stubber) -> None:
     deletes(stub, [("a", "1")], [("a", "1")])
     stub.add_response("head_object", {}, {"Bucket": "b", "Key": "a", "VersionId": "1"})
     with pytest.raises(PlatformError, match="s3:DeleteObjectVersion"):
-        empty_bucket(stub.client, "b")
+        emptied(stub)
 
 
 def test_another_fault_of_a_deletion_is_an_error(stub: Stubber) -> None:
@@ -95,4 +102,4 @@ def test_another_fault_of_a_deletion_is_an_error(stub: Stubber) -> None:
     stub.add_response("list_object_versions", {"Versions": [listed("a", "1")]}, {"Bucket": "b"})
     deletes(stub, [("a", "1")], [("a", "1")], code="InternalError")
     with pytest.raises(PlatformError, match="InternalError"):
-        empty_bucket(stub.client, "b")
+        emptied(stub)

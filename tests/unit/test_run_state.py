@@ -28,7 +28,8 @@ class SideBySide:
 
 
 def test_manifests_are_read_side_by_side_and_once() -> None:
-    state = RunState(SideBySide(), "curated")
+    s3: Any = SideBySide()
+    state = RunState(s3, "curated")
     runs = {f"{number:016}": Listed(NOW - timedelta(minutes=15 * number), True) for number in range(2 * _AT_ONCE)}
     manifests = state.recent_manifests(runs, timedelta(days=7))
     assert sorted(manifest.run_id for manifest in manifests) == sorted(runs)

@@ -35,11 +35,12 @@ class CountingS3:
 
 def test_they_come_in_the_order_of_their_keys() -> None:
     keys = [f"{number:03}" for number in range(100)]
-    assert list(bodies(CountingS3(), "b", keys)) == [(key, f"b {key}".encode()) for key in keys]
+    s3: Any = CountingS3()
+    assert list(bodies(s3, "b", keys)) == [(key, f"b {key}".encode()) for key in keys]
 
 
 def test_no_more_are_read_than_a_few_ahead() -> None:
-    s3 = CountingS3()
+    s3: Any = CountingS3()
     read = bodies(s3, "b", map(str, itertools.count()))
     for taken in range(1, 50):
         next(read)
@@ -48,7 +49,8 @@ def test_no_more_are_read_than_a_few_ahead() -> None:
 
 
 def test_one_that_cannot_be_read_is_raised_in_its_turn() -> None:
-    read = bodies(CountingS3(), "b", ["0", "1", "gone", *map(str, range(3, 20))])
+    s3: Any = CountingS3()
+    read = bodies(s3, "b", ["0", "1", "gone", *map(str, range(3, 20))])
     assert [key for key, _ in itertools.islice(read, 2)] == ["0", "1"]
     with pytest.raises(KeyError, match="gone"):
         next(read)

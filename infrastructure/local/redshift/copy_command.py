@@ -12,7 +12,7 @@ import re
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import psycopg
@@ -24,6 +24,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from data_storage.sql_statements import Token, tokens
 from infrastructure.local.redshift.dialect import UnknownSqlError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
+
 
 _BATCH_ROWS = 5_000
 
@@ -91,7 +96,7 @@ def _clauses(words: list[Token]) -> set[str]:
     return found
 
 
-def run_copy(statement: CopyStatement, connection: psycopg.Connection[Any], s3: Any) -> int:
+def run_copy(statement: CopyStatement, connection: psycopg.Connection[Any], s3: S3Client) -> int:
     """Load all and only the manifest's files; returns the number of rows."""
     columns = _table_columns(statement.table, connection)
     rows = 0
@@ -118,14 +123,14 @@ def _table_columns(table: str, connection: psycopg.Connection[Any]) -> list[_Col
     return [_Column(*row) for row in rows]
 
 
-def _location(url: str) -> dict[str, str]:
+def _get(url: str, s3: S3Client) -> GetObjectOutputTypeDef:
     parts = urlsplit(url)
-    return {"Bucket": parts.netloc, "Key": parts.path.lstrip("/")}
+    return s3.get_object(Bucket=parts.netloc, Key=parts.path.lstrip("/"))
 
 
-def _manifest_entries(url: str, s3: Any) -> list[dict[str, Any]]:
+def _manifest_entries(url: str, s3: S3Client) -> list[dict[str, Any]]:
     try:
-        manifest = json.loads(s3.get_object(**_location(url))["Body"].read())
+        manifest = json.loads(_get(url, s3)["Body"].read())
         entries: list[dict[str, Any]] = manifest["entries"]
     except (ClientError, BotoCoreError) as error:
         raise CopyError(f"S3ServiceException: the manifest {url} can't be read ({_code(error)})") from None
@@ -142,7 +147,7 @@ def _manifest_entries(url: str, s3: Any) -> list[dict[str, Any]]:
 class _Fetched:
     """The entry's object as a local file; None if it is missing and not mandatory."""
 
-    def __init__(self, entry: dict[str, Any], s3: Any) -> None:
+    def __init__(self, entry: dict[str, Any], s3: S3Client) -> None:
         self._entry = entry
         self._s3 = s3
         self._file: IO[bytes] | None = None
@@ -150,7 +155,7 @@ class _Fetched:
     def __enter__(self) -> IO[bytes] | None:
         url, expected = self._entry["url"], self._entry["meta"]["content_length"]
         try:
-            answer = self._s3.get_object(**_location(url))
+            answer = _get(url, self._s3)
         except (ClientError, BotoCoreError) as error:
             if _code(error) in ("NoSuchKey", "404") and not self._entry.get("mandatory", False):
                 return None

@@ -16,7 +16,7 @@ import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import botocore.session
 import psycopg
@@ -35,6 +35,10 @@ from infrastructure.local.redshift.policies import (
 )
 from infrastructure.local.redshift.postgresql import Warehouse
 from infrastructure.local.redshift.postgresql_server import SUPERUSER
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
 
 MAX_STATEMENT_BYTES = 100 * 1024
 _PAGE_ROWS = 1000
@@ -76,7 +80,7 @@ class _Request:
 class LocalRedshiftData:
     """Shaped like boto3.client("redshift-data"). s3: the client that COPY reads with."""
 
-    def __init__(self, warehouse: Warehouse, s3: Any) -> None:
+    def __init__(self, warehouse: Warehouse, s3: S3Client) -> None:
         self._warehouse = warehouse
         self._s3 = s3
         self._requests: dict[str, _Request] = {}
@@ -279,7 +283,7 @@ class LocalRedshiftData:
 class Session:
     """The database session that a request runs in."""
 
-    def __init__(self, connection: psycopg.Connection[Any], s3: Any, in_transaction: bool) -> None:
+    def __init__(self, connection: psycopg.Connection[Any], s3: S3Client, in_transaction: bool) -> None:
         self.connection = connection
         self._s3 = s3
         self._in_transaction = in_transaction

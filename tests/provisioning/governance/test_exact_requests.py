@@ -341,7 +341,7 @@ def uploaded() -> Iterator[tuple[S3Object, Any]]:
     """A file of the job in a bucket, and the S3 client."""
     with emulated_aws():
         clients = AwsClients(SETTINGS.region, emulated=False)
-        place = {"LocationConstraint": SETTINGS.region}
+        place: Any = {"LocationConstraint": SETTINGS.region}
         clients("s3").create_bucket(Bucket="artifacts", CreateBucketConfiguration=place)
         content = b"print('curate')"
         file = S3Object(
