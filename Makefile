@@ -14,10 +14,10 @@ empty :=
 escaped = $(subst $(empty) ,\ ,$(1))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests lock run test test-slow coverage lint test-glue6 soak bench fuzz checkov clean
+.PHONY: help setup setup-tests lock run test test-slow coverage lint test-glue6 soak bench fuzz checkov test-under-load clean
 
 help:  ## Show the targets
-	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
 
 # $(call environment,DIRECTORY): an empty environment of Python 3.11, unless there is one.
 environment = @"$(1)/bin/python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || \
@@ -126,6 +126,11 @@ checkov: .venv-checkov/bin/checkov  ## Check Terraform's policies, in an environ
 .venv-checkov/bin/checkov:
 	$(call environment,.venv-checkov)
 	$(call install,.venv-checkov) $(CHECKOV)
+
+# A test that waits a fixed time, or whose threads meet in moto by luck, fails here before it fails in CI.
+test-under-load: setup-tests  ## Run the tests, slow ones too, beside four busy loops
+	@trap 'kill $$loops' EXIT; for _ in 1 2 3 4; do { while :; do :; done; } & loops="$$loops $$!"; done; \
+		$(PYTEST) -m 'not soak' $(ARGS)
 
 clean:  ## Remove what setup and the builds made
 	rm -rf "$(VENV)" .venv-* build .pytest_cache .mypy_cache .ruff_cache .hypothesis
