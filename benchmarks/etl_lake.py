@@ -15,7 +15,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 from botocore.hooks import HierarchicalEmitter
 
-from data_catalog.transaction_contract import CURRENCY_MINOR_UNITS, LANDED_FIELDS, TRANSACTION_FIELDS, typed_columns
+from data_catalog.currencies import CURRENCY_MINOR_UNITS
+from data_catalog.transaction_contract import LANDED_FIELDS, TRANSACTION_FIELDS, typed_columns
 from tests.pipeline.etl_landed import landed_lines
 
 _BASE_ROWS = 20_000

@@ -20,10 +20,10 @@ from typing import Any, Literal
 
 from isal import igzip
 
+from data_catalog.currencies import CURRENCY_MINOR_UNITS
 from data_catalog.transaction_contract import (
     CHANNELS,
     CREDIT_DEBIT_INDICATORS,
-    CURRENCY_MINOR_UNITS,
     STATUSES,
     TRANSACTION_TYPES,
 )

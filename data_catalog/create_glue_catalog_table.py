@@ -20,7 +20,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from data_catalog.lake_layout import (
+    CURATED_FRAUD_ALERT_EVIDENCE_PREFIX,
     CURATED_FRAUD_ALERTS_PREFIX,
+    CURATED_PENDING_TRANSACTIONS_PREFIX,
     CURATED_TRANSACTIONS_PREFIX,
     DAYS_AHEAD,
     EARLIEST_ARRIVAL,
@@ -31,6 +33,7 @@ from data_catalog.lake_layout import (
 from data_catalog.transaction_contract import (
     CURATED_FIELDS,
     EARLIEST_EVENT_YEAR,
+    FRAUD_ALERT_EVIDENCE_FIELDS,
     FRAUD_ALERT_FIELDS,
     LANDED_FIELDS,
     QUARANTINE_FIELDS,
@@ -166,7 +169,17 @@ TABLES: tuple[TableSpec, ...] = (
         typed_columns(CURATED_FIELDS),
         _comments(CURATED_FIELDS),
         (_EVENT_DAYS,),
-        "Curated transactions, each once",
+        "Transactions in their final state (BOOKED, REJECTED), each once",
+    ),
+    TableSpec(
+        "pending_transactions",
+        "curated",
+        CURATED_PENDING_TRANSACTIONS_PREFIX,
+        "parquet",
+        typed_columns(CURATED_FIELDS),
+        _comments(CURATED_FIELDS),
+        (_EVENT_DAYS,),
+        "Pending items, a row for each distinct put",
     ),
     TableSpec(
         "fraud_alerts",
@@ -177,6 +190,16 @@ TABLES: tuple[TableSpec, ...] = (
         _comments(FRAUD_ALERT_FIELDS),
         (_EVENT_DAYS,),
         "What the fraud rules raised",
+    ),
+    TableSpec(
+        "fraud_alert_evidence",
+        "curated",
+        CURATED_FRAUD_ALERT_EVIDENCE_PREFIX,
+        "parquet",
+        typed_columns(FRAUD_ALERT_EVIDENCE_FIELDS),
+        _comments(FRAUD_ALERT_EVIDENCE_FIELDS),
+        (_EVENT_DAYS,),
+        "The transactions that fraud alerts rest on",
     ),
 )
 

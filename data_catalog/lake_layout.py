@@ -5,7 +5,8 @@
                  raw/control/replay/BATCH.json                                    the same of a replay
     quarantine   quarantine/stage=landing/arrival_date=D/BATCH.ndjson.gz          what the landing refused
                  quarantine/stage=etl/arrival_date=D/RUN-NNNNN.ndjson.gz          what the Glue job refused
-    curated      curated/transactions/event_date=D/RUN-NNNNN.parquet              and curated/fraud_alerts/
+    curated      curated/transactions/event_date=D/RUN-NNNNN.parquet              final states: the ledger
+                 curated/pending_transactions/, fraud_alerts/, fraud_alert_evidence/   the same way
                  runs/RUN/manifest.json, publish.json, result.json, COPY manifests
                  staging/RUN/                                                     scratch of a run
 
@@ -27,7 +28,9 @@ QUARANTINE_PREFIX = "quarantine/"
 LANDING_QUARANTINE_PREFIX = f"{QUARANTINE_PREFIX}stage=landing/"
 ETL_QUARANTINE_PREFIX = f"{QUARANTINE_PREFIX}stage=etl/"
 CURATED_TRANSACTIONS_PREFIX = "curated/transactions/"
+CURATED_PENDING_TRANSACTIONS_PREFIX = "curated/pending_transactions/"
 CURATED_FRAUD_ALERTS_PREFIX = "curated/fraud_alerts/"
+CURATED_FRAUD_ALERT_EVIDENCE_PREFIX = "curated/fraud_alert_evidence/"
 RUNS_PREFIX = "runs/"
 STAGING_PREFIX = "staging/"  # a lifecycle rule expires it
 EARLIEST_ARRIVAL = date(2024, 1, 1)  # earlier than any stream of the platform

@@ -16,8 +16,8 @@ _STATED: dict[str, str] = {
     name: property_["pattern"].removeprefix("^").removesuffix("$")
     for name, property_ in json_schema()["properties"].items()
     if "pattern" in property_ and "!-~" not in property_["pattern"]
-} | {"card_last4": "[0-9]{4}", "sequence_number": "0|[1-9][0-9]{0,127}"}
-_TIMESTAMP = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?Z"
+} | {"card_last4": "[0-9]{4}"} | dict.fromkeys(("sequence_number", "replaces_sequence_number"), "0|[1-9][0-9]{0,127}")
+_TIMESTAMP = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?Z"
 _DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _INTEGER = "0|[1-9][0-9]{0,17}"
 # The characters that JSON need not escape inside a string.

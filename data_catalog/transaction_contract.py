@@ -4,8 +4,9 @@ From these tables come the validator's record type (data_ingestion), the Spark s
 columns (data_catalog), the warehouse columns (data_storage) and the JSON Schema for producers. Standard library only,
 so that the same file goes into the Lambda zip, the Glue job and the tests.
 
-Compatibility: an added optional field is a new minor version; anything else is a new major version. Fields that are
-not in the contract are kept out of the landed record and counted.
+Compatibility: an added optional field is a new minor version; anything else is a new major version. A field keeps its
+id for ever, and no id is used again; `orchestrate_pipeline.py schema check --against REF` refuses anything else. Fields
+that are not in the contract are kept out of the landed record and counted.
 
 Sources: ISO 20022 (credit_debit_indicator, status), ISO 4217 (currency, minor units), ISO 18245 (merchant category
 code), ISO 3166-1 alpha-2 (country), RFC 3339 (times), ISO/IEC 7812 (card number).
@@ -18,7 +19,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-SCHEMA_VERSION = "1.0"
+from data_catalog.currencies import CURRENCY_MINOR_UNITS
+
+SCHEMA_VERSION = "1.1"
+FIRST_VERSION = "1.0"
 SCHEMA_MAJOR_VERSION = SCHEMA_VERSION.split(".", 1)[0]
 
 # Money is stored with this precision and scale everywhere: 14 digits before the point, 4 after it.
@@ -34,6 +38,7 @@ TRANSACTION_TYPES = (
 )  # fmt: skip
 CREDIT_DEBIT_INDICATORS = ("CRDT", "DBIT")
 STATUSES = ("PENDING", "BOOKED", "REJECTED")
+ACCOUNT_SCHEMES = ("IBAN", "BBAN")
 CHANNELS = ("MOBILE", "WEB", "ATM", "BRANCH", "POS", "API", "BATCH")
 
 
@@ -49,12 +54,14 @@ class Type(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field: name, type, whether it must be there, and its bounds.
+    """One field: id, name, type, whether it must be there, and its bounds.
 
-    max_length counts characters. values closes the set. ascii says that only printable ASCII without spaces is
-    allowed (identifiers); free text is scanned for card numbers before it lands.
+    id: the field's own, in every table that has it. since: the contract version that brought it. max_length counts
+    characters. values closes the set. ascii says that only printable ASCII without spaces is allowed (identifiers);
+    free text is scanned for card numbers before it lands.
     """
 
+    id: int
     name: str
     type: Type = Type.STRING
     required: bool = True
@@ -63,90 +70,160 @@ class Field:
     ascii: bool = False
     free_text: bool = False
     comment: str = ""
+    since: str = FIRST_VERSION
 
 
 # What a producer sends.
 TRANSACTION_FIELDS: tuple[Field, ...] = (
-    Field("schema_version", max_length=8, ascii=True, comment="Contract version, 1.x"),
-    Field("transaction_id", max_length=64, ascii=True, comment="The bank's id, unique per transaction"),
-    Field("account_id", max_length=34, ascii=True, comment="IBAN or the bank's own account number"),
-    Field("transaction_type", max_length=16, values=TRANSACTION_TYPES, comment="Kind of transaction"),
-    Field("credit_debit_indicator", max_length=4, values=CREDIT_DEBIT_INDICATORS, comment="ISO 20022 CRDT or DBIT"),
-    Field("amount", Type.DECIMAL, comment="Unsigned, above zero, at most the currency's minor units"),
-    Field("currency", max_length=3, ascii=True, comment="ISO 4217 alpha-3"),
-    Field("event_time", Type.TIMESTAMP, comment="When it happened; stored as UTC"),
-    Field("value_date", Type.DATE, required=False, comment="Date on which the balance counts"),
-    Field("status", max_length=8, values=STATUSES, comment="ISO 20022 entry status"),
-    Field("channel", max_length=8, values=CHANNELS, comment="Where it was made"),
-    Field("card_number", required=False, max_length=32, comment="PAN; never landed"),
-    Field("counterparty_account", required=False, max_length=34, ascii=True, comment="IBAN or account number"),
-    Field("counterparty_bank", required=False, max_length=35, ascii=True, comment="BIC or national bank code"),
-    Field("merchant_name", required=False, max_length=140, free_text=True, comment="Merchant as on the statement"),
-    Field("merchant_category_code", required=False, max_length=4, ascii=True, comment="ISO 18245, four digits"),
-    Field("merchant_country", required=False, max_length=2, ascii=True, comment="ISO 3166-1 alpha-2"),
-    Field("balance_after", Type.DECIMAL, required=False, comment="Booked balance after it; may be negative"),
-    Field("original_transaction_id", required=False, max_length=64, ascii=True, comment="Required for REVERSAL"),
-    Field("description", required=False, max_length=500, free_text=True, comment="Free text, card numbers masked"),
+    Field(1, "schema_version", max_length=8, ascii=True, comment="Contract version, 1.x"),
+    Field(2, "transaction_id", max_length=64, ascii=True, comment="The bank's id, unique per transaction"),
+    Field(3, "account_id", max_length=34, ascii=True, comment="IBAN or the bank's own account number"),
+    Field(4, "transaction_type", max_length=16, values=TRANSACTION_TYPES, comment="Kind of transaction"),
+    Field(5, "credit_debit_indicator", max_length=4, values=CREDIT_DEBIT_INDICATORS, comment="ISO 20022 CRDT or DBIT"),
+    Field(6, "amount", Type.DECIMAL, comment="Unsigned, above zero, within the currency's minor units"),
+    Field(7, "currency", max_length=3, ascii=True, comment="ISO 4217 alpha-3"),
+    Field(8, "event_time", Type.TIMESTAMP, comment="When it happened; stored as UTC"),
+    Field(9, "value_date", Type.DATE, required=False, comment="Date on which the balance counts"),
+    Field(10, "status", max_length=8, values=STATUSES, comment="ISO 20022 entry status"),
+    Field(11, "channel", max_length=8, values=CHANNELS, comment="Where it was made"),
+    Field(12, "card_number", required=False, max_length=32, comment="PAN; never landed"),
+    Field(13, "counterparty_account", required=False, max_length=34, ascii=True, comment="IBAN or account number"),
+    Field(14, "counterparty_bank", required=False, max_length=35, ascii=True, comment="BIC or national bank code"),
+    Field(15, "merchant_name", required=False, max_length=140, free_text=True, comment="Merchant as on the statement"),
+    Field(16, "merchant_category_code", required=False, max_length=4, ascii=True, comment="ISO 18245, four digits"),
+    Field(17, "merchant_country", required=False, max_length=2, ascii=True, comment="ISO 3166-1 alpha-2"),
+    Field(18, "balance_after", Type.DECIMAL, required=False, comment="Booked balance after it; may be negative"),
+    Field(19, "original_transaction_id", required=False, max_length=64, ascii=True, comment="Required for REVERSAL"),
+    Field(20, "description", required=False, max_length=500, free_text=True, comment="Free text, card numbers masked"),
+    Field(32, "booking_date", Type.DATE, required=False, since="1.1", comment="ISO 20022 BookgDt: the bank's own day"),
+    Field(
+        33,
+        "pending_transaction_id",
+        required=False,
+        max_length=64,
+        ascii=True,
+        since="1.1",
+        comment="The pending item that this entry settles, where it has another id",
+    ),
 )
 
 # What stands in for the card number past the stream.
 CARD_FIELDS: tuple[Field, ...] = (
-    Field("card_token", required=False, max_length=64, ascii=True, comment="Keyed HMAC of the whole PAN, with version"),
-    Field("card_last4", required=False, max_length=4, ascii=True, comment="Last four digits of the PAN"),
+    Field(
+        21, "card_token", required=False, max_length=64, ascii=True, comment="Keyed HMAC of the whole PAN, with version"
+    ),
+    Field(22, "card_last4", required=False, max_length=4, ascii=True, comment="Last four digits of the PAN"),
 )
 
 # Where a record stood in the stream: (incarnation, shard, sequence, sub-sequence) identifies a raw row.
 POSITION_FIELDS: tuple[Field, ...] = (
-    Field("stream_incarnation", max_length=64, ascii=True, comment="The stream's creation; sequences restart with it"),
-    Field("shard_id", max_length=64, ascii=True, comment="Kinesis shard"),
-    Field("sequence_number", max_length=128, ascii=True, comment="Kinesis sequence number, decimal digits"),
-    Field("sub_sequence_number", Type.INTEGER, comment="Place in a KPL aggregate, else 0"),
-    Field("arrival_time", Type.TIMESTAMP, comment="Kinesis' approximate arrival time"),
+    Field(
+        23, "stream_incarnation", max_length=64, ascii=True, comment="The stream's creation; sequences restart with it"
+    ),
+    Field(24, "shard_id", max_length=64, ascii=True, comment="Kinesis shard"),
+    Field(25, "sequence_number", max_length=128, ascii=True, comment="Kinesis sequence number, decimal digits"),
+    Field(26, "sub_sequence_number", Type.INTEGER, comment="Place in a KPL aggregate, else 0"),
+    Field(27, "arrival_time", Type.TIMESTAMP, comment="Kinesis' approximate arrival time"),
 )
 POSITION = tuple(field.name for field in POSITION_FIELDS if field.name != "arrival_time")
+
+# The position of the quarantined record that a replayed one stands for: its place in the order, never its identity.
+REPLACED_FIELDS: tuple[Field, ...] = (
+    Field(34, "replaces_incarnation", required=False, max_length=64, ascii=True, since="1.1", comment="Replays only"),
+    Field(35, "replaces_shard_id", required=False, max_length=64, ascii=True, since="1.1", comment="Replays only"),
+    Field(
+        36,
+        "replaces_sequence_number",
+        required=False,
+        max_length=128,
+        ascii=True,
+        since="1.1",
+        comment="Replays only",
+    ),
+    Field(37, "replaces_sub_sequence_number", Type.INTEGER, required=False, since="1.1", comment="Replays only"),
+)
+REPLACED = tuple(field.name for field in REPLACED_FIELDS)
 
 LANDED_FIELDS: tuple[Field, ...] = (
     *(field for field in TRANSACTION_FIELDS if field.name != "card_number"),
     *CARD_FIELDS,
     *POSITION_FIELDS,
-    Field("landed_at", Type.TIMESTAMP, comment="Latest arrival in the landing batch; the same at every retry"),
+    Field(28, "landed_at", Type.TIMESTAMP, comment="Latest arrival in the landing batch; the same at every retry"),
+    *REPLACED_FIELDS,
 )
 
 CURATED_FIELDS: tuple[Field, ...] = (
     *LANDED_FIELDS,
-    Field("event_date", Type.DATE, comment="UTC date of event_time; the partition"),
-    Field("content_hash", max_length=64, ascii=True, comment="SHA-256 of the content; tells duplicate from conflict"),
-    Field("run_id", max_length=64, ascii=True, comment="The run that curated it"),
+    Field(29, "event_date", Type.DATE, comment="UTC date of event_time; the partition"),
+    Field(
+        30, "content_hash", max_length=64, ascii=True, comment="SHA-256 of the content; tells duplicate from conflict"
+    ),
+    Field(31, "run_id", max_length=64, ascii=True, comment="The run that curated it"),
+    Field(
+        38,
+        "booked_date",
+        Type.DATE,
+        required=False,
+        since="1.1",
+        comment="booking_date; where there is none, the warehouse fixes it when it loads a BOOKED row",
+    ),
+    Field(
+        39,
+        "account_scheme",
+        required=False,
+        max_length=4,
+        values=ACCOUNT_SCHEMES,
+        since="1.1",
+        comment="ISO 20022 account identification: IBAN, or BBAN for the bank's own number",
+    ),
 )
+
+# The two curated tables of transactions, split by status; a pending item may stand there once for each put of it.
+FINAL_STATUSES = ("BOOKED", "REJECTED")
 
 # One schema for both stages (landing, etl). The control fields are what the record counts for in control totals.
 QUARANTINE_FIELDS: tuple[Field, ...] = (
-    Field("reason", max_length=64, ascii=True, comment="One of QUARANTINE_REASONS"),
-    Field("stage", max_length=16, values=("landing", "etl"), comment="Who found it"),
-    Field("field", required=False, max_length=64, ascii=True, comment="Contract field at fault"),
-    Field("transaction_id", required=False, max_length=64, ascii=True, comment="If readable and free of card numbers"),
-    Field("currency", required=False, max_length=3, ascii=True, comment="Control total key, null if unreadable"),
-    Field("credit_debit_indicator", required=False, max_length=4, comment="Control total key, null if unreadable"),
-    Field("amount", Type.DECIMAL, comment="Control amount, 0 if unreadable"),
+    Field(101, "reason", max_length=64, ascii=True, comment="One of QUARANTINE_REASONS"),
+    Field(102, "stage", max_length=16, values=("landing", "etl"), comment="Who found it"),
+    Field(103, "field", required=False, max_length=64, ascii=True, comment="Contract field at fault"),
+    Field(
+        104, "transaction_id", required=False, max_length=64, ascii=True, comment="If readable and free of card numbers"
+    ),
+    Field(105, "currency", required=False, max_length=3, ascii=True, comment="Control total key, null if unreadable"),
+    Field(106, "credit_debit_indicator", required=False, max_length=4, comment="Control total key, null if unreadable"),
+    Field(107, "amount", Type.DECIMAL, comment="Control amount, 0 if unreadable"),
     *POSITION_FIELDS,
-    Field("fingerprint", max_length=64, ascii=True, comment="Keyed hash of the content; the same content, the same"),
-    Field("run_id", required=False, max_length=64, ascii=True, comment="The ETL run, for stage etl"),
-    Field("payload", comment="The record as text, card numbers masked; JSON of the landed schema for stage etl"),
+    Field(
+        108, "fingerprint", max_length=64, ascii=True, comment="Keyed hash of the content; the same content, the same"
+    ),
+    Field(109, "run_id", required=False, max_length=64, ascii=True, comment="The ETL run, for stage etl"),
+    Field(110, "payload", comment="The record as text, card numbers masked; JSON of the landed schema for stage etl"),
 )
 
-# Rows that the fraud rules raise; facts stay untouched.
+# What the fraud rules raise; facts stay untouched. An alert says the same whatever order its evidence came in.
 FRAUD_ALERT_FIELDS: tuple[Field, ...] = (
-    Field("alert_id", max_length=64, ascii=True, comment="SHA-256 of rule and transaction"),
-    Field("rule", max_length=32, ascii=True, comment="Name of the rule"),
-    Field("severity", max_length=8, values=("LOW", "MEDIUM", "HIGH"), comment="How urgent"),
-    Field("transaction_id", max_length=64, ascii=True, comment="The transaction that raised it"),
-    Field("account_id", max_length=34, ascii=True, comment="Its account"),
-    Field("amount", Type.DECIMAL, comment="Its amount"),
-    Field("currency", max_length=3, ascii=True, comment="Its currency"),
-    Field("event_time", Type.TIMESTAMP, comment="Its event time"),
-    Field("reason", max_length=200, ascii=False, comment="What the rule saw"),
-    Field("event_date", Type.DATE, comment="UTC date of event_time; the partition"),
-    Field("run_id", max_length=64, ascii=True, comment="The run that raised it"),
+    Field(201, "alert_id", max_length=64, ascii=True, comment="SHA-256 of rule, subject and bucket"),
+    Field(202, "rule", max_length=32, ascii=True, comment="Name of the rule"),
+    Field(203, "severity", max_length=8, values=("LOW", "MEDIUM", "HIGH"), comment="How urgent"),
+    Field(204, "subject_type", max_length=8, values=("ACCOUNT", "CARD"), comment="What the rule looks at"),
+    Field(205, "subject", max_length=64, ascii=True, comment="The account_id, or the card_token"),
+    Field(206, "bucket_start", Type.TIMESTAMP, comment="The hour or day (UTC) of event time that the alert is about"),
+    Field(207, "least_evidence", Type.INTEGER, comment="With fewer standing transactions the alert is closed"),
+    Field(208, "reason", max_length=200, comment="What the rule looks for"),
+    Field(209, "event_date", Type.DATE, comment="UTC date of bucket_start; the partition"),
+    Field(210, "run_id", max_length=64, ascii=True, comment="The run that raised it"),
+)
+# What an alert rests on. Grows as more of the same bucket comes.
+FRAUD_ALERT_EVIDENCE_FIELDS: tuple[Field, ...] = (
+    Field(221, "alert_id", max_length=64, ascii=True, comment="The alert"),
+    Field(222, "transaction_id", max_length=64, ascii=True, comment="A transaction that it rests on"),
+    Field(223, "content_hash", max_length=64, ascii=True, comment="Which put of it"),
+    Field(224, "account_id", max_length=34, ascii=True, comment="Its account"),
+    Field(225, "amount", Type.DECIMAL, comment="Its amount"),
+    Field(226, "currency", max_length=3, ascii=True, comment="Its currency"),
+    Field(227, "event_time", Type.TIMESTAMP, comment="Its event time"),
+    Field(228, "event_date", Type.DATE, comment="UTC date of event_time; the partition"),
+    Field(229, "run_id", max_length=64, ascii=True, comment="The run that found it"),
 )
 
 QUARANTINE_REASONS: dict[str, str] = {
@@ -163,30 +240,14 @@ QUARANTINE_REASONS: dict[str, str] = {
     "unsupported_schema_version": "another major version of the contract",
     "invalid_amount": "not a plain decimal above zero within range",
     "amount_scale": "more decimals than the currency's minor units",
-    "invalid_currency": "not an ISO 4217 code",
+    "invalid_currency": "not an ISO 4217 code, or withdrawn more than a year before",
     "invalid_card_number": "not 13 to 19 digits that pass the Luhn check",
     "card_number_in_identifier": "a card number in a field that identifies or classifies",
     "invalid_event_time": "not RFC 3339 with an offset, or out of range",
     "event_time_in_future": "later than its arrival by more than a day",
     "missing_original_transaction": "a REVERSAL that names no original",
-    "conflicting_duplicate": "a known transaction_id with other content; the first stays",
+    "conflicting_duplicate": "other content for a transaction_id that is final; the first final state stays",
     "unreadable_row": "a raw row that is not the landed schema",
-}
-
-# ISO 4217: minor units of each currency.
-_MINOR_UNITS_TEXT = {
-    0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
-    2: """AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD CDF CHE CHF
-          CHW CNY COP COU CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG
-          HUF IDR ILS INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR
-          MWK MXN MXV MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD
-          SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD USN UYU UZS VED VES WST XAD XCD
-          XCG YER ZAR ZMW ZWG""",
-    3: "BHD IQD JOD KWD LYD OMR TND",
-    4: "CLF UYW",
-}
-CURRENCY_MINOR_UNITS: dict[str, int] = {
-    code: minor_units for minor_units, codes in _MINOR_UNITS_TEXT.items() for code in codes.split()
 }
 
 # ISO 3166-1 alpha-2.
@@ -215,6 +276,15 @@ _REDSHIFT_TYPES = {
 }
 _UTF8_BYTES = 4  # Redshift counts a VARCHAR's length in bytes
 _REDSHIFT_MAX_VARCHAR = 65535
+
+
+def fields_at(fields: Iterable[Field], version: str) -> tuple[Field, ...]:
+    """The fields that a table had at a version of the contract, in its order."""
+    return tuple(field for field in fields if _number(field.since) <= _number(version))
+
+
+def _number(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))
 
 
 def typed_columns(fields: Iterable[Field]) -> list[tuple[str, str]]:
@@ -262,10 +332,12 @@ def json_schema() -> dict[str, Any]:
     }
 
 
+# Zeros in front and behind are the same number.
+_NUMBER = rf"0*[0-9]{{1,{AMOUNT_PRECISION - AMOUNT_SCALE}}}(\.[0-9]{{1,{AMOUNT_SCALE}}}0*)?"
 _PATTERNS = {
     "schema_version": rf"^{SCHEMA_MAJOR_VERSION}\.[0-9]{{1,6}}$",
-    "amount": rf"^[0-9]{{1,{AMOUNT_PRECISION - AMOUNT_SCALE}}}(\.[0-9]{{1,{AMOUNT_SCALE}}})?$",
-    "balance_after": rf"^-?[0-9]{{1,{AMOUNT_PRECISION - AMOUNT_SCALE}}}(\.[0-9]{{1,{AMOUNT_SCALE}}})?$",
+    "amount": rf"^{_NUMBER}$",
+    "balance_after": rf"^-?{_NUMBER}$",
     "merchant_category_code": "^[0-9]{4}$",
     "card_number": "^[0-9]([ -]?[0-9]){12,18}$",
 }

@@ -6,10 +6,11 @@ Standard library and contract only: the Lambda, the Glue job, the producer and t
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from data_catalog.transaction_contract import CURRENCY_MINOR_UNITS
+from data_catalog.currencies import CURRENCY_MINOR_UNITS
 
 
 class ControlKey(NamedTuple):
@@ -111,3 +112,16 @@ class ControlTotals:
             key = ControlKey(row["currency"], row["credit_debit_indicator"])
             totals.add(key, Decimal(row["amount"]), int(row["records"]))
         return totals
+
+
+@dataclass(frozen=True, slots=True)
+class CuratedTotals:
+    """Totals of curated transactions by the table that holds them: final states, and puts of pending items."""
+
+    ledger: ControlTotals = field(default_factory=ControlTotals)
+    pending: ControlTotals = field(default_factory=ControlTotals)
+
+    @property
+    def all(self) -> ControlTotals:
+        """Both together."""
+        return self.ledger + self.pending

@@ -22,6 +22,7 @@ import msgspec
 import pyarrow.parquet
 
 from data_catalog.lake_layout import (
+    CURATED_PENDING_TRANSACTIONS_PREFIX,
     CURATED_TRANSACTIONS_PREFIX,
     LANDING_QUARANTINE_PREFIX,
     QUARANTINE_PREFIX,
@@ -37,7 +38,7 @@ from data_catalog.lake_layout import (
     run_key,
     run_of,
 )
-from data_governance.control_totals import ControlKey, ControlTotals
+from data_governance.control_totals import ControlKey, ControlTotals, CuratedTotals
 from data_governance.reconciliation import Measured
 from data_governance.run_result import RunResult
 from infrastructure.aws import s3_objects
@@ -122,7 +123,10 @@ class Lake:
         for row in self._rows("quarantine", (file.key for file in result.quarantine)):
             measured.quarantined_etl.add(row.key, Decimal(row.amount))
         measured.duplicate_etl = result.control_totals["duplicate"]
-        measured.curated = self._curated(file.key for file in result.curated)
+        measured.curated = CuratedTotals(
+            self._curated(file.key for file in result.curated),
+            self._curated(file.key for file in result.pending_transactions),
+        )
         return measured
 
     def measure_date(self, date: str) -> Measured:
@@ -135,7 +139,10 @@ class Lake:
             if not row.stream_incarnation.startswith("replay-"):
                 measured.landed.add(row.key, Decimal(row.amount))
         self._measure_quarantine(measured, set(), arrival_day(LANDING_QUARANTINE_PREFIX, date))
-        measured.curated = self._curated(self._keys("curated", event_day(CURATED_TRANSACTIONS_PREFIX, date)))
+        measured.curated = CuratedTotals(
+            self._curated(self._keys("curated", event_day(CURATED_TRANSACTIONS_PREFIX, date))),
+            self._curated(self._keys("curated", event_day(CURATED_PENDING_TRANSACTIONS_PREFIX, date))),
+        )
         return measured
 
     def _run_file(self, run_id: str, name: str) -> bytes:
@@ -163,7 +170,10 @@ class Lake:
         measured.streamed += measures.corrections
         for result in self._results():
             measured.duplicate_etl += result.control_totals["duplicate"]
-        measured.curated = self._curated(self._keys("curated", CURATED_TRANSACTIONS_PREFIX))
+        measured.curated = CuratedTotals(
+            self._curated(self._keys("curated", CURATED_TRANSACTIONS_PREFIX)),
+            self._curated(self._keys("curated", CURATED_PENDING_TRANSACTIONS_PREFIX)),
+        )
         return measures
 
     def _controls(self, prefix: str = RAW_CONTROL_PREFIX) -> _Controls:

@@ -5,7 +5,8 @@ Pure: totals in, findings out. data_governance/lake_measures.py says what is mea
     streamed = produced (plus at most the copies that a lost answer had the producer put again)
     streamed = landed + quarantined by the Lambda
     landed   = curated + duplicate + quarantined by the ETL
-    curated  = loaded
+    curated  = ledger (final states) + pending (puts of pending items)
+    loaded   = curated, table by table
 
 A record that comes again with the same content is a duplicate, whether the first one was curated or quarantined. So
 producing the same input again changes, after the landing, only the duplicates.
@@ -18,9 +19,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from data_governance.control_totals import ControlKey, ControlTotals, amount_text
+from data_governance.control_totals import ControlKey, ControlTotals, CuratedTotals, amount_text
 
-HOPS = ("produced", "streamed", "landed", "quarantined", "duplicate", "curated", "loaded")
+# curated and loaded are what ledger and pending sum to.
+HOPS = ("produced", "streamed", "landed", "quarantined", "duplicate", "curated", "loaded", "ledger", "pending")
 
 
 @dataclass(slots=True)
@@ -40,8 +42,8 @@ class Measured:
     quarantined_etl: ControlTotals = field(default_factory=ControlTotals)
     repeated_etl: ControlTotals = field(default_factory=ControlTotals)
     duplicate_etl: ControlTotals = field(default_factory=ControlTotals)
-    curated: ControlTotals = field(default_factory=ControlTotals)
-    loaded: ControlTotals | None = None
+    curated: CuratedTotals = field(default_factory=CuratedTotals)
+    loaded: CuratedTotals | None = None
     quarantined_by_reason: dict[str, int] = field(default_factory=dict)
 
     def hops(self) -> dict[str, ControlTotals]:
@@ -52,8 +54,10 @@ class Measured:
             "landed": self.landed,
             "quarantined": self.quarantined_landing + self.quarantined_etl,
             "duplicate": self.duplicate_etl + self.repeated_landing + self.repeated_etl,
-            "curated": self.curated,
-            "loaded": self.loaded,
+            "curated": self.curated.all,
+            "loaded": None if self.loaded is None else self.loaded.all,
+            "ledger": self.curated.ledger,
+            "pending": self.curated.pending,
         }
         return {hop: totals for hop, totals in found.items() if totals is not None}
 
@@ -77,6 +81,7 @@ class Imbalance:
 def imbalances(measured: Measured, at: Collection[str] = HOPS) -> list[Imbalance]:
     """Every difference, first hop first; empty if everything that was measured balances. at: the hops to check."""
     m = measured
+    facts, pending = (None, None) if m.loaded is None else (m.loaded.ledger, m.loaded.pending)
     checks: list[tuple[str, str, ControlTotals | None, ControlTotals | None]] = [
         ("streamed", "streamed = produced", m.streamed, m.produced),
         (
@@ -88,10 +93,11 @@ def imbalances(measured: Measured, at: Collection[str] = HOPS) -> list[Imbalance
         (
             "curated",
             "curated + duplicate + quarantined by the ETL = landed",
-            m.curated + m.duplicate_etl + m.quarantined_etl + m.repeated_etl,
+            m.curated.all + m.duplicate_etl + m.quarantined_etl + m.repeated_etl,
             m.landed,
         ),
-        ("loaded", "loaded = curated", m.loaded, m.curated),
+        ("loaded", "facts loaded = ledger curated", facts, m.curated.ledger),
+        ("loaded", "pending items loaded = pending curated", pending, m.curated.pending),
     ]
     put_again = {key: (records, amount) for key, records, amount in m.put_again.lines()}
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
+from data_catalog.transaction_contract import FIRST_VERSION, SCHEMA_VERSION
 from data_governance.control_totals import ControlTotals
 from infrastructure.errors import PlatformError
 
@@ -26,7 +27,13 @@ class PublishedFile:
 _is_plain = re.compile(r"[A-Za-z0-9_.-]{1,64}").fullmatch  # these names go into SQL
 
 # Kind of file -> name of its date partition.
-PARTITIONS = {"curated": "event_date", "fraud_alerts": "event_date", "quarantine": "arrival_date"}
+PARTITIONS = {
+    "curated": "event_date",
+    "pending_transactions": "event_date",
+    "fraud_alerts": "event_date",
+    "fraud_alert_evidence": "event_date",
+    "quarantine": "arrival_date",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +45,25 @@ class RunResult:
     curated: tuple[PublishedFile, ...]
     fraud_alerts: tuple[PublishedFile, ...]
     quarantined_by_reason: Mapping[str, int]
+    pending_transactions: tuple[PublishedFile, ...] = ()
+    fraud_alert_evidence: tuple[PublishedFile, ...] = ()
     quarantine: tuple[PublishedFile, ...] = ()
     control_totals: Mapping[str, ControlTotals] = field(default_factory=dict)
     raw_objects: int = 0
     versions: Mapping[str, str] = field(default_factory=dict)
+    contract_version: str = SCHEMA_VERSION
 
     @property
     def rows(self) -> int:
         """Curated records, by the run's own count."""
-        return sum(file.records for file in self.curated)
+        return sum(file.records for file in (*self.curated, *self.pending_transactions))
 
     def to_json(self) -> bytes:
         """Its stored form."""
         document = {
             "run_id": self.run_id,
             "created_at": self.created_at.isoformat(),
+            "contract_version": self.contract_version,
             "raw_objects": self.raw_objects,
             **{kind: {"files": _rows(getattr(self, kind), name)} for kind, name in PARTITIONS.items()},
             "control_totals": {hop: totals.rows() for hop, totals in self.control_totals.items()},
@@ -72,16 +83,24 @@ class RunResult:
             return cls(
                 run_id=document["run_id"],
                 created_at=datetime.fromisoformat(document["created_at"]),
-                **{kind: _files(document[kind]["files"], name) for kind, name in PARTITIONS.items()},
+                **{kind: _files(document.get(kind, {"files": []})["files"], name) for kind, name in PARTITIONS.items()},
                 quarantined_by_reason=dict(document["quarantined_by_reason"]),
                 control_totals={hop: ControlTotals.from_rows(rows) for hop, rows in document["control_totals"].items()},
                 raw_objects=document["raw_objects"],
+                contract_version=_version(document.get("contract_version", FIRST_VERSION)),
                 versions=document["versions"],
             )
         except (KeyError, TypeError, ValueError, ArithmeticError) as error:
             raise PlatformError(
                 where, f"is no result of a run ({type(error).__name__}: {error})", "Run the ETL job again; it writes it"
             ) from None
+
+
+def _version(version: str) -> str:
+    """A contract version that this code can read."""
+    if [int(part) for part in version.split(".")] > [int(part) for part in SCHEMA_VERSION.split(".")]:
+        raise ValueError("written by a newer contract")
+    return version
 
 
 def _rows(files: tuple[PublishedFile, ...], partition: str) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """What a record counts for in control totals, read from its bytes alone. Pure.
 
-Lenient on purpose: it does not ask whether a record is valid, so that the producer, which knows nothing of validity,
-and the Lambda count alike.
+Lenient on purpose: it does not ask whether a record is valid, so that the producer, which does not validate, counts
+exactly as the Lambda does.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from functools import lru_cache
 
 import msgspec
 
+from data_catalog.currencies import CURRENCY_MINOR_UNITS
 from data_catalog.transaction_contract import (
     AMOUNT_PRECISION,
     AMOUNT_SCALE,
     CREDIT_DEBIT_INDICATORS,
-    CURRENCY_MINOR_UNITS,
 )
 from data_governance.card_numbers import MIN_DIGITS, holds_card_number
 from data_governance.control_totals import UNREADABLE, ZERO, ControlKey, ControlTotals
 
 
 class _Control(msgspec.Struct, gc=False):
-    """A record of which these are no strings counts as unreadable."""
+    """A record in which one of these is not a string counts as unreadable."""
 
     amount: str
     currency: str
@@ -34,22 +34,33 @@ class _Control(msgspec.Struct, gc=False):
 
 _decode = msgspec.json.Decoder(_Control).decode
 _is_amount = re.compile(rf"[0-9]{{1,{AMOUNT_PRECISION - AMOUNT_SCALE}}}(?:\.[0-9]{{1,{AMOUNT_SCALE}}})?").fullmatch
+# Of a decimal with needless zeros, which are the same number.
+_is_decimal = re.compile(r"[0-9]+(?:\.[0-9]+)?").fullmatch
 _SHAPE = bytes(ord("0") if byte in b"0123456789" else byte for byte in range(256))
 
 
 def control_entry(data: bytes) -> tuple[ControlKey, Decimal]:
-    """The key and the unsigned amount that a record counts for, else UNREADABLE and 0.
+    """The key and the unsigned amount that a record counts for, or UNREADABLE and 0.
 
-    An amount that passes as a card number is unreadable: totals are written in clear.
+    An amount that could be a card number is unreadable, because totals are written in clear.
     """
     try:
         control = _decode(data)
-    except Exception:  # msgspec's errors hold values; nothing of them is kept
+    except Exception:  # msgspec's errors quote values, so nothing of them is kept
         return UNREADABLE, ZERO
     return _entry(control.currency, control.credit_debit_indicator, control.amount)
 
 
+def without_needless_zeros(number: str, minor_units: int) -> str:
+    """A decimal (digits, perhaps a point and digits) without leading zeros and trailing ones beyond the minor units."""
+    whole, point, decimals = number.partition(".")
+    kept = decimals[:minor_units] + decimals[minor_units:].rstrip("0")
+    return (whole.lstrip("0") or "0") + (point + kept if kept else "")
+
+
 def _entry(currency: str, indicator: str, amount: str) -> tuple[ControlKey, Decimal]:
+    if _is_amount(amount) is None and _is_decimal(amount) is not None:
+        amount = without_needless_zeros(amount, AMOUNT_SCALE)
     if (
         currency not in CURRENCY_MINOR_UNITS
         or indicator not in CREDIT_DEBIT_INDICATORS
@@ -61,7 +72,7 @@ def _entry(currency: str, indicator: str, amount: str) -> tuple[ControlKey, Deci
 
 
 class ControlCount:
-    """Counts many entries: amounts are gathered by key as text and summed at the end, keys being few."""
+    """Counts many entries: amounts are gathered as text under the few keys, and summed at the end."""
 
     __slots__ = ("_amounts", "_unread")
 
@@ -74,7 +85,7 @@ class ControlCount:
         self._unread.add(*control_entry(data))
 
     def add_fields(self, currencies: Iterable[str], indicators: Iterable[str], amounts: Iterable[str]) -> None:
-        """Count records of which these fields are known already, a column of each."""
+        """Count records whose fields are known already, given as columns."""
         gathered = self._amounts
         for key, amount in zip(zip(currencies, indicators, strict=True), amounts, strict=True):
             gathered[key].append(amount)
@@ -93,13 +104,13 @@ class ControlCount:
 
 
 def _are_readable(amounts: Sequence[str]) -> bool:
-    """Whether every amount counts as it stands; their few distinct shapes ("67.54" is "00.00") tell."""
+    """Whether every amount can be counted as it is, by the few distinct shapes of amounts ("67.54" is "00.00")."""
     shapes = "\n".join(amounts).encode("utf-8", "replace").translate(_SHAPE).split(b"\n")
     return len(shapes) == len(amounts) and all(map(_is_readable_shape, set(shapes)))
 
 
 @lru_cache(4096)
 def _is_readable_shape(shape: bytes) -> bool:
-    """Whether an amount of that shape can be counted, and is shorter than any card number."""
+    """Whether amounts of this shape can be counted, and are shorter than any card number."""
     text = shape.decode("ascii", "replace")
     return _is_amount(text) is not None and len(text) < MIN_DIGITS

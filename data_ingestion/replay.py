@@ -1,11 +1,11 @@
 """Puts corrected quarantine records into raw again, once.
 
 A corrected record is a line of the landed schema that keeps the position of the quarantined one (stream_incarnation,
-shard_id, sequence_number, sub_sequence_number): that says which record it replaces. Such lines lie as NDJSON, plain
-or .gz, under a prefix of the quarantine bucket, e.g. corrected/2026-03-02/. The next ETL run takes them up.
+shard_id, sequence_number, sub_sequence_number), which says what record it replaces. Such lines lie as NDJSON, plain or
+.gz, under a prefix of the quarantine bucket, e.g. corrected/2026-03-02/. The next ETL run takes them.
 
-A position that was replayed once is not replayed again, whatever stands in the file. A record whose card number was
-bad can't be corrected here, because its token could not be made: it comes again through the stream.
+A position is replayed only once, whatever the file says later. A record with a bad card number cannot be corrected
+here, because it has no token: it has to come through the stream again.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from data_catalog.lake_layout import (
     REPLAY_CONTROL_PREFIX,
     Batch,
 )
-from data_catalog.transaction_contract import POSITION
+from data_catalog.transaction_contract import POSITION, REPLACED
 from data_governance.control_totals import ControlKey, ControlTotals
 from data_ingestion.corrected_records import Corrected, Position, Record, parse
 from infrastructure.aws import s3_objects
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
-_SHARD = "shardId-000000000000"  # a replay has one
+_SHARD = "shardId-000000000000"  # a replay has one shard
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class ReplayObject:
 
 @dataclass(slots=True)
 class ReplayReport:
-    """How many lines were read, put into raw, and left alone: as equals of another line, or replayed before."""
+    """How many lines were read, put into raw, and skipped: as equals of another line, or as replayed before."""
 
     read: int = 0
     replayed: int = 0
@@ -59,13 +59,13 @@ class ReplayReport:
 
 
 def build(corrected: list[Corrected], now: datetime) -> ReplayObject:
-    """The objects of a replay at that time. The control object's name derives from the content.
+    """The objects of a replay at this time. The control object's name derives from the content.
 
-    The raw object lies in the partition of the replay, not of the record's first arrival: the ETL takes partitions
-    older than the stream's retention for complete.
+    The raw object lies in the partition of the replay's time, not of the record's first arrival, because the ETL
+    considers partitions older than the stream's retention complete.
 
-    Every row gets a position of its own, under an incarnation "replay-…" that sorts after the streams'; the control
-    object tells which position each one replaces.
+    Every row gets a position of its own, in an incarnation "replay-…" that sorts after those of streams; the control
+    object says which position each row replaces.
     """
     ordered = sorted(corrected, key=lambda one: one.position)
     content = "\n".join(json.dumps(one.record, sort_keys=True) for one in ordered)
@@ -74,7 +74,9 @@ def build(corrected: list[Corrected], now: datetime) -> ReplayObject:
     totals = ControlTotals()
     for number, one in enumerate(ordered, 1):
         own = Position(incarnation, _SHARD, str(number), 0)
-        rows.append(one.record | dict(zip(POSITION, own, strict=True)))
+        replaced = dict(zip(REPLACED, one.position, strict=True))
+        # What stands for another already keeps that one's place in the order.
+        rows.append(replaced | one.record | dict(zip(POSITION, own, strict=True)))
         totals.add(*counted_as(one.record))
     batch = Batch(incarnation, _SHARD, 1, len(rows))
     raw_key = batch.raw_key(now)
@@ -105,7 +107,7 @@ def counted_as(record: Record) -> tuple[ControlKey, Decimal]:
 
 
 def _distinct(corrected: list[Corrected]) -> dict[Position, Corrected]:
-    """Each position's record: a record that was quarantined twice may be corrected twice, in the same way."""
+    """One record per position. A record that was quarantined twice may be corrected twice, if both are equal."""
     found: dict[Position, Corrected] = {}
     for one in corrected:
         first = found.setdefault(one.position, one)
@@ -125,10 +127,10 @@ class Replay:
         self._quarantine = quarantine_bucket
 
     def run(self, prefix: str) -> ReplayReport:
-        """Replay all that lies under the prefix and was not replayed before.
+        """Replay everything under the prefix that was not replayed before.
 
-        Raises PlatformError where nothing lies there, a line is no landed row, a position was never quarantined, or
-        two lines correct the same record differently; nothing is written then.
+        Raises PlatformError, and writes nothing, if nothing lies there, a line is no landed row, a position was never
+        quarantined, or two lines correct the same record differently.
         """
         corrected = [one for key, lines in self._lines(self._keys(prefix)) for one in parse(key, lines)]
         if not corrected:
@@ -153,7 +155,8 @@ class Replay:
         )
         if todo:
             written = build(list(todo.values()), datetime.now(UTC))
-            # Control first: interrupted in between, the next replay finds it without its raw object and begins anew.
+            # Control comes first: if interrupted in between, the next replay finds it without its raw object and starts
+            # over.
             self._s3.put_object(Bucket=self._raw, Key=written.control_key, Body=written.control_body)
             self._s3.put_object(Bucket=self._raw, Key=written.raw_key, Body=written.raw_body)
             report.replayed = len(todo)

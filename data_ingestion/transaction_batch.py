@@ -19,9 +19,10 @@ from data_catalog.transaction_contract import EVENT_TIME_AHEAD_SECONDS
 from data_governance.control_totals import ControlTotals
 from data_governance.tokenization import TokenKeys
 from data_ingestion.control_entries import ControlCount, control_entry
+from data_ingestion.event_times import utc_times
 from data_ingestion.kinesis_records import Records, ShardBatch, read_event
 from data_ingestion.landing_rows import LandedRow, Origin, landed_rows, quarantined_row
-from data_ingestion.transaction_screening import columns_of, decode_records, in_utc, uncertain
+from data_ingestion.transaction_screening import columns_of, decode_records, uncertain
 from data_ingestion.transaction_validation import Valid, validate
 
 __all__ = ["BatchResult", "control_entry", "process_batch"]
@@ -109,7 +110,7 @@ def _certain_rows(
     """The landed rows of records that are certainly valid; None for those that take a closer look."""
     columns = columns_of(transactions)
     outcome.streamed_count.add_fields(columns["currency"], columns["credit_debit_indicator"], columns["amount"])
-    columns["event_time"] = in_utc(columns["event_time"])
+    columns["event_time"] = utc_times(columns["event_time"])
     doubtful = uncertain(records.data, transactions, columns, min(records.arrivals) + _AHEAD)
     if doubtful:
         # Not tokenised: what stands there may be no card number.

@@ -1,4 +1,8 @@
-"""Seeded, realistic transactions with the faults of real feeds. The same seed gives the same bytes.
+"""Seeded, realistic transactions with the states and the faults of real feeds. The same seed gives the same bytes.
+
+Some accounts are kept by a system that sends contract 1.1 with booking dates, the others by one that sends 1.0. Of a
+hundred transactions three are first PENDING; most of these are booked later, some with another amount or under another
+id, some are rejected, and of some nothing more is heard. Reversals may come before their originals.
 
 `python data_ingestion/transaction_generator.py --transactions 1000 --seed 7` prints NDJSON of the contract, which
 `orchestrate_pipeline.py local --input -` reads.
@@ -7,17 +11,21 @@
 from __future__ import annotations
 
 import argparse
+import heapq
 import json
 import os
 import random
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
+from itertools import islice
 from typing import Any
 
-from data_catalog.transaction_contract import CURRENCY_MINOR_UNITS, SCHEMA_VERSION
+from data_catalog.currencies import CURRENCY_MINOR_UNITS
+from data_catalog.transaction_contract import FIRST_VERSION, SCHEMA_VERSION
 
 DEFAULT_SEED = 20260302
 
@@ -38,6 +46,9 @@ _MERCHANTS = (
 _DESCRIPTIONS = ("Rent March", "Invoice 2026-0317", "Groceries", "Salary", "Refund order 88412", "Ticket Praha-Wien")
 _ID_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
+# What becomes of a pending item, and how often (in percent).
+_OUTCOMES = {"booked": 60, "other_amount": 15, "other_id": 10, "rejected": 7, "never": 8}
+
 # How often each fault of a real feed occurs.
 _FAULT_RATES = {
     "duplicate": 0.010,
@@ -55,56 +66,191 @@ _FAULT_RATES = {
     "pan_in_description": 0.003,
     "unknown_field": 0.003,
 }
+# What quarantine takes: it moves no balance.
+_SPOILING = frozenset(
+    {
+        "truncated_json", "missing_field", "wrong_type", "bad_amount", "amount_scale", "unknown_currency", "bad_card",
+        "no_offset",
+    }
+)  # fmt: skip
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Account:
     number: str
     currency: str
     card: str
     balance: Decimal
+    sends_booking_date: bool
 
 
 Transaction = dict[str, Any]
 
 
-def generate(transactions: int, seed: int = DEFAULT_SEED) -> Iterator[bytes]:
+@dataclass(slots=True)
+class Book:
+    """The accounts' book of a feed: the closing balance by (account_id, currency, booked date).
+
+    An entry without booking date is booked on the later of its event date (UTC) and the account's last booked date.
+    """
+
+    closing: dict[tuple[str, str, date], Decimal] = field(default_factory=dict)
+    _last: dict[str, date] = field(default_factory=dict)
+
+    def enter(self, transaction: Transaction, balance: Decimal) -> None:
+        """Note a BOOKED transaction, in the order of the feed."""
+        account = transaction["account_id"]
+        happened = datetime.fromisoformat(transaction["event_time"]).astimezone(UTC).date()
+        last = self._last.get(account, date.min)
+        booked = max(happened, last)
+        if "booking_date" in transaction:
+            booked = date.fromisoformat(transaction["booking_date"])
+        self._last[account] = max(last, booked)
+        self.closing[account, transaction["currency"], booked] = balance
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A transaction on its way into the feed. balance: what the account's book says after it, if it enters it."""
+
+    account: _Account
+    transaction: Transaction
+    fault: str | None
+    balance: Decimal | None
+
+
+def generate(transactions: int, seed: int = DEFAULT_SEED, book: Book | None = None) -> Iterator[bytes]:
     """Yield exactly that many records, as they would be put on the stream: JSON of the contract, or a fault of it.
 
-    Duplicates and retries count as records: 20,000 records hold somewhat fewer distinct transactions.
+    Duplicates, retries and the puts of pending items count as records: 20,000 records hold somewhat fewer distinct
+    transactions. book: takes up what the records yielded so far make of the accounts.
     """
     random_ = random.Random(seed)
     accounts = [_account(random_) for _ in range(min(5_000, max(10, transactions // 10)))]
-    booked = _bookings(random_, accounts, transactions)
-    yield from _take(transactions, _with_faults(random_, booked))
+    bank = _Bank(random_, accounts, _WINDOW / max(1, transactions))
+    yield from islice(_fed(random_, bank.entries(), book if book is not None else Book()), transactions)
 
 
-def _take(count: int, records: Iterator[bytes]) -> Iterator[bytes]:
-    for _ in range(count):
-        yield next(records)
+class _Bank:
+    """Makes transactions, in the order in which the bank books them; an account's balances follow each other so."""
 
+    def __init__(self, random_: random.Random, accounts: list[_Account], step: timedelta) -> None:
+        self._random = random_
+        self._accounts = accounts
+        self._step = step
+        self._now = _FIRST_EVENT
+        self._due: list[tuple[datetime, int, Callable[[], _Entry]]] = []  # a heap: when, a tie-breaker, what
+        self._planned = 0
+        self._last_booked: _Entry | None = None
 
-def _bookings(random_: random.Random, accounts: list[_Account], transactions: int) -> Iterator[Transaction]:
-    """An endless book in order of event time; the window is filled after the expected number of transactions."""
-    step = _WINDOW / max(1, transactions)
-    event_time = _FIRST_EVENT
-    last: tuple[_Account, Transaction] | None = None
-    while True:
-        event_time += step * random_.random() * 2
-        account = random_.choice(accounts)
-        if last is not None and random_.random() < 0.01:
-            yield _reversal(random_, *last, event_time)
-            last = None
-        else:
-            transaction = _transaction(random_, account, event_time)
-            last = (account, transaction) if transaction["status"] == "BOOKED" else last
-            yield transaction
+    def entries(self) -> Iterator[_Entry]:
+        """Without end; the window is filled after the expected number of transactions."""
+        while True:
+            self._now += self._step * self._random.random() * 2
+            while self._due and self._due[0][0] <= self._now:
+                yield heapq.heappop(self._due)[2]()
+            yield self._next()
+
+    def _later(self, shortest: timedelta, longest: timedelta, what: Callable[[], _Entry]) -> None:
+        self._planned += 1
+        when = self._now + shortest + (longest - shortest) * self._random.random()
+        heapq.heappush(self._due, (when, self._planned, what))
+
+    def _next(self) -> _Entry:
+        account = self._random.choice(self._accounts)
+        roll = self._random.random()
+        if roll < 0.010 and self._last_booked is not None:
+            original, self._last_booked = self._last_booked, None
+            return self._entry(original.account, self._reversal(original.account, original.transaction))
+        transaction = _transaction(self._random, account, self._now)
+        if roll < 0.012:
+            self._later(timedelta(0), timedelta(hours=2), lambda: self._entry(account, transaction))
+            return self._entry(account, self._reversal(account, transaction))
+        if roll < 0.042:
+            return self._pending(account, transaction)
+        entry = self._entry(account, transaction)
+        self._last_booked = entry
+        return entry
+
+    def _entry(self, account: _Account, transaction: Transaction) -> _Entry:
+        """The transaction as it is sent, with a fault perhaps; enters the account's balance if it is booked."""
+        fault = _pick_fault(self._random)
+        transaction = dict(transaction)
+        balance = None
+        if transaction["status"] == "BOOKED":
+            amount = Decimal(transaction["amount"])
+            balance = account.balance + (amount if transaction["credit_debit_indicator"] == "CRDT" else -amount)
+            transaction["balance_after"] = _text(balance, account.currency)
+            if account.sends_booking_date:
+                transaction["booking_date"] = self._now.date().isoformat()
+            if fault in _SPOILING:
+                balance = None
+            else:
+                account.balance = balance
+        if fault == "late":
+            happened = datetime.fromisoformat(transaction["event_time"])
+            transaction["event_time"] = _rfc3339(self._random, happened.astimezone(UTC) - _LATE)
+        return _Entry(account, transaction, fault, balance)
+
+    def _pending(self, account: _Account, transaction: Transaction) -> _Entry:
+        """The first put of a pending item; what becomes of it comes later."""
+        pending = transaction | {"status": "PENDING"}
+        (outcome,) = self._random.choices(list(_OUTCOMES), list(_OUTCOMES.values()))
+        hour, longest = timedelta(hours=1), timedelta(hours=30)
+        if self._random.random() < 0.1:
+            put = pending | {"amount": self._other_amount(account)}
+            self._later(timedelta(0), hour, lambda: self._entry(account, put))
+        if outcome == "other_id" and account.sends_booking_date:
+            for part in self._parts(account, transaction):
+                self._later(hour, longest, partial(self._entry, account, part))
+        elif outcome == "rejected":
+            self._later(hour, longest, lambda: self._entry(account, transaction | {"status": "REJECTED"}))
+        elif outcome != "never":
+            other = {"amount": self._other_amount(account)} if outcome == "other_amount" else {}
+            self._later(hour, longest, lambda: self._entry(account, transaction | other))
+        return self._entry(account, pending)
+
+    def _other_amount(self, account: _Account) -> str:
+        return _text(_money(self._random, account.currency, 1, 300), account.currency)
+
+    def _parts(self, account: _Account, transaction: Transaction) -> list[Transaction]:
+        """The one or two entries under other ids that settle a pending item."""
+        amount = Decimal(transaction["amount"])
+        first = _text(amount / 2, account.currency) if self._random.random() < 0.3 else transaction["amount"]
+        amounts = [first, _text(amount - Decimal(first), account.currency)]
+        return [
+            transaction
+            | {
+                "transaction_id": _transaction_id(self._random),
+                "amount": part,
+                "pending_transaction_id": transaction["transaction_id"],
+            }
+            for part in amounts
+            if Decimal(part)
+        ]
+
+    def _reversal(self, account: _Account, original: Transaction) -> Transaction:
+        """The other side of a booked transaction."""
+        reversal = {
+            name: original[name]
+            for name in ("schema_version", "account_id", "amount", "currency", "status", "channel", "card_number")
+            if name in original
+        }
+        return reversal | {
+            "transaction_id": _transaction_id(self._random),
+            "transaction_type": "REVERSAL",
+            "credit_debit_indicator": "DBIT" if original["credit_debit_indicator"] == "CRDT" else "CRDT",
+            "event_time": _rfc3339(self._random, self._now),
+            "original_transaction_id": original["transaction_id"],
+            "description": "Reversal",
+        }
 
 
 def _account(random_: random.Random) -> _Account:
     currency = random_.choices(list(_CURRENCY_WEIGHTS), list(_CURRENCY_WEIGHTS.values()))[0]
     opening = _money(random_, currency, 500, 20_000)
-    return _Account(_account_number(random_, currency), currency, _card_number(random_), opening)
+    number, card = _account_number(random_, currency), _card_number(random_)
+    return _Account(number, currency, card, opening, random_.random() < 0.5)
 
 
 def _account_number(random_: random.Random, currency: str) -> str:
@@ -152,13 +298,13 @@ _CHANNELS = {
 
 
 def _transaction(random_: random.Random, account: _Account, event_time: datetime) -> Transaction:
+    """A transaction of the account as it will be booked, without its balance."""
     kind, indicator, _ = random_.choices(_KINDS, [weight for *_, weight in _KINDS])[0]
     amount = _money(random_, account.currency, 1, 300)
     if random_.random() < 0.002:
         amount *= 100  # the fraud rules should find something
-    status = "BOOKED" if random_.random() < 0.97 else "PENDING"
     transaction: Transaction = {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": SCHEMA_VERSION if account.sends_booking_date else FIRST_VERSION,
         "transaction_id": _transaction_id(random_),
         "account_id": account.number,
         "transaction_type": kind,
@@ -166,11 +312,9 @@ def _transaction(random_: random.Random, account: _Account, event_time: datetime
         "amount": _text(amount, account.currency),
         "currency": account.currency,
         "event_time": _rfc3339(random_, event_time),
-        "status": status,
+        "status": "BOOKED",
         "channel": random_.choice(_CHANNELS[kind]),
     }
-    if status == "BOOKED":
-        transaction["balance_after"] = _book(account, indicator, amount)
     if kind == "CARD_PURCHASE":
         name, category, country = random_.choice(_MERCHANTS)
         transaction |= {
@@ -189,30 +333,6 @@ def _transaction(random_: random.Random, account: _Account, event_time: datetime
     return transaction
 
 
-def _book(account: _Account, indicator: str, amount: Decimal) -> str:
-    account.balance += amount if indicator == "CRDT" else -amount
-    return _text(account.balance, account.currency)
-
-
-def _reversal(random_: random.Random, account: _Account, original: Transaction, event_time: datetime) -> Transaction:
-    """The other side of a booked transaction."""
-    indicator = "DBIT" if original["credit_debit_indicator"] == "CRDT" else "CRDT"
-    reversal = {
-        field: original[field]
-        for field in ("schema_version", "account_id", "amount", "currency", "status", "channel", "card_number")
-        if field in original
-    }
-    return reversal | {
-        "transaction_id": _transaction_id(random_),
-        "transaction_type": "REVERSAL",
-        "credit_debit_indicator": indicator,
-        "event_time": _rfc3339(random_, event_time),
-        "balance_after": _book(account, indicator, Decimal(original["amount"])),
-        "original_transaction_id": original["transaction_id"],
-        "description": "Reversal",
-    }
-
-
 def _transaction_id(random_: random.Random) -> str:
     return "".join(random_.choices(_ID_ALPHABET, k=26))
 
@@ -227,26 +347,42 @@ def _rfc3339(random_: random.Random, moment: datetime) -> str:
     return f"{text}{sign}{abs(offset).seconds // 3600:02d}:00"
 
 
-def _with_faults(random_: random.Random, booked: Iterator[Transaction]) -> Iterator[bytes]:
-    """The feed: what was booked, with faults, repeats after it and delays."""
-    held: list[tuple[int, bytes]] = []  # (records to wait, record)
-    for transaction in booked:
-        fault = _pick_fault(random_)
-        if fault == "late":
-            transaction["event_time"] = _rfc3339(random_, datetime.fromisoformat(transaction["event_time"]) - _LATE)
-        record = _spoiled(random_, transaction, fault)
-        if fault == "out_of_order":
-            held.append((random_.randrange(5, 50), record))
+def _fed(random_: random.Random, entries: Iterator[_Entry], book: Book) -> Iterator[bytes]:
+    """The feed: the entries with their faults, repeats behind them, and delays that keep each account's order."""
+    delayed: dict[str, list[_Entry]] = {}  # by account: what waits behind a delayed entry
+    waiting: list[tuple[int, Callable[[], Iterator[bytes]]]] = []  # records to wait, and what comes then
+
+    def put(entry: _Entry) -> Iterator[bytes]:
+        if entry.balance is not None:
+            book.enter(entry.transaction, entry.balance)
+        yield _spoiled(random_, entry.transaction, entry.fault)
+
+    def send(entry: _Entry) -> Iterator[bytes]:
+        if entry.account.number in delayed:
+            delayed[entry.account.number].append(entry)
         else:
-            yield record
-        if fault == "duplicate":
-            held.append((random_.randrange(1, 200), record))
-        elif fault == "conflicting_retry":
-            other = transaction | {"description": "Retried with other content"}
-            held.append((random_.randrange(1, 200), _encode(other)))
-        held = [(wait - 1, waiting) for wait, waiting in held]
-        yield from (waiting for wait, waiting in held if wait <= 0)
-        held = [(wait, waiting) for wait, waiting in held if wait > 0]
+            yield from put(entry)
+
+    def release(account: str) -> Iterator[bytes]:
+        for entry in delayed.pop(account):
+            yield from put(entry)
+
+    for entry in entries:
+        account = entry.account.number
+        if entry.fault == "out_of_order" and account not in delayed:
+            delayed[account] = [entry]
+            waiting.append((random_.randrange(5, 50), partial(release, account)))
+        else:
+            yield from send(entry)
+        if entry.fault in ("duplicate", "conflicting_retry"):
+            other = {"description": "Retried with other content"} if entry.fault == "conflicting_retry" else {}
+            again = _Entry(entry.account, entry.transaction | other, None, None)
+            waiting.append((random_.randrange(1, 200), partial(send, again)))
+        waiting = [(wait - 1, what) for wait, what in waiting]
+        due = [what for wait, what in waiting if wait <= 0]
+        waiting = [(wait, what) for wait, what in waiting if wait > 0]
+        for what in due:
+            yield from what()
 
 
 def _pick_fault(random_: random.Random) -> str | None:

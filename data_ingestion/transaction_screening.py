@@ -10,16 +10,18 @@ distinct values are looked up once, and text is reduced to shapes ("67.54" -> "0
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 import msgspec
 
-from data_catalog.transaction_contract import COUNTRIES, SCHEMA_VERSION
+from data_catalog.currencies import LAST_EVENT_DATES
+from data_catalog.transaction_contract import COUNTRIES
 from data_governance.card_numbers import MAX_DIGITS, MIN_DIGITS, fail_luhn, has_candidate
 from data_governance.iban import without_ibans
 from data_ingestion.transaction_validation import (
+    DATES,
     EARLIEST_EVENT_TIME,
     FREE_TEXTS,
     LATEST_EVENT_TIME,
@@ -30,6 +32,7 @@ from data_ingestion.transaction_validation import (
     is_amount,
     is_balance,
     is_category_code,
+    is_supported_version,
 )
 
 Columns = dict[str, Sequence[Any]]
@@ -72,12 +75,14 @@ def columns_of(transactions: Iterable[Any]) -> Columns:
 
 
 def uncertain(records: Sequence[bytes], transactions: Sequence[Any], columns: Columns, not_after: datetime) -> set[int]:
-    """Which of decoded records need a closer look. columns: the transactions', with event_time in UTC."""
+    """Which of decoded records need a closer look. columns: the transactions', with event_time in UTC
+    or None."""
     found = set(_unlike_their_bytes(records, transactions, columns))
-    found.update(_where(columns["schema_version"], SCHEMA_VERSION.__eq__))
+    found.update(_where(columns["schema_version"], lambda version: is_supported_version(version) is not None))
     found.update(_where(columns["merchant_category_code"], lambda code: not code or bool(is_category_code(code))))
     found.update(_where(columns["merchant_country"], lambda country: not country or country in COUNTRIES))
-    found.update(_where(columns["value_date"], lambda day: not day or day.year >= EARLIEST_EVENT_TIME.year))
+    for name in DATES:
+        found.update(_where(columns[name], lambda day: not day or day.year >= EARLIEST_EVENT_TIME.year))
     found.update(_uncertain_amounts(columns))
     found.update(_uncertain_times(columns["event_time"], not_after))
     found.update(_reversals_without_original(columns))
@@ -87,14 +92,6 @@ def uncertain(records: Sequence[bytes], transactions: Sequence[Any], columns: Co
         found.update(_uncertain_texts(columns[name]))
     found.update(_uncertain_cards(columns["card_number"]))
     return found
-
-
-def in_utc(times: Sequence[datetime]) -> list[datetime]:
-    """The times in UTC; one that has no such (in year 1 or 9999) stays as it is."""
-    try:
-        return [time if time.tzinfo is UTC else time.astimezone(UTC) for time in times]
-    except OverflowError:
-        return [in_utc([time])[0] for time in times] if len(times) > 1 else list(times)
 
 
 def _where(column: Sequence[Any], is_certain: Callable[[Any], bool]) -> Iterable[int]:
@@ -148,7 +145,7 @@ def _uncertain_amounts(columns: Columns) -> Iterable[int]:
 
 @lru_cache(4096)
 def _is_certain_amount(currency: str, shape: bytes) -> bool:
-    is_amount_of = is_amount.get(currency)
+    is_amount_of = None if currency in LAST_EVENT_DATES else is_amount.get(currency)
     return is_amount_of is not None and bool(is_amount_of(shape.decode())) and shape.count(b"0") < MIN_DIGITS
 
 
@@ -157,11 +154,12 @@ def _is_certain_balance(shape: bytes) -> bool:
     return not shape or (bool(is_balance(shape.decode())) and shape.count(b"0") < MIN_DIGITS)
 
 
-def _uncertain_times(times: Sequence[datetime], not_after: datetime) -> Iterable[int]:
+def _uncertain_times(times: Sequence[datetime | None], not_after: datetime) -> Iterable[int]:
     latest = min(not_after, LATEST_EVENT_TIME)
-    if min(times) >= EARLIEST_EVENT_TIME and max(times) <= latest:
+    known = [time for time in times if time]
+    if len(known) == len(times) and min(known) >= EARLIEST_EVENT_TIME and max(known) <= latest:
         return ()
-    return [index for index, time in enumerate(times) if not EARLIEST_EVENT_TIME <= time <= latest]
+    return [index for index, time in enumerate(times) if time is None or not EARLIEST_EVENT_TIME <= time <= latest]
 
 
 def _reversals_without_original(columns: Columns) -> Iterable[int]:

@@ -18,14 +18,13 @@ from typing import Annotated, Any, Literal, NamedTuple, NoReturn
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from data_catalog.currencies import CURRENCY_MINOR_UNITS, LAST_EVENT_DATES
 from data_catalog.transaction_contract import (
     AMOUNT_PRECISION,
     AMOUNT_SCALE,
     COUNTRIES,
-    CURRENCY_MINOR_UNITS,
     EARLIEST_EVENT_YEAR,
     SCHEMA_MAJOR_VERSION,
-    SCHEMA_VERSION,
     TRANSACTION_FIELDS,
     Field,
     Type,
@@ -38,7 +37,8 @@ from data_governance.card_numbers import (
     mask_card_numbers,
 )
 from data_governance.control_totals import ControlKey
-from data_ingestion.control_entries import control_entry
+from data_ingestion.control_entries import control_entry, without_needless_zeros
+from data_ingestion.event_times import utc_time
 from data_ingestion.kpl_aggregation import MAGIC
 
 # Generous: a transaction with every field at its longest has under 16 KiB. The rest is room for unknown fields.
@@ -70,7 +70,7 @@ def _annotation(field: Field) -> Any:
     """The msgspec type of a contract field, with its bounds."""
     base: Any
     if field.type is Type.TIMESTAMP:
-        base = Annotated[datetime, msgspec.Meta(tz=True)]
+        base = str  # read by event_times: msgspec rounds to microseconds
     elif field.type is Type.DATE:
         base = date
     elif field.values:
@@ -95,12 +95,12 @@ ReceivedTransaction = msgspec.defstruct(
     gc=False,
 )
 
-_is_supported_version = re.compile(rf"{SCHEMA_MAJOR_VERSION}\.[0-9]{{1,6}}").fullmatch
+is_supported_version = re.compile(rf"{SCHEMA_MAJOR_VERSION}\.[0-9]{{1,6}}").fullmatch
 is_amount = {
     currency: re.compile(rf"[0-9]{{1,{WHOLE_DIGITS}}}" + (rf"(?:\.[0-9]{{1,{units}}})?" if units else "")).fullmatch
     for currency, units in CURRENCY_MINOR_UNITS.items()
 }
-_is_plain_decimal = re.compile(rf"[0-9]{{1,{WHOLE_DIGITS}}}(?:\.[0-9]+)?").fullmatch
+_is_plain_decimal = re.compile(rf"0*[0-9]{{1,{WHOLE_DIGITS}}}(?:\.[0-9]+)?").fullmatch
 is_balance = re.compile(rf"-?[0-9]{{1,{WHOLE_DIGITS}}}(?:\.[0-9]{{1,{AMOUNT_SCALE}}})?").fullmatch
 is_category_code = re.compile("[0-9]{4}").fullmatch
 _holds_surrogate = re.compile("[\ud800-\udfff]").search
@@ -110,6 +110,7 @@ LATEST_EVENT_TIME = datetime(9999, 12, 30, tzinfo=UTC)
 # Shorter ones can hold no card number, and their forms are checked one by one.
 LONG_IDENTIFIERS = tuple(field.name for field in RECEIVED_FIELDS if field.ascii and field.max_length >= MIN_DIGITS)
 _long_identifiers = attrgetter(*LONG_IDENTIFIERS)
+DATES = tuple(field.name for field in RECEIVED_FIELDS if field.type is Type.DATE)
 FREE_TEXTS = tuple(field.name for field in RECEIVED_FIELDS if field.free_text)
 
 _REASONS = {
@@ -151,7 +152,7 @@ def _is_text(value: Any) -> bool:
 def _check(transaction: Any, not_after: datetime, unknown_fields: int) -> Valid | Fault:
     """What a type can't say. Brings times to UTC and masks card numbers in free text, in place."""
     version = transaction.schema_version
-    if version != SCHEMA_VERSION and _is_supported_version(version) is None:
+    if is_supported_version(version) is None:
         return Fault("unsupported_schema_version", "schema_version")
     for value in _long_identifiers(transaction):
         if value:
@@ -172,36 +173,50 @@ def _name_of(transaction: Any, value: str) -> str:
 
 
 def _amount_fault(transaction: Any) -> Fault | None:
-    amount = transaction.amount
-    is_amount_of = is_amount.get(transaction.currency)
-    if is_amount_of is None:
+    """Takes needless zeros out of an amount or balance that is too long with them, in place."""
+    units = CURRENCY_MINOR_UNITS.get(transaction.currency)
+    if units is None:
         return Fault("invalid_currency", "currency")
-    if is_amount_of(amount) is None or not amount.strip("0."):
-        plain = _is_plain_decimal(amount) is not None and amount.strip("0.")
-        return Fault("amount_scale" if plain else "invalid_amount", "amount")
+    if _is_plain_decimal(transaction.amount) is None or not transaction.amount.strip("0."):
+        return Fault("invalid_amount", "amount")
+    is_amount_of = is_amount[transaction.currency]
+    if is_amount_of(transaction.amount) is None:
+        transaction.amount = without_needless_zeros(transaction.amount, units)
+    amount = transaction.amount
+    if is_amount_of(amount) is None:
+        return Fault("amount_scale", "amount")
     if len(amount) >= MIN_DIGITS and holds_card_number(amount):
         return Fault("card_number_in_identifier", "amount")
-    balance = transaction.balance_after
-    if balance:
-        if is_balance(balance) is None:
-            return Fault("invalid_value", "balance_after")
-        if len(balance) >= MIN_DIGITS and holds_card_number(balance):
-            return Fault("card_number_in_identifier", "balance_after")
-    elif balance == "":
+    if transaction.balance_after is None or transaction.balance_after is UNSET:
+        return None
+    sign = "-" if transaction.balance_after.startswith("-") else ""
+    balance = transaction.balance_after.removeprefix("-")
+    if _is_plain_decimal(balance) is None:
         return Fault("invalid_value", "balance_after")
+    if is_balance(transaction.balance_after) is None:
+        transaction.balance_after = sign + without_needless_zeros(balance, units)
+    balance = transaction.balance_after
+    if is_balance(balance) is None:
+        return Fault("invalid_value", "balance_after")
+    if len(balance) >= MIN_DIGITS and holds_card_number(balance):
+        return Fault("card_number_in_identifier", "balance_after")
     return None
 
 
 def _time_fault(transaction: Any, not_after: datetime) -> Fault | None:
-    event_time = transaction.event_time
-    if not EARLIEST_EVENT_TIME <= event_time <= LATEST_EVENT_TIME:
+    event_time = utc_time(transaction.event_time)
+    if event_time is None or not EARLIEST_EVENT_TIME <= event_time <= LATEST_EVENT_TIME:
         return Fault("invalid_event_time", "event_time")
-    transaction.event_time = event_time = event_time.astimezone(UTC)
+    transaction.event_time = event_time
     if event_time > not_after:
         return Fault("event_time_in_future", "event_time")
-    value_date = transaction.value_date
-    if value_date and value_date.year < EARLIEST_EVENT_YEAR:
-        return Fault("invalid_value", "value_date")
+    last_date = LAST_EVENT_DATES.get(transaction.currency)
+    if last_date is not None and event_time.date() > last_date:
+        return Fault("invalid_currency", "currency")
+    for name in DATES:
+        day = getattr(transaction, name)
+        if day and day.year < EARLIEST_EVENT_YEAR:
+            return Fault("invalid_value", name)
     return None
 
 
@@ -309,11 +324,11 @@ def _fields_fault(document: dict[str, Any]) -> Fault | None:
                 return Fault("missing_field", name)
         elif not isinstance(value, str):
             return Fault("wrong_type", name)
-        elif name == "schema_version" and _is_supported_version(value) is None:
+        elif name == "schema_version" and is_supported_version(value) is None:
             return Fault("unsupported_schema_version", name)
         elif len(value) >= MIN_DIGITS and (field.ascii or field.values) and identifier_holds_card_number(value):
             return Fault("card_number_in_identifier", name)
-        elif _holds_surrogate(value) or not _converts(value, name):
+        elif _holds_surrogate(value) or not _converts(value, name) or (name == "event_time" and not utc_time(value)):
             return Fault(_REASONS.get(name, "invalid_value"), name)
     return None
 

@@ -17,7 +17,7 @@ import json
 import platform
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -28,19 +28,39 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from data_catalog.lake_layout import (
+    CURATED_FRAUD_ALERT_EVIDENCE_PREFIX,
     CURATED_FRAUD_ALERTS_PREFIX,
+    CURATED_PENDING_TRANSACTIONS_PREFIX,
     CURATED_TRANSACTIONS_PREFIX,
     ETL_QUARANTINE_PREFIX,
     published_key,
 )
-from data_catalog.transaction_contract import CURATED_FIELDS, FRAUD_ALERT_FIELDS, spark_ddl, typed_columns
+from data_catalog.transaction_contract import (
+    CURATED_FIELDS,
+    FIRST_VERSION,
+    FRAUD_ALERT_EVIDENCE_FIELDS,
+    FRAUD_ALERT_FIELDS,
+    SCHEMA_VERSION,
+    Field,
+    spark_ddl,
+    typed_columns,
+)
 from data_governance.control_totals import ControlKey, ControlTotals
 from data_governance.run_result import PARTITIONS, PublishedFile, RunResult
 from data_processing import fraud_rules, transformations
 from data_processing.manifest import Manifest, RawObject
 from data_processing.run_state import RunState
 from data_processing.staging import Staging, delete_objects, open_staging, publish_files, stage_raw
-from data_processing.transformations import CURATED, DISPOSITIONS, DUPLICATE, QUARANTINE, REDELIVERED, STAGED_PARTITIONS
+from data_processing.transformations import (
+    CURATED,
+    DISPOSITIONS,
+    DUPLICATE,
+    LEDGER,
+    PENDING,
+    QUARANTINE,
+    REDELIVERED,
+    STAGED_PARTITIONS,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -59,7 +79,6 @@ _QUARANTINE_FILE_ROWS = 500_000
 
 _STAGED_SCHEMA = spark_ddl([*typed_columns(CURATED_FIELDS), *((name, "string") for name in STAGED_PARTITIONS)])
 _LOOKED_AT_SCHEMA = spark_ddl([each for each in typed_columns(CURATED_FIELDS) if each[0] in fraud_rules.COLUMNS])
-_ALERT_SCHEMA = spark_ddl([*typed_columns(FRAUD_ALERT_FIELDS), ("slice", "string")])
 # All different: a dictionary is built in vain.
 _NO_DICTIONARY = ("transaction_id", "content_hash", "sequence_number")
 
@@ -80,9 +99,14 @@ class Buckets:
 # What is published: kind -> (prefix, suffix).
 _PREFIXES = {
     "curated": (CURATED_TRANSACTIONS_PREFIX, "parquet"),
+    "pending_transactions": (CURATED_PENDING_TRANSACTIONS_PREFIX, "parquet"),
     "fraud_alerts": (CURATED_FRAUD_ALERTS_PREFIX, "parquet"),
+    "fraud_alert_evidence": (CURATED_FRAUD_ALERT_EVIDENCE_PREFIX, "parquet"),
     "quarantine": (ETL_QUARANTINE_PREFIX, "ndjson.gz"),
 }
+
+# What of the staged rows is curated: disposition -> kind.
+_CURATED_KINDS = {LEDGER: "curated", PENDING: "pending_transactions"}
 
 Progress = Callable[..., None]
 
@@ -94,11 +118,11 @@ def emit(stage: str, **fields: Any) -> None:
 
 @dataclass(slots=True)
 class _Counted:
-    """What the staged table holds: totals by disposition, quarantine by reason, curated records by file."""
+    """What the staged table holds: totals by disposition, quarantine by reason, curated records by kind and file."""
 
     totals: dict[str, ControlTotals] = field(default_factory=lambda: {name: ControlTotals() for name in DISPOSITIONS})
     reasons: dict[str, int] = field(default_factory=dict)
-    curated_files: dict[str, int] = field(default_factory=dict)
+    curated_files: dict[tuple[str, str], int] = field(default_factory=dict)
 
 
 class EtlRun:
@@ -144,23 +168,26 @@ class EtlRun:
     def _computed(self) -> dict[str, Any]:
         """Compute the run into the staging area; its write-ahead list."""
         attempt = uuid.uuid4().hex[:8]
-        # What is curated already; None where nothing is.
-        curated = self._staging.table(self._buckets.curated, CURATED_TRANSACTIONS_PREFIX, f"{attempt}/known")
+        curated = [uri for kind in _CURATED_KINDS.values() if (uri := self._former(kind, attempt))]
         rows = self._transformed(attempt, curated)
         counted = self._counted(rows, attempt)
-        files = [self._published_row("curated", path, records) for path, records in counted.curated_files.items()]
+        files = [self._published_row(kind, path, records) for (kind, path), records in counted.curated_files.items()]
         files += self._fraud_alerts(rows, curated, attempt, counted) + self._quarantine(rows, attempt, counted)
         totals = counted.totals
-        landed = totals[CURATED] + totals[DUPLICATE] + totals[QUARANTINE]
+        curated_totals = totals[LEDGER] + totals[PENDING]
+        landed = curated_totals + totals[DUPLICATE] + totals[QUARANTINE]
         return {
             "attempt": attempt,
+            "contract_version": SCHEMA_VERSION,
             "files": _with_keys(files, self._manifest.run_id, self._sizes(attempt)),
             "control_totals": {
                 "landed": landed.rows(),
                 "redelivered": totals[REDELIVERED].rows(),
                 "duplicate": totals[DUPLICATE].rows(),
                 "quarantined": totals[QUARANTINE].rows(),
-                "curated": totals[CURATED].rows(),
+                "curated": curated_totals.rows(),
+                "ledger": totals[LEDGER].rows(),
+                "pending": totals[PENDING].rows(),
             },
             "quarantined_by_reason": dict(sorted(counted.reasons.items())),
         }
@@ -168,7 +195,11 @@ class EtlRun:
     def _sizes(self, attempt: str) -> dict[str, int]:
         return {file.path: file.size for file in self._staging.files(attempt)}
 
-    def _transformed(self, attempt: str, curated: str | None) -> DataFrame:
+    def _former(self, kind: str, attempt: str) -> str | None:
+        """The uri of what former runs published of a kind; None where there is none."""
+        return self._staging.table(self._buckets.of(kind), _PREFIXES[kind][0], f"{attempt}/former/{kind}")
+
+    def _transformed(self, attempt: str, curated: list[str]) -> DataFrame:
         """Scan, decide, write; the staged table."""
         manifest = self._manifest
         cores = self._spark.sparkContext.defaultParallelism
@@ -202,12 +233,12 @@ class EtlRun:
         )  # fmt: skip
         return self._spark.read.text(uris, lineSep="\n")
 
-    def _known(self, curated: str | None) -> DataFrame | None:
-        """transaction_id and content_hash of what is curated already."""
-        if curated is None:
+    def _known(self, curated: list[str]) -> DataFrame | None:
+        """transaction_id, content_hash and status of what is curated already."""
+        if not curated:
             return None
-        reader = self._spark.read.schema("transaction_id string, content_hash string")
-        return reader.option("recursiveFileLookup", "true").parquet(curated)
+        reader = self._spark.read.schema("transaction_id string, content_hash string, status string")
+        return reader.option("recursiveFileLookup", "true").parquet(*curated)
 
     def _counted(self, rows: DataFrame, attempt: str) -> _Counted:
         counted = _Counted()
@@ -216,32 +247,62 @@ class EtlRun:
             counted.totals[row["disposition"]].add(key, row["amount"], row["records"])
             if row["disposition"] == QUARANTINE:
                 counted.reasons[row["slice"]] = counted.reasons.get(row["slice"], 0) + row["records"]
-            if row["disposition"] == CURATED:
-                path = _staged_path(row["file"], attempt)
-                counted.curated_files[path] = counted.curated_files.get(path, 0) + row["records"]
+            if row["disposition"] in CURATED:
+                file = _CURATED_KINDS[row["disposition"]], _staged_path(row["file"], attempt)
+                counted.curated_files[file] = counted.curated_files.get(file, 0) + row["records"]
         records = {name: totals.records for name, totals in counted.totals.items()}
-        self._emit("transform", records=sum(records.values()), **records)
+        curated = sum(records[name] for name in CURATED)
+        self._emit("transform", records=sum(records.values()), curated=curated, **records)
         return counted
 
     def _fraud_alerts(
-        self, rows: DataFrame, curated: str | None, attempt: str, counted: _Counted
+        self, rows: DataFrame, curated: list[str], attempt: str, counted: _Counted
     ) -> list[dict[str, Any]]:
+        """Alerts and their evidence, beyond what former runs published of the same."""
         if not counted.curated_files:
             return []
-        transactions = rows.where(F.col("disposition") == CURATED).select(*fraud_rules.COLUMNS)
-        if curated is not None:
-            event_dates = {date.fromisoformat(_partition(path)) for path in counted.curated_files}
-            looked_at = sorted(fraud_rules.dates_looked_at(event_dates))
-            former = self._spark.read.schema(_LOOKED_AT_SCHEMA).parquet(curated)  # by date: other partitions go unread
+        event_dates = {date.fromisoformat(_partition(path)) for _, path in counted.curated_files}
+        looked_at = sorted(fraud_rules.dates_looked_at(event_dates))
+        transactions = rows.where(F.col("disposition").isin(*CURATED)).select(*fraud_rules.COLUMNS)
+        for uri in curated:
+            former = self._spark.read.schema(_LOOKED_AT_SCHEMA).parquet(uri)  # by date: other partitions go unread
             former = former.where(F.col("event_date").isin(looked_at)).select(*fraud_rules.COLUMNS)
             transactions = transactions.unionByName(former)
-        alerts = fraud_rules.alerts(transactions, self._manifest.run_id)
-        uri = self._staging.uri(f"{attempt}/fraud")
-        by_date = alerts.withColumn("slice", F.col("event_date").cast("string")).repartition("slice")
-        by_date.sortWithinPartitions("slice", "alert_id").write.partitionBy("slice").parquet(uri)
-        if not self._staging.files(f"{attempt}/fraud"):
+        evidence = fraud_rules.evidence(transactions, self._manifest.run_id).persist()
+        try:
+            found = self._beyond_former(
+                "fraud_alert_evidence",
+                evidence,
+                FRAUD_ALERT_EVIDENCE_FIELDS,
+                ("alert_id", "transaction_id", "content_hash"),
+                attempt,
+                looked_at,
+            )
+            alerts = fraud_rules.alerts(evidence)
+            return found + self._beyond_former(
+                "fraud_alerts", alerts, FRAUD_ALERT_FIELDS, ("alert_id",), attempt, looked_at
+            )
+        finally:
+            evidence.unpersist()
+
+    def _beyond_former(
+        self, kind: str, rows: DataFrame, fields: Sequence[Field], key: Sequence[str], attempt: str, dates: list[date]
+    ) -> list[dict[str, Any]]:
+        """Write the rows whose key no former run published, by date; their files."""
+        uri = self._former(kind, attempt)
+        if uri is not None:
+            columns = [*key, "event_date"]
+            schema = spark_ddl([column for column in typed_columns(fields) if column[0] in columns])
+            former = self._spark.read.schema(schema).parquet(uri).where(F.col("event_date").isin(dates))
+            rows = rows.join(former.select(*key).distinct(), list(key), "left_anti")
+        named = rows.select(*(field.name for field in fields), F.col("event_date").cast("string").alias("slice"))
+        written = self._staging.uri(f"{attempt}/{kind}")
+        ordered = named.repartition("slice").sortWithinPartitions("slice", *key)
+        ordered.write.partitionBy("slice").parquet(written)
+        if not self._staging.files(f"{attempt}/{kind}"):
             return []
-        return self._rows_by_file("fraud_alerts", self._spark.read.schema(_ALERT_SCHEMA).parquet(uri), attempt)
+        schema = spark_ddl([*typed_columns(fields), ("slice", "string")])
+        return self._rows_by_file(kind, self._spark.read.schema(schema).parquet(written), attempt)
 
     def _quarantine(self, rows: DataFrame, attempt: str, counted: _Counted) -> list[dict[str, Any]]:
         if not counted.reasons:
@@ -283,6 +344,7 @@ class EtlRun:
             quarantined_by_reason=publication["quarantined_by_reason"],
             control_totals={hop: ControlTotals.from_rows(rows) for hop, rows in publication["control_totals"].items()},
             raw_objects=len(self._manifest.objects),
+            contract_version=publication.get("contract_version", FIRST_VERSION),
             versions={"spark": pyspark.__version__, "python": platform.python_version()},
         )
 

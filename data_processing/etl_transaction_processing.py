@@ -135,7 +135,10 @@ def _load(data_api: Any, s3: S3Client, target: WarehouseTarget, curated_bucket: 
     from data_storage.warehouse_loader import load_pending
 
     for loaded in load_pending(data_api, s3, target, curated_bucket):
-        emit("load", run_id=loaded.run_id, records=loaded.rows_loaded, fraud_alerts=loaded.fraud_alerts)
+        emit(
+            "load", run_id=loaded.run_id, records=loaded.rows_loaded, pending=loaded.pending_loaded,
+            fraud_alerts=loaded.fraud_alerts,
+        )  # fmt: skip
 
 
 if __name__ == "__main__":

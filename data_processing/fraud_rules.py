@@ -1,8 +1,15 @@
-"""The fraud rules: which curated transactions deserve a look, and why. Pure: DataFrame -> DataFrame.
+"""The fraud rules: which accounts and cards deserve a look, and what that rests on. Pure: DataFrame -> DataFrame.
 
-Few, explained, and deterministic: a rule looks at a transaction and at what happened up to a day before it, as far as
-it is curated when the transaction is, by the same run or a former one; facts stay untouched. They are examples of the
-kinds that a bank runs (a limit, a sum over a window, a rate, an implausible sequence), to be replaced by its own.
+Few, explained and deterministic; facts stay untouched. They are examples of the kinds that a bank runs (a limit, a sum
+over a window, a rate, an implausible sequence), to be replaced by its own.
+
+A rule looks at windows of event time that end at a transaction. A window that satisfies it raises the alert that is
+named by the rule, its subject (an account or a card) and the bucket (hour or day, UTC) in which the window ends; what
+stands in such windows is the alert's evidence. Every rule is monotone: more transactions never take an alert away. So
+the same transactions raise the same alerts with the same evidence, in whatever order and runs they come.
+
+Rules look at what happened or may still happen: PENDING counts, REJECTED does not. Several puts of one transaction in
+one window count as one use. That an item was rejected or reversed later closes its alert in the warehouse's view.
 """
 
 from __future__ import annotations
@@ -12,17 +19,17 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import reduce
 
-from pyspark.sql import Column, DataFrame, Window, WindowSpec
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from data_catalog.transaction_contract import FRAUD_ALERT_FIELDS
+from data_catalog.transaction_contract import FRAUD_ALERT_EVIDENCE_FIELDS, FRAUD_ALERT_FIELDS
 
-# How far back a rule looks from a transaction.
-LOOK_BACK = timedelta(hours=24)
+# How far a window reaches at most, and so which dates hold what the rules look at beside a transaction's own.
+LONGEST_WINDOW = timedelta(hours=24)
 # What the rules read of a curated transaction.
 COLUMNS = (
-    "transaction_id", "account_id", "transaction_type", "channel", "amount", "currency", "event_time", "card_token",
-    "merchant_country", "event_date", "run_id",
+    "transaction_id", "content_hash", "account_id", "transaction_type", "credit_debit_indicator", "status", "channel",
+    "amount", "currency", "event_time", "card_token", "merchant_country", "event_date", "run_id",
 )  # fmt: skip
 
 # About 15,000 euros: the FATF's threshold for customer due diligence on a single transaction (recommendation 10).
@@ -44,143 +51,201 @@ TRAVEL_MINUTES = 60
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule: which transactions raise an alert, and why, over COLUMNS and the history that its kind adds to them."""
+    """A rule, and what its alerts say.
+
+    concerned: the transactions that it looks at. minutes: the length of its windows. raised: over COLUMNS and measures.
+    measures: of the window that ends at a row, uses (distinct transactions), total (their amounts), first_country and
+    last_country (by name). within: what windows are kept apart by, beside the subject. bucket: hour or day.
+    least_evidence: with fewer transactions still standing, an alert is closed.
+    """
 
     name: str
     severity: str
+    subject: str
+    reason: str
+    concerned: Column
+    minutes: int
     raised: Column
-    reason: Column
+    least_evidence: int
+    bucket: str
+    measures: tuple[str, ...] = ()
+    within: tuple[str, ...] = ()
+
+    @property
+    def subject_type(self) -> str:
+        return "CARD" if self.subject == "card_token" else "ACCOUNT"
 
 
-def _rules_on_one() -> list[Rule]:
-    """Rules that need no history."""
-    limit = _by_currency(LARGE_AMOUNTS)
-    return [
-        Rule(
-            "large_amount",
-            "MEDIUM",
-            F.col("amount") >= limit,
-            F.format_string("one transaction of at least %s %s", limit.cast("string"), "currency"),
-        )
-    ]
-
-
-def _cash_history(transactions: DataFrame) -> DataFrame:
-    """Cash deposits below the reporting threshold: deposits and total of their account within a day before."""
-    cash = (
+def rules() -> list[Rule]:
+    """All of them. A function, since a Column needs a Spark session."""
+    is_purchase = (F.col("transaction_type") == "CARD_PURCHASE") & (F.col("credit_debit_indicator") == "DBIT")
+    is_present = (
+        F.col("transaction_type").isin("CARD_PURCHASE", "WITHDRAWAL")
+        & (F.col("credit_debit_indicator") == "DBIT")
+        & F.col("channel").isin("POS", "ATM")
+        & F.col("merchant_country").isNotNull()
+    )
+    is_cash = (
         (F.col("transaction_type") == "DEPOSIT")
+        & (F.col("credit_debit_indicator") == "CRDT")
         & F.col("channel").isin("ATM", "BRANCH")
         & (F.col("amount") < _by_currency(CASH_REPORTING))
     )
-    account, day = _ordered("account_id", "currency"), 24 * 60
-    return transactions.where(cash).select(
-        "*",
-        _summed(F.lit(1), account, day).alias("deposits"),
-        _summed(F.col("amount"), account, day).alias("total"),
-    )
-
-
-def _rules_on_cash() -> list[Rule]:
-    """Over _cash_history: each deposit below the reporting threshold, together at or above it."""
-    limit = _by_currency(CASH_REPORTING)
     return [
         Rule(
-            "structured_deposits",
-            "HIGH",
-            (F.col("deposits") >= STRUCTURING_DEPOSITS) & (F.col("total") >= limit),
-            F.format_string(
-                "%d cash deposits within 24 hours reach %s %s", "deposits", limit.cast("string"), "currency"
-            ),
-        )
-    ]
-
-
-def _card_history(transactions: DataFrame) -> DataFrame:
-    """Uses of a card: its purchases in the last minutes, the first and last (by name) country where it was present."""
-    is_purchase = F.col("transaction_type") == "CARD_PURCHASE"
-    is_present = F.col("channel").isin("POS", "ATM") & F.col("merchant_country").isNotNull()
-    country = F.when(is_present, F.col("merchant_country"))
-    card = _ordered("card_token")
-    minutes, hour = (card.rangeBetween(-_micros(limit), 0) for limit in (RAPID_MINUTES, TRAVEL_MINUTES))
-    return transactions.where(F.col("card_token").isNotNull() & (is_purchase | is_present)).select(
-        "*",
-        F.when(is_purchase, F.count(F.when(is_purchase, True)).over(minutes)).alias("purchases"),
-        F.when(is_present, F.min(country).over(hour)).alias("one"),
-        F.when(is_present, F.max(country).over(hour)).alias("other"),
-    )
-
-
-def _rules_on_cards() -> list[Rule]:
-    """Over _card_history: many purchases with one card within minutes; one card present in two countries in an hour."""
-    return [
-        Rule(
-            "rapid_card_use",
-            "HIGH",
-            F.col("purchases") >= RAPID_PURCHASES,
-            F.format_string(f"%d purchases with one card within {RAPID_MINUTES} minutes", "purchases"),
+            name="large_amount",
+            severity="MEDIUM",
+            subject="account_id",
+            reason="one transaction of at least the limit of its currency",
+            concerned=(F.col("transaction_type") != "REVERSAL") & (F.col("amount") >= _by_currency(LARGE_AMOUNTS)),
+            minutes=0,
+            raised=F.lit(True),
+            least_evidence=1,
+            bucket="day",
         ),
         Rule(
-            "implausible_travel",
-            "HIGH",
-            F.col("one") != F.col("other"),
-            F.format_string(f"card present in %s and %s within {TRAVEL_MINUTES} minutes", "one", "other"),
+            name="structured_deposits",
+            severity="HIGH",
+            subject="account_id",
+            reason="cash deposits, each below the reporting threshold, reach it together within 24 hours",
+            concerned=is_cash,
+            minutes=24 * 60,
+            raised=(F.col("uses") >= STRUCTURING_DEPOSITS) & (F.col("total") >= _by_currency(CASH_REPORTING)),
+            least_evidence=STRUCTURING_DEPOSITS,
+            bucket="day",
+            measures=("uses", "total"),
+            within=("currency",),
+        ),
+        Rule(
+            name="rapid_card_use",
+            severity="HIGH",
+            subject="card_token",
+            reason=f"{RAPID_PURCHASES} or more purchases with one card within {RAPID_MINUTES} minutes",
+            concerned=is_purchase,
+            minutes=RAPID_MINUTES,
+            raised=F.col("uses") >= RAPID_PURCHASES,
+            least_evidence=RAPID_PURCHASES,
+            bucket="hour",
+            measures=("uses",),
+        ),
+        Rule(
+            name="implausible_travel",
+            severity="HIGH",
+            subject="card_token",
+            reason=f"card present in two countries within {TRAVEL_MINUTES} minutes",
+            concerned=is_present,
+            minutes=TRAVEL_MINUTES,
+            raised=F.col("first_country") != F.col("last_country"),
+            least_evidence=2,
+            bucket="hour",
+            measures=("first_country", "last_country"),
         ),
     ]
 
 
 def dates_looked_at(event_dates: Iterable[date]) -> set[date]:
-    """The event dates of what the rules look at for transactions of some dates."""
-    return {day - timedelta(days=back) for day in event_dates for back in range(LOOK_BACK.days + 1)}
+    """The event dates of all windows that may hold a transaction of these dates: before it and behind it."""
+    reach = LONGEST_WINDOW.days
+    return {day + timedelta(days=days) for day in event_dates for days in range(-reach, reach + 1)}
 
 
-def alerts(transactions: DataFrame, run_id: str) -> DataFrame:
-    """The alerts of a run: FRAUD_ALERT_FIELDS.
+def evidence(transactions: DataFrame, run_id: str) -> DataFrame:
+    """What the alerts of a run rest on: FRAUD_ALERT_EVIDENCE_FIELDS, and what FRAUD_ALERT_FIELDS has beyond them.
 
-    transactions: COLUMNS of the run's curated transactions and of those before them that LOOK_BACK reaches.
+    transactions: COLUMNS of the run's curated transactions, and of former ones on dates_looked_at(). Only windows that
+    hold one of the run's are looked at; the others were, when their last transaction was curated.
     """
-    found = [
-        _raised(transactions, _rules_on_one()),
-        _raised(_cash_history(transactions), _rules_on_cash()),
-        _raised(_card_history(transactions), _rules_on_cards()),
-    ]
-    derived: dict[str, Column] = {
-        "alert_id": F.sha2(F.concat_ws("/", "rule.name", "transaction_id"), 256),
-        "rule": F.col("rule.name"),
-        "severity": F.col("rule.severity"),
-        "reason": F.col("rule.reason"),
-    }
-    columns = [derived.get(field.name, F.col(field.name)).alias(field.name) for field in FRAUD_ALERT_FIELDS]
-    return reduce(DataFrame.unionByName, found).where(F.col("run_id") == run_id).select(*columns)
+    happened = transactions.where(F.col("status") != "REJECTED")
+    return reduce(DataFrame.unionByName, [_evidence_of(happened, rule, run_id) for rule in rules()])
 
 
-def _raised(transactions: DataFrame, rules: list[Rule]) -> DataFrame:
-    """A row for each transaction and rule that it raises, which is named in rule; COLUMNS beside it."""
-    each = [
-        F.when(
-            rule.raised,
-            F.struct(
-                F.lit(rule.name).alias("name"), F.lit(rule.severity).alias("severity"), rule.reason.alias("reason")
-            ),
+def alerts(evidence: DataFrame) -> DataFrame:
+    """The alerts of evidence(): FRAUD_ALERT_FIELDS, a row each."""
+    dated = evidence.withColumn("event_date", F.to_date("bucket_start"))
+    return dated.select(*(field.name for field in FRAUD_ALERT_FIELDS)).distinct()
+
+
+def _evidence_of(transactions: DataFrame, rule: Rule, run_id: str) -> DataFrame:
+    is_raised = rule.raised & (F.col("new_rows") > 0)
+    tips = _windows(transactions.where(rule.concerned & F.col(rule.subject).isNotNull()), rule, run_id)
+    tips = tips.withColumn("tip_at", F.when(is_raised, F.col("at")))
+    by_subject = Window.partitionBy(rule.subject, *rule.within)
+    reach = _micros(rule.minutes)
+    backwards = by_subject.orderBy(F.col("at").desc()).rangeBetween(Window.unboundedPreceding, 0)
+    onwards = by_subject.orderBy("at").rangeBetween(Window.unboundedPreceding, reach)
+    # A window is no longer than a bucket, so those that hold a row end in two buckets at most: in that of the first
+    # tip at or behind the row, and in that of the last one within reach.
+    spanned = tips.select(
+        "*", F.min("tip_at").over(backwards).alias("first_tip"), F.max("tip_at").over(onwards).alias("last_tip")
+    )
+    ends = F.array_distinct(
+        F.array(
+            F.when(F.col("first_tip") <= F.col("at") + reach, _bucket("first_tip", rule)),
+            F.when(F.col("last_tip") >= F.col("at"), _bucket("last_tip", rule)),
         )
-        for rule in rules
-    ]
-    return transactions.select(*COLUMNS, F.explode(F.array(*each)).alias("rule")).where(F.col("rule").isNotNull())
+    )
+    found = spanned.select("*", F.explode(ends).alias("bucket_start")).where(F.col("bucket_start").isNotNull())
+    derived: dict[str, Column] = {
+        "alert_id": F.sha2(F.concat_ws("/", F.lit(rule.name), rule.subject, F.unix_micros("bucket_start")), 256),
+        "rule": F.lit(rule.name),
+        "severity": F.lit(rule.severity),
+        "subject_type": F.lit(rule.subject_type),
+        "subject": F.col(rule.subject),
+        "least_evidence": F.lit(rule.least_evidence).cast("bigint"),
+        "reason": F.lit(rule.reason),
+        "run_id": F.lit(run_id),
+    }
+    names = dict.fromkeys(field.name for field in (*FRAUD_ALERT_EVIDENCE_FIELDS, *FRAUD_ALERT_FIELDS))
+    return found.select(*(derived.get(name, F.col(name)).alias(name) for name in names))
 
 
-def _summed(column: Column, ordered: WindowSpec, minutes: int) -> Column:
-    """The sum over the transactions up to so many minutes before a row, and all that happened at its very moment.
+def _windows(transactions: DataFrame, rule: Rule, run_id: str) -> DataFrame:
+    """Adds at (microseconds) and, of the window that ends at a row, uses, total, new_rows and the two countries."""
+    rows = transactions.withColumn("at", F.unix_micros("event_time"))
+    puts = Window.partitionBy(rule.subject, *rule.within, "transaction_id").orderBy("at", "content_hash")
+    rows = rows.select(
+        "*",
+        *(F.lag(name).over(puts).alias(f"former_{name}") for name in ("at", "amount")),
+        *(F.lead(name).over(puts).alias(f"next_{name}") for name in ("at", "amount")),
+    )
+    reach = _micros(rule.minutes)
+    follows = F.col("at") - F.col("former_at") <= reach
+    is_followed = F.col("next_at") - F.col("at") <= reach
+    ordered = Window.partitionBy(rule.subject, *rule.within).orderBy("at")
+    window = ordered.rangeBetween(-reach, 0)
 
-    As the difference of two sums from the beginning, which grow row by row: Spark sums a window that slides anew for
-    every row, which takes hours for an account with a million deposits.
-    """
-    before = Window.unboundedPreceding
-    until_now = F.sum(column).over(ordered.rangeBetween(before, 0))
-    until_then = F.sum(column).over(ordered.rangeBetween(before, -_micros(minutes) - 1))
-    return until_now - F.coalesce(until_then, F.lit(0))
+    def within(entering: Column, leaving: Column) -> Column:
+        """The sum over a window: of all that entered until now, less all that left it until then.
+
+        Both sums grow row by row; Spark sums a sliding window anew for every row, which takes hours for an account
+        with a million deposits.
+        """
+        until_now = ordered.rangeBetween(Window.unboundedPreceding, 0)
+        until_then = ordered.rangeBetween(Window.unboundedPreceding, -reach - 1)
+        return F.sum(entering).over(until_now) - F.coalesce(F.sum(leaving).over(until_then), F.lit(0))
+
+    def once(value: Column, both: tuple[Column, Column]) -> Column:
+        """The sum over a window in which of two puts of one transaction, one behind the other, the greater counts."""
+        former, following = (F.least(value, other) for other in both)
+        repeated = within(
+            F.when(follows, former).otherwise(F.lit(0)), F.when(is_followed, following).otherwise(F.lit(0))
+        )
+        return within(value, value) - repeated
+
+    one = F.lit(1)
+    is_new = F.when(F.col("run_id") == run_id, 1).otherwise(0)
+    columns = {
+        "uses": once(one, (one, one)),
+        "total": once(F.col("amount"), (F.col("former_amount"), F.col("next_amount"))),
+        "new_rows": within(is_new, is_new),
+        "first_country": F.min("merchant_country").over(window),
+        "last_country": F.max("merchant_country").over(window),
+    }
+    return rows.select("*", *(columns[name].alias(name) for name in ("new_rows", *rule.measures)))
 
 
-def _ordered(*partition: str) -> WindowSpec:
-    return Window.partitionBy(*partition).orderBy(F.unix_micros("event_time"))
+def _bucket(column: str, rule: Rule) -> Column:
+    return F.date_trunc(rule.bucket, F.timestamp_micros(column))
 
 
 def _micros(minutes: int) -> int:

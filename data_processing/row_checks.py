@@ -13,13 +13,13 @@ from functools import reduce
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
+from data_catalog.currencies import CURRENCY_MINOR_UNITS, LAST_EVENT_DATES
 from data_catalog.landed_form import FLAT_OBJECT, LINE, MAX_LINE_BYTES, REPLACEMENT, value_form, whole
 from data_catalog.transaction_contract import (
     AMOUNT_PRECISION,
     AMOUNT_SCALE,
     COUNTRIES,
     CREDIT_DEBIT_INDICATORS,
-    CURRENCY_MINOR_UNITS,
     EARLIEST_EVENT_YEAR,
     EVENT_TIME_AHEAD_SECONDS,
     LANDED_FIELDS,
@@ -30,6 +30,7 @@ from data_catalog.transaction_contract import (
 )
 
 UNREADABLE_ROW = "unreadable_row"
+DATES = tuple(field.name for field in LANDED_FIELDS if field.type is Type.DATE)
 
 _FIELDS = {field.name: field for field in LANDED_FIELDS}
 _TYPES = dict(typed_columns(LANDED_FIELDS))
@@ -40,7 +41,10 @@ _REASONS = {
     "event_time": "invalid_event_time",
 }
 _SEQUENCE_NUMBER = whole(value_form(_FIELDS["sequence_number"]))
-_MORE_DECIMALS = whole(rf"[0-9]{{1,{AMOUNT_PRECISION - AMOUNT_SCALE}}}\.[0-9]{{{AMOUNT_SCALE + 1},}}")
+_MORE_DECIMALS = whole(rf"0*[0-9]{{1,{AMOUNT_PRECISION - AMOUNT_SCALE}}}\.[0-9]{{{AMOUNT_SCALE}}}[0-9]*[1-9][0-9]*")
+# As at landing: digits beyond microseconds are cut off, and a leap second is the last microsecond of its minute.
+_TIME = """CASE WHEN substring(row.{0}, 12, 8) = '23:59:60' THEN concat(substring(row.{0}, 1, 17), '59.999999')
+    ELSE rtrim('Z', substring(row.{0}, 1, 26)) END"""
 
 
 def text(name: str) -> Column:
@@ -54,7 +58,7 @@ def typed(name: str) -> Column:
     if kind in (Type.STRING, Type.INTEGER):
         return text(name)
     # Times end in Z, which is the session's time zone: Spark compiles a regular expression for every zone it reads.
-    value = f"rtrim('Z', row.{name})" if kind is Type.TIMESTAMP else f"row.{name}"
+    value = _TIME.format(name) if kind is Type.TIMESTAMP else f"row.{name}"
     return F.expr(f"try_cast({value} AS {_TYPES[name]})")
 
 
@@ -163,23 +167,32 @@ def _meaning_fault() -> Column:
     """Over the typed columns, each cast once in the step before, and two texts that tell more than their values."""
     units, amount = F.col("units"), F.col("amount_text")
     point = F.instr(amount, ".")
+    decimals = F.when(point > 0, F.length(F.expr("rtrim('0', amount_text)")) - point)
     ahead = F.expr(f"INTERVAL {EVENT_TIME_AHEAD_SECONDS} SECONDS")
     earliest = F.lit(f"{EARLIEST_EVENT_YEAR}-01-01")
     found = (
         F.when(units.isNull(), "invalid_currency:currency")
-        .when((point > 0) & (F.length(amount) - point > units), "amount_scale:amount")
+        .when(decimals > units, "amount_scale:amount")
         .when(F.col("amount") <= 0, "invalid_amount:amount")
         .when(_is_no_time("event_time", earliest), "invalid_event_time:event_time")
         .when(_is_no_time("arrival_time", earliest), "invalid_value:arrival_time")
         .when(_is_no_time("landed_at", earliest), "invalid_value:landed_at")
         .when(F.col("event_time") > F.col("arrival_time") + ahead, "event_time_in_future:event_time")
-        .when(F.col("value_date_text").isNotNull() & F.col("value_date").isNull(), "invalid_value:value_date")
-        .when(F.col("value_date") < earliest.cast("date"), "invalid_value:value_date")
+        .when(F.to_date("event_time") > _last_event_date(), "invalid_currency:currency")
     )
+    for name in DATES:
+        is_none = F.col(f"{name}_text").isNotNull() & F.col(name).isNull()
+        found = found.when(is_none | (F.col(name) < earliest.cast("date")), f"invalid_value:{name}")
     no_original = (F.col("transaction_type") == "REVERSAL") & F.col("original_transaction_id").isNull()
     return found.when(no_original, "missing_original_transaction:original_transaction_id").when(
         ~_is_one_of("merchant_country", COUNTRIES), "invalid_value:merchant_country"
     )
+
+
+def _last_event_date() -> Column:
+    """The last event date of the row's currency; null, which nothing is beyond, for one that is not withdrawn."""
+    dates = ", ".join(f"'{currency}', DATE'{day}'" for currency, day in LAST_EVENT_DATES.items())
+    return F.when(_is_one_of("currency", LAST_EVENT_DATES), F.expr(f"map({dates})[currency]"))
 
 
 def _is_no_time(name: str, earliest: Column) -> Column:

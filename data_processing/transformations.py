@@ -1,4 +1,4 @@
-"""Raw lines -> what becomes of each: curated, duplicate, redelivered or quarantine. Pure: DataFrame -> DataFrame.
+"""Raw lines -> what becomes of each: ledger, pending, duplicate, redelivered or quarantine. Pure; on DataFrames.
 
     lines -> parsed -> typed -> decided -> staged
 
@@ -17,19 +17,26 @@ from pyspark.sql import functions as F
 from data_catalog.lake_layout import DAYS_AHEAD, EARLIEST_ARRIVAL
 from data_catalog.transaction_contract import (
     CURATED_FIELDS,
+    FIRST_VERSION,
     LANDED_FIELDS,
     POSITION,
     QUARANTINE_FIELDS,
+    REPLACED,
     TRANSACTION_FIELDS,
+    Field,
     Type,
     json_columns,
     spark_ddl,
     typed_columns,
 )
 from data_processing import row_checks
+from data_processing.account_schemes import account_scheme
 
-CURATED, DUPLICATE, REDELIVERED, QUARANTINE = "curated", "duplicate", "redelivered", "quarantine"
-DISPOSITIONS = (CURATED, DUPLICATE, REDELIVERED, QUARANTINE)
+LEDGER, PENDING = "ledger", "pending"
+DUPLICATE, REDELIVERED, QUARANTINE = "duplicate", "redelivered", "quarantine"
+# Both are curated: final states, each transaction once, and every distinct put of a pending item.
+CURATED = (LEDGER, PENDING)
+DISPOSITIONS = (*CURATED, DUPLICATE, REDELIVERED, QUARANTINE)
 # Partition columns of the staged table: what became of the row; its event date, or the reason of its quarantine.
 STAGED_PARTITIONS = ("disposition", "slice")
 STAGE = "etl"
@@ -45,6 +52,8 @@ _CONTENT_FIELDS = tuple(
 )
 _SEPARATOR = "\u001f"
 _CONFLICT = "conflicting_duplicate"
+PENDING_STATUS = "PENDING"
+_FINAL = "final"
 
 
 def parsed(lines: DataFrame) -> DataFrame:
@@ -65,7 +74,7 @@ def typed(rows: DataFrame) -> DataFrame:
     amount, its fault and its line for description.
     """
     # Step by step, so that no step computes anything twice; each copies its rows, so that there are few.
-    texts = [row_checks.text(name).alias(f"{name}_text") for name in ("amount", "value_date")]
+    texts = [row_checks.text(name).alias(f"{name}_text") for name in ("amount", *row_checks.DATES)]
     values = [row_checks.typed(name).alias(name) for name in _LANDED]
     units = row_checks.minor_units().alias("units")
     cast = rows.select("line", row_checks.form().alias("form"), units, *texts, *values)
@@ -112,25 +121,37 @@ def _own_identity() -> Column:
 def _content_hash() -> Column:
     """SHA-256 of the content in one normal form: 1.5 is 1.50, 12:00:00Z is 12:00:00.000Z, null is not empty.
 
-    Free text alone can hold the separator: its lengths stand in front.
+    Free text alone can hold the separator: its lengths stand in front. Fields of later versions stand behind, by name,
+    and only where they are there: so a record of version 1.0 is the same content for ever.
     """
-    free = [F.length(F.col(field.name)) for field in _CONTENT_FIELDS if field.free_text]
-    parts = [*free, *(_normal(field.name, field.type) for field in _CONTENT_FIELDS)]
-    return F.sha2(F.concat_ws(_SEPARATOR, *(F.coalesce(part.cast("string"), F.lit("")) for part in parts)), 256)
+    first = [field for field in _CONTENT_FIELDS if field.since == FIRST_VERSION]
+    free = [F.length(F.col(field.name)).cast("string") for field in first if field.free_text]
+    parts = [F.coalesce(part, F.lit("")) for part in [*free, *map(_normal, first)]]
+    # concat() of a null is null, and concat_ws() leaves it out.
+    later = [
+        F.concat(F.lit(f"{field.name}="), _normal(field)) for field in _CONTENT_FIELDS if field.since != FIRST_VERSION
+    ]
+    return F.sha2(F.concat_ws(_SEPARATOR, *parts, *later), 256)
 
 
-def _normal(name: str, type_: Type) -> Column:
-    return F.unix_micros(name) if type_ is Type.TIMESTAMP else F.col(name)
+def _normal(field: Field) -> Column:
+    value = F.unix_micros(field.name) if field.type is Type.TIMESTAMP else F.col(field.name)
+    return value.cast("string")
 
 
 def decided(rows: DataFrame, curated: DataFrame | None = None, earlier: DataFrame | None = None) -> DataFrame:
-    """Adds disposition, and the reason of conflicts: the first of an id in stream order is curated.
+    """Adds disposition, and the reason of conflicts.
 
-    curated: transaction_id, content_hash of what is curated already, unique by id; it comes before any row. earlier:
-    the position columns of rows that former runs processed; a row at one of them is redelivered.
+    Of an id's final states (BOOKED, REJECTED) the first in stream order is the ledger's; the same content again is a
+    duplicate, and other content, or the other final state, a conflict. Of its pending puts, each distinct content is
+    held once, before a final state or behind it.
+
+    curated: transaction_id, content_hash, status of what is curated already; it comes before any row. earlier: the
+    position columns of rows that former runs processed; a row at one of them is redelivered.
     """
-    in_order = Window.partitionBy("transaction_id").orderBy(*stream_order())
-    ranked = rows.select(
+    held = rows.withColumn("held_as", _held_as())
+    in_order = Window.partitionBy("transaction_id", "held_as").orderBy(*stream_order())
+    ranked = held.select(
         "*",
         F.row_number().over(in_order).alias("number"),
         F.rank().over(in_order).alias("rank"),  # equal at equal positions
@@ -144,7 +165,7 @@ def decided(rows: DataFrame, curated: DataFrame | None = None, earlier: DataFram
     disposition = (
         F.when(redelivered, REDELIVERED)
         .when(F.col("reason").isNotNull(), QUARANTINE)
-        .when(is_first, CURATED)
+        .when(is_first, F.when(F.col("status") == PENDING_STATUS, PENDING).otherwise(LEDGER))
         .when(same, DUPLICATE)
         .otherwise(QUARANTINE)
     )
@@ -152,17 +173,29 @@ def decided(rows: DataFrame, curated: DataFrame | None = None, earlier: DataFram
     return placed.withColumn("disposition", disposition).withColumn("reason", reason)
 
 
+def _held_as() -> Column:
+    """What an id may be held as, each once: every pending content, and one final state."""
+    return F.when(F.col("status") == PENDING_STATUS, F.col("content_hash")).otherwise(_FINAL)
+
+
 def stream_order() -> list[Column]:
-    """Columns that sort rows as they were put: sequence numbers (no leading zeros) as the integers that they are."""
-    number = F.col("sequence_number")
-    return [F.col("stream_incarnation"), F.col("shard_id"), F.length(number), number, F.col("sub_sequence_number")]
+    """Columns that sort rows as they were put: sequence numbers (no leading zeros) as the integers that they are.
+
+    A replayed row stands where the row stood that it replaces; of two at one place, its own position decides.
+    """
+    place = [F.coalesce(F.col(replaced), F.col(own)) for replaced, own in zip(REPLACED, POSITION, strict=True)]
+    return [*_in_numbers(*place), *_in_numbers(*map(F.col, POSITION))]
+
+
+def _in_numbers(incarnation: Column, shard: Column, number: Column, sub_number: Column) -> list[Column]:
+    return [incarnation, shard, F.length(number), number, sub_number]
 
 
 def _with_known(rows: DataFrame, curated: DataFrame | None) -> DataFrame:
     if curated is None:
         return rows.withColumn("known_hash", F.lit(None).cast("string"))
-    known = curated.select("transaction_id", F.col("content_hash").alias("known_hash"))
-    return rows.join(known, "transaction_id", "left")
+    known = curated.select("transaction_id", _held_as().alias("held_as"), F.col("content_hash").alias("known_hash"))
+    return rows.join(known, ["transaction_id", "held_as"], "left")
 
 
 def _with_earlier(rows: DataFrame, earlier: DataFrame | None) -> DataFrame:
@@ -181,11 +214,16 @@ def staged(rows: DataFrame, run_id: str, gathered: bool = False) -> DataFrame:
     size makes of them; otherwise every part of the rows writes a file for every date.
     """
     slice_ = (
-        F.when(F.col("disposition") == CURATED, F.to_date("event_time").cast("string"))
+        F.when(F.col("disposition").isin(*CURATED), F.to_date("event_time").cast("string"))
         .when(F.col("disposition") == QUARANTINE, F.col("reason"))
         .otherwise("-")
     )
-    derived = {"event_date": F.to_date("event_time"), "run_id": F.lit(run_id)}
+    derived = {
+        "event_date": F.to_date("event_time"),
+        "run_id": F.lit(run_id),
+        "booked_date": F.col("booking_date"),
+        "account_scheme": account_scheme("account_id"),
+    }
     columns = [derived.get(field.name, F.col(field.name)).alias(field.name) for field in CURATED_FIELDS]
     placed = rows.select(*columns, "disposition", slice_.alias("slice"))
     if gathered:

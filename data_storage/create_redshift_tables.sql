@@ -1,6 +1,6 @@
 -- The warehouse: Redshift SQL, run through the Data API by data_storage/redshift_setup.py (in AWS) and through the
--- stand-in on the laptop. Safe to run again. The columns of fact_transactions and fraud_alerts are the contract's
--- (data_catalog/transaction_contract.py), in its order, because COPY from Parquet goes by position; a test holds them.
+-- stand-in on the laptop. Safe to run again. The columns of facts, pending items, alerts and evidence are the
+-- contract's (data_catalog/transaction_contract.py); a test holds them.
 --
 -- Redshift enforces NOT NULL and lengths, and neither primary nor unique keys: the ones below inform its planner and the
 -- reader. What makes them true is the loader (data_storage/warehouse_loader.py), one transaction per run with the ledger.
@@ -14,6 +14,7 @@
 
 CREATE SCHEMA IF NOT EXISTS banking;
 
+-- Final states (BOOKED, REJECTED), each transaction once. Append-only.
 CREATE TABLE IF NOT EXISTS banking.fact_transactions (
     schema_version           VARCHAR(8)      NOT NULL ENCODE ZSTD,
     transaction_id           VARCHAR(64)     NOT NULL ENCODE ZSTD,
@@ -34,6 +35,8 @@ CREATE TABLE IF NOT EXISTS banking.fact_transactions (
     balance_after            DECIMAL(18,4)   ENCODE AZ64,
     original_transaction_id  VARCHAR(64)     ENCODE ZSTD,
     description              VARCHAR(2000)   ENCODE ZSTD,
+    booking_date             DATE            ENCODE AZ64,
+    pending_transaction_id   VARCHAR(64)     ENCODE ZSTD,
     card_token               VARCHAR(64)     ENCODE ZSTD,
     card_last4               VARCHAR(4)      ENCODE ZSTD,
     stream_incarnation       VARCHAR(64)     NOT NULL ENCODE ZSTD,
@@ -42,10 +45,61 @@ CREATE TABLE IF NOT EXISTS banking.fact_transactions (
     sub_sequence_number      BIGINT          NOT NULL ENCODE AZ64,
     arrival_time             TIMESTAMP       NOT NULL ENCODE AZ64,
     landed_at                TIMESTAMP       NOT NULL ENCODE AZ64,
+    replaces_incarnation     VARCHAR(64)     ENCODE ZSTD,
+    replaces_shard_id        VARCHAR(64)     ENCODE ZSTD,
+    replaces_sequence_number VARCHAR(128)    ENCODE ZSTD,
+    replaces_sub_sequence_number BIGINT      ENCODE AZ64,
     event_date               DATE            NOT NULL ENCODE RAW,
     content_hash             VARCHAR(64)     NOT NULL ENCODE ZSTD,
     run_id                   VARCHAR(64)     NOT NULL ENCODE ZSTD,
+    booked_date              DATE            ENCODE AZ64,                -- fixed when the row is loaded; BOOKED only
+    account_scheme           VARCHAR(4)      ENCODE BYTEDICT,
     PRIMARY KEY (transaction_id)
+)
+DISTSTYLE KEY DISTKEY (account_id)
+COMPOUND SORTKEY (event_date, account_id);
+
+-- Every distinct put of a pending item. Append-only; what is settled or expired the views tell.
+CREATE TABLE IF NOT EXISTS banking.pending_transactions (
+    schema_version           VARCHAR(8)      NOT NULL ENCODE ZSTD,
+    transaction_id           VARCHAR(64)     NOT NULL ENCODE ZSTD,
+    account_id               VARCHAR(34)     NOT NULL ENCODE ZSTD,
+    transaction_type         VARCHAR(16)     NOT NULL ENCODE BYTEDICT,
+    credit_debit_indicator   VARCHAR(4)      NOT NULL ENCODE BYTEDICT,
+    amount                   DECIMAL(18,4)   NOT NULL ENCODE AZ64,
+    currency                 VARCHAR(3)      NOT NULL ENCODE BYTEDICT,
+    event_time               TIMESTAMP       NOT NULL ENCODE AZ64,
+    value_date               DATE            ENCODE AZ64,
+    status                   VARCHAR(8)      NOT NULL ENCODE BYTEDICT,
+    channel                  VARCHAR(8)      NOT NULL ENCODE BYTEDICT,
+    counterparty_account     VARCHAR(34)     ENCODE ZSTD,
+    counterparty_bank        VARCHAR(35)     ENCODE ZSTD,
+    merchant_name            VARCHAR(560)    ENCODE ZSTD,
+    merchant_category_code   VARCHAR(4)      ENCODE ZSTD,
+    merchant_country         VARCHAR(2)      ENCODE BYTEDICT,
+    balance_after            DECIMAL(18,4)   ENCODE AZ64,
+    original_transaction_id  VARCHAR(64)     ENCODE ZSTD,
+    description              VARCHAR(2000)   ENCODE ZSTD,
+    booking_date             DATE            ENCODE AZ64,
+    pending_transaction_id   VARCHAR(64)     ENCODE ZSTD,
+    card_token               VARCHAR(64)     ENCODE ZSTD,
+    card_last4               VARCHAR(4)      ENCODE ZSTD,
+    stream_incarnation       VARCHAR(64)     NOT NULL ENCODE ZSTD,
+    shard_id                 VARCHAR(64)     NOT NULL ENCODE ZSTD,
+    sequence_number          VARCHAR(128)    NOT NULL ENCODE ZSTD,
+    sub_sequence_number      BIGINT          NOT NULL ENCODE AZ64,
+    arrival_time             TIMESTAMP       NOT NULL ENCODE AZ64,
+    landed_at                TIMESTAMP       NOT NULL ENCODE AZ64,
+    replaces_incarnation     VARCHAR(64)     ENCODE ZSTD,
+    replaces_shard_id        VARCHAR(64)     ENCODE ZSTD,
+    replaces_sequence_number VARCHAR(128)    ENCODE ZSTD,
+    replaces_sub_sequence_number BIGINT      ENCODE AZ64,
+    event_date               DATE            NOT NULL ENCODE RAW,
+    content_hash             VARCHAR(64)     NOT NULL ENCODE ZSTD,
+    run_id                   VARCHAR(64)     NOT NULL ENCODE ZSTD,
+    booked_date              DATE            ENCODE AZ64,
+    account_scheme           VARCHAR(4)      ENCODE BYTEDICT,
+    PRIMARY KEY (transaction_id, content_hash)
 )
 DISTSTYLE KEY DISTKEY (account_id)
 COMPOUND SORTKEY (event_date, account_id);
@@ -58,6 +112,7 @@ CREATE TABLE IF NOT EXISTS banking.dim_account (
     first_event_time         TIMESTAMP       NOT NULL ENCODE AZ64,
     last_event_time          TIMESTAMP       NOT NULL ENCODE AZ64,
     run_id                   VARCHAR(64)     NOT NULL ENCODE ZSTD,      -- the load that wrote the row last
+    last_booked_date         DATE            ENCODE AZ64,               -- what an entry without booking date follows
     PRIMARY KEY (account_id)
 )
 DISTSTYLE KEY DISTKEY (account_id)
@@ -78,24 +133,39 @@ CREATE TABLE IF NOT EXISTS banking.dim_merchant (
 DISTSTYLE ALL
 SORTKEY (merchant_name, merchant_country);
 
+-- What the fraud rules raised, once by rule, subject and bucket of event time; whether it is closed the view tells.
 CREATE TABLE IF NOT EXISTS banking.fraud_alerts (
     alert_id                 VARCHAR(64)     NOT NULL ENCODE ZSTD,
     rule                     VARCHAR(32)     NOT NULL ENCODE BYTEDICT,
     severity                 VARCHAR(8)      NOT NULL ENCODE BYTEDICT,
-    transaction_id           VARCHAR(64)     NOT NULL ENCODE ZSTD,
-    account_id               VARCHAR(34)     NOT NULL ENCODE ZSTD,
-    amount                   DECIMAL(18,4)   NOT NULL ENCODE AZ64,
-    currency                 VARCHAR(3)      NOT NULL ENCODE BYTEDICT,
-    event_time               TIMESTAMP       NOT NULL ENCODE AZ64,
+    subject_type             VARCHAR(8)      NOT NULL ENCODE BYTEDICT,
+    subject                  VARCHAR(64)     NOT NULL ENCODE ZSTD,
+    bucket_start             TIMESTAMP       NOT NULL ENCODE AZ64,
+    least_evidence           BIGINT          NOT NULL ENCODE AZ64,
     reason                   VARCHAR(800)    NOT NULL ENCODE ZSTD,
     event_date               DATE            NOT NULL ENCODE RAW,
     run_id                   VARCHAR(64)     NOT NULL ENCODE ZSTD,
     PRIMARY KEY (alert_id)
 )
-DISTSTYLE KEY DISTKEY (account_id)
-COMPOUND SORTKEY (event_date, account_id);
+DISTSTYLE KEY DISTKEY (alert_id)
+COMPOUND SORTKEY (event_date, alert_id);
 
--- The last balance of each account, currency and UTC day that had a transaction with a balance.
+CREATE TABLE IF NOT EXISTS banking.fraud_alert_evidence (
+    alert_id                 VARCHAR(64)     NOT NULL ENCODE ZSTD,
+    transaction_id           VARCHAR(64)     NOT NULL ENCODE ZSTD,
+    content_hash             VARCHAR(64)     NOT NULL ENCODE ZSTD,
+    account_id               VARCHAR(34)     NOT NULL ENCODE ZSTD,
+    amount                   DECIMAL(18,4)   NOT NULL ENCODE AZ64,
+    currency                 VARCHAR(3)      NOT NULL ENCODE BYTEDICT,
+    event_time               TIMESTAMP       NOT NULL ENCODE AZ64,
+    event_date               DATE            NOT NULL ENCODE RAW,
+    run_id                   VARCHAR(64)     NOT NULL ENCODE ZSTD,
+    PRIMARY KEY (alert_id, transaction_id, content_hash)
+)
+DISTSTYLE KEY DISTKEY (alert_id)
+COMPOUND SORTKEY (event_date, alert_id);
+
+-- The balance after the last entry, by its place in the stream, of each account, currency and booked date.
 CREATE TABLE IF NOT EXISTS banking.daily_balances (
     account_id               VARCHAR(34)     NOT NULL ENCODE ZSTD,
     currency                 VARCHAR(3)      NOT NULL ENCODE BYTEDICT,
@@ -104,6 +174,7 @@ CREATE TABLE IF NOT EXISTS banking.daily_balances (
     last_event_time          TIMESTAMP       NOT NULL ENCODE AZ64,
     last_transaction_id      VARCHAR(64)     NOT NULL ENCODE ZSTD,
     run_id                   VARCHAR(64)     NOT NULL ENCODE ZSTD,      -- the load that wrote the row last
+    last_position            VARCHAR(600)    ENCODE ZSTD,               -- of that entry; sorts as the stream does
     PRIMARY KEY (account_id, currency, balance_date)
 )
 DISTSTYLE KEY DISTKEY (account_id)
@@ -119,14 +190,15 @@ CREATE TABLE IF NOT EXISTS banking.quarantine_summary (
 DISTSTYLE ALL
 SORTKEY (run_id);
 
--- What each run added to fact_transactions, as counted in the transaction that added it.
+-- What each run added to fact_transactions and pending_transactions, as counted in the transaction that added it.
 CREATE TABLE IF NOT EXISTS banking.load_control_totals (
     run_id                   VARCHAR(64)     NOT NULL ENCODE ZSTD,
     currency                 VARCHAR(3)      NOT NULL ENCODE BYTEDICT,
     credit_debit_indicator   VARCHAR(4)      NOT NULL ENCODE BYTEDICT,
     records                  BIGINT          NOT NULL ENCODE AZ64,
     amount                   DECIMAL(38,4)   NOT NULL ENCODE AZ64,
-    PRIMARY KEY (run_id, currency, credit_debit_indicator)
+    table_name               VARCHAR(32)     ENCODE BYTEDICT,
+    PRIMARY KEY (run_id, table_name, currency, credit_debit_indicator)
 )
 DISTSTYLE ALL
 SORTKEY (run_id);
@@ -156,7 +228,17 @@ CREATE TABLE IF NOT EXISTS banking.load_ledger (
     rows_loaded              BIGINT          NOT NULL ENCODE AZ64,      -- new in fact_transactions
     fraud_alerts             BIGINT          NOT NULL ENCODE AZ64,
     quarantined              BIGINT          NOT NULL ENCODE AZ64,
+    pending_loaded           BIGINT          ENCODE AZ64,               -- new in pending_transactions
     PRIMARY KEY (run_id)
 )
 DISTSTYLE ALL
 SORTKEY (manifest_created_at);
+
+-- Every load that was committed. Stays when a run's rows are taken out by hand: the next load of the run then makes
+-- accounts, merchants and balances anew from the facts that are left.
+CREATE TABLE IF NOT EXISTS banking.load_history (
+    run_id                   VARCHAR(64)     NOT NULL ENCODE ZSTD,
+    loaded_at                TIMESTAMP       NOT NULL ENCODE AZ64
+)
+DISTSTYLE ALL
+SORTKEY (run_id);

@@ -54,6 +54,7 @@ def contents(settings: Settings) -> WarehouseContents:
         job_role=settings.role_name("glue"),
         spectrum_database=spectrum_database(settings),
         shared=not settings.creates_warehouse,
+        pending_expiry_days=settings.pending_expiry_days,
         auditor_roles=settings.warehouse_auditors,
     )
 

@@ -16,9 +16,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from data_catalog.lake_layout import RUNS_PREFIX, run_key, run_of
-from data_governance.control_totals import ControlKey, ControlTotals
+from data_governance.control_totals import ControlKey, ControlTotals, CuratedTotals
 from data_governance.run_result import PublishedFile, RunResult
-from data_storage.warehouse_load_sql import CopySource, copy_manifest, literal, load_statements
+from data_storage.sql_text import literal
+from data_storage.warehouse_load_sql import CopySource, copy_manifest, load_statements
 from infrastructure.aws import s3_objects
 from infrastructure.aws.redshift_data import DataApi, StatementFailedError, WarehouseTarget, execute_batch, query
 
@@ -26,7 +27,18 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
-__all__ = ["LedgerRow", "LoadReport", "WarehouseTarget", "ledger", "load_pending", "loaded_totals", "pending_runs"]
+__all__ = [
+    "LedgerRow",
+    "LoadReport",
+    "WarehouseTarget",
+    "ledger",
+    "load_pending",
+    "loaded_totals",
+    "pending_runs",
+]
+
+# The kinds of a run's files that COPY reads.
+COPIED_KINDS = ("curated", "pending_transactions", "fraud_alerts", "fraud_alert_evidence")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +53,7 @@ class LedgerRow:
     rows_loaded: int
     fraud_alerts: int
     quarantined: int
+    pending_loaded: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +63,7 @@ class LoadReport:
     run_id: str
     rows_staged: int
     rows_loaded: int
+    pending_loaded: int
     fraud_alerts: int
 
 
@@ -91,12 +105,11 @@ def load_run(
     data_api: DataApi, s3: S3Client, target: WarehouseTarget, curated_bucket: str, run: RunResult
 ) -> LoadReport:
     """Load one run in one transaction. A run that the ledger knows changes nothing."""
-    source = CopySource(
-        role_arn=target.copy_role_arn,
-        transactions_manifest=_put_manifest(s3, curated_bucket, run, "transactions", run.curated),
-        fraud_alerts_manifest=_put_manifest(s3, curated_bucket, run, "fraud_alerts", run.fraud_alerts),
-    )
-    statements = load_statements(run, target.schema, source)
+    kinds = {kind: getattr(run, kind) for kind in COPIED_KINDS}
+    manifests = {kind: _put_manifest(s3, curated_bucket, run, kind, files) for kind, files in kinds.items() if files}
+    source = CopySource(target.copy_role_arn, manifests)
+    again = query(data_api, target, f"SELECT 1 FROM {target.schema}.load_history WHERE run_id = {literal(run.run_id)}")
+    statements = load_statements(run, target.schema, source, again=bool(again))
     name = f"load-{run.run_id}"
     try:
         execute_batch(data_api, target, statements, name, _client_token(data_api, target, name, statements))
@@ -110,14 +123,12 @@ def load_run(
             ) from None
         raise
     (row,) = ledger(data_api, target, run.run_id)
-    return LoadReport(run.run_id, row.rows_staged, row.rows_loaded, row.fraud_alerts)
+    return LoadReport(run.run_id, row.rows_staged, row.rows_loaded, row.pending_loaded, row.fraud_alerts)
 
 
-def _put_manifest(s3: S3Client, bucket: str, run: RunResult, table: str, files: Sequence[PublishedFile]) -> str | None:
-    """Write COPY's manifest beside the run's result; its URL, or None where there is nothing to copy."""
-    if not files:
-        return None
-    key = run_key(run.run_id, f"copy_{table}.manifest")
+def _put_manifest(s3: S3Client, bucket: str, run: RunResult, kind: str, files: Sequence[PublishedFile]) -> str:
+    """Write COPY's manifest beside the run's result; its URL."""
+    key = run_key(run.run_id, f"copy_{kind}.manifest")
     s3.put_object(Bucket=bucket, Key=key, Body=copy_manifest(bucket, files), ContentType="application/json")
     return f"s3://{bucket}/{key}"
 
@@ -125,19 +136,22 @@ def _put_manifest(s3: S3Client, bucket: str, run: RunResult, table: str, files: 
 def _client_token(data_api: DataApi, target: WarehouseTarget, name: str, statements: Sequence[str]) -> str:
     """The same for every loader that makes the same attempt, so that the Data API runs it once and all wait for it.
 
-    A failed attempt keeps its token for eight hours; the count of failed ones, which the Data API lists for a day,
-    makes the next one's.
+    An attempt that ended keeps its token for eight hours, and the run may have to be loaded again within them: after
+    a failure, a repair by hand or a restore of the warehouse. So the count of ended attempts, which the Data API lists
+    for a day, makes the next one's token.
     """
-    failed = 0
-    for status in ("FAILED", "ABORTED"):
-        following: dict[str, str] = {}
-        while True:
-            page = data_api.list_statements(StatementName=name, Status=status, **following)
-            failed += sum(statement["StatementName"] == name for statement in page["Statements"])
-            if not page.get("NextToken"):
-                break
-            following = {"NextToken": page["NextToken"]}
-    content = "\n".join([target.name, name, str(failed), *statements])
+    ended = 0
+    following: dict[str, str] = {}
+    while True:
+        page = data_api.list_statements(StatementName=name, Status="ALL", **following)
+        ended += sum(
+            statement["StatementName"] == name and statement["Status"] in ("FAILED", "ABORTED", "FINISHED")
+            for statement in page["Statements"]
+        )
+        if not page.get("NextToken"):
+            break
+        following = {"NextToken": page["NextToken"]}
+    content = "\n".join([target.name, name, str(ended), *statements])
     return hashlib.sha256(content.encode()).hexdigest()
 
 
@@ -147,7 +161,8 @@ def ledger(data_api: DataApi, target: WarehouseTarget, run_id: str | None = None
     rows = query(
         data_api,
         target,
-        "SELECT run_id, manifest_created_at, loaded_at, files, rows_staged, rows_loaded, fraud_alerts, quarantined"
+        "SELECT run_id, manifest_created_at, loaded_at, files, rows_staged, rows_loaded, fraud_alerts, quarantined,"
+        " COALESCE(pending_loaded, 0)"
         f" FROM {target.schema}.load_ledger {where} ORDER BY manifest_created_at, run_id",
     )
     return [LedgerRow(*row) for row in rows]  # type: ignore[arg-type]
@@ -155,18 +170,24 @@ def ledger(data_api: DataApi, target: WarehouseTarget, run_id: str | None = None
 
 def loaded_totals(
     data_api: DataApi, target: WarehouseTarget, run_id: str | None = None, event_date: str | None = None
-) -> ControlTotals:
-    """Control totals of fact_transactions, counted there now; of one run's rows, or one day's, where it is named."""
+) -> CuratedTotals:
+    """Control totals of facts and pending items, counted there now; of one run's rows, or one day's, if it is named."""
     where = ""
     if run_id is not None:
         where = f"WHERE run_id = {literal(run_id)}"
     elif event_date is not None:
         where = f"WHERE event_date = {literal(event_date)}"
+    return CuratedTotals(
+        *(_totals_of(data_api, target, table, where) for table in ("fact_transactions", "pending_transactions"))
+    )
+
+
+def _totals_of(data_api: DataApi, target: WarehouseTarget, table: str, where: str) -> ControlTotals:
     rows = query(
         data_api,
         target,
         "SELECT currency, credit_debit_indicator, COUNT(*), SUM(amount)"
-        f" FROM {target.schema}.fact_transactions {where} GROUP BY currency, credit_debit_indicator",
+        f" FROM {target.schema}.{table} {where} GROUP BY currency, credit_debit_indicator",
     )
     totals = ControlTotals()
     for currency, indicator, records, amount in rows:

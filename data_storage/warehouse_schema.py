@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+from data_storage.sql_scripts import run_script
 from data_storage.warehouse_security import SECURITY_SQL, apply_security
-from data_storage.warehouse_tables import TABLES_SQL, create_tables
+from data_storage.warehouse_tables import TABLES_SQL, create_tables, views_script
 from infrastructure.aws.redshift_data import DataApi, WarehouseTarget, execute, query
 
 
@@ -27,6 +28,7 @@ class WarehouseContents:
     job_role: str
     spectrum_database: str
     shared: bool
+    pending_expiry_days: int
     auditor_roles: tuple[str, ...] = ()
 
     @property
@@ -60,12 +62,14 @@ class WarehouseContents:
     def version(self) -> str:
         """The hash of everything that make() runs."""
         scripts = [path.read_text(encoding="utf-8") for path in (TABLES_SQL, SECURITY_SQL)]
-        return hashlib.sha256("\0".join([*scripts, self.schema, *self.grants()]).encode()).hexdigest()
+        parts = [*scripts, views_script(self.pending_expiry_days), self.schema, *self.grants()]
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
     def make(self, data_api: DataApi, target: WarehouseTarget) -> None:
         """Run all of it as the warehouse's administrator. It can be run again; an error names the statement."""
         create_tables(data_api, target)
         apply_security(data_api, target)
+        run_script(data_api, target, views_script(self.pending_expiry_days))
         for user in (self.job_user, *self.auditors):
             # Redshift may have stored a name in lower case, however it was written.
             if not query(data_api, target, f"SELECT 1 FROM pg_user WHERE lower(usename) = lower('{user}')"):

@@ -72,6 +72,7 @@ class Settings:
     redshift_max_capacity: int = 64
     redshift_subnet_ids: tuple[str, ...] = ()  # empty: the subnets of the default VPC
     redshift_security_group_ids: tuple[str, ...] = ()
+    pending_expiry_days: int = 30  # after which an unsettled authorisation counts as expired
     warehouse_auditors: tuple[str, ...] = ()  # names of IAM roles that may run status and reconcile
 
     # Roles, alarms, the Glue job, Athena

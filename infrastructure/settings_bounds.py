@@ -40,6 +40,7 @@ def problems_of(values: Mapping[str, Any]) -> list[Problem]:
 _RANGES: dict[str, tuple[int, int, str]] = {
     "stream_retention_hours": (168, 8760, "hours; records must outlive a long weekend's outage"),
     "shard_count": (1, 10_000, "shards"),
+    "pending_expiry_days": (1, 366, "days"),
     "key_deletion_window_days": (7, 30, "days"),
     "secret_recovery_window_days": (7, 30, "days"),
     "object_lock_years": (1, 100, "years; PCI DSS asks for 12 months"),

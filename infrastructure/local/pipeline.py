@@ -294,7 +294,7 @@ def _load(
                 faults.survive(lambda: warehouse_loader.load_pending(dying, s3, target, bucket))
         loaded = [row for row in warehouse_loader.ledger(data_api, target) if row.run_id not in before]
         report.run_ids = [row.run_id for row in loaded]
-        bar.at(sum(row.rows_loaded for row in loaded))
+        bar.at(sum(row.rows_loaded + row.pending_loaded for row in loaded))
 
 
 def _whereabouts(workdir: Workdir, server: Warehouse) -> dict[str, str]:

@@ -64,6 +64,8 @@ class RunReport:
                 "duplicates": hops["duplicate"].records,
                 "quarantined": dict(sorted(self.measured.quarantined_by_reason.items())),
                 "curated": hops["curated"].records,
+                "ledger": hops["ledger"].records,
+                "pending": hops["pending"].records,
                 "loaded": hops["loaded"].records,
             },
             "stages": {name: stage.as_json() for name, stage in self.stages.items()},

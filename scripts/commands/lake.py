@@ -49,8 +49,8 @@ class _Scope(NamedTuple):
 
 
 _ALL = _Scope(HOPS, HOPS)
-_RUN = _Scope(("landed", "quarantined", "duplicate", "curated", "loaded"), ("curated", "loaded"))
-_DATE = _Scope(("streamed", "landed", "quarantined", "curated", "loaded"), ("landed", "loaded"))
+_RUN = _Scope(("landed", "quarantined", "duplicate", "curated", "loaded", "ledger", "pending"), ("curated", "loaded"))
+_DATE = _Scope(("streamed", "landed", "quarantined", "curated", "loaded", "ledger", "pending"), ("landed", "loaded"))
 
 
 class ProducerTotals(Protocol):
@@ -189,7 +189,8 @@ def run_load(arguments: argparse.Namespace) -> int:
 
     def tell(load: LoadReport, left: int) -> None:
         out.print(
-            f"run {load.run_id}: {load.rows_loaded:,} of {load.rows_staged:,} rows were new, "
+            f"run {load.run_id}: {load.rows_loaded:,} transactions and {load.pending_loaded:,} puts of pending items "
+            f"of {load.rows_staged:,} rows were new, "
             f"{load.fraud_alerts:,} fraud alerts" + (f"; {left:,} more to load" if left else ""),
             soft_wrap=True,
         )

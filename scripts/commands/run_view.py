@@ -62,7 +62,8 @@ def _endings(measured: Measured) -> Table:
     lines.add_column(justify="right")
     hops = measured.hops()
     for label, hop in (
-        ("curated and loaded", "curated"),
+        ("curated and loaded, final", "ledger"),
+        ("curated and loaded, pending", "pending"),
         ("duplicate, dropped", "duplicate"),
         ("quarantined", "quarantined"),
     ):

@@ -10,9 +10,9 @@ from typing import Any
 
 import duckdb
 
+from data_catalog.currencies import CURRENCY_MINOR_UNITS
 from data_catalog.transaction_contract import (
     COUNTRIES,
-    CURRENCY_MINOR_UNITS,
     LANDED_FIELDS,
     Field,
     Type,

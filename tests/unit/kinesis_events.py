@@ -42,6 +42,8 @@ EVERY_FIELD: dict[str, Any] = TRANSACTION | {
     "balance_after": "-120.10",
     "original_transaction_id": "0D9049X8VSF166ZV8TGAFXJS46",
     "description": "Groceries",
+    "booking_date": "2026-05-29",
+    "pending_transaction_id": "0D9049X8VSF166ZV8TGAFXJS47",
 }
 
 # (prefix, lengths) by brand.

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from data_governance.control_totals import ControlKey, ControlTotals
+from data_governance.control_totals import ControlKey, ControlTotals, CuratedTotals
 from data_governance.reconciliation import HOPS, Measured, control_total_rows, imbalances
 
 EUR = ControlKey("EUR", "DBIT")
@@ -20,7 +20,7 @@ def totals(records, amount="0"):
 
 @pytest.fixture
 def balanced():
-    """100 records: 90 curated, 4 duplicates, 1 quarantined by the ETL, 3 by the Lambda, 2 of those sent again."""
+    """100 records: 88 final, 2 pending, 4 duplicates, 1 quarantined by the ETL, 3 by the Lambda, 2 of those again."""
     return Measured(
         produced=totals(100, "1000.00"),
         streamed=totals(100, "1000.00"),
@@ -29,8 +29,8 @@ def balanced():
         repeated_landing=totals(2, "20.00"),
         quarantined_etl=totals(1, "10.00"),
         duplicate_etl=totals(4, "40.00"),
-        curated=totals(90, "900.00"),
-        loaded=totals(90, "900.00"),
+        curated=CuratedTotals(totals(88, "860.00"), totals(2, "40.00")),
+        loaded=CuratedTotals(totals(88, "860.00"), totals(2, "40.00")),
     )
 
 
@@ -50,8 +50,6 @@ def test_hops_are_listed_in_order_and_repeats_count_as_duplicates(balanced):
     [
         ("streamed", "streamed"),
         ("landed", "landed"),
-        ("curated", "curated"),
-        ("loaded", "loaded"),
     ],
 )
 def test_a_lost_record_is_named_at_the_hop_that_lost_it(balanced, place, hop):
@@ -60,10 +58,26 @@ def test_a_lost_record_is_named_at_the_hop_that_lost_it(balanced, place, hop):
     assert (first.hop, first.key, first.records, first.amount) == (hop, EUR, -1, Decimal("-10.00"))
 
 
+@pytest.mark.parametrize("place", ["curated", "loaded"])
+@pytest.mark.parametrize("table", ["ledger", "pending"])
+def test_a_lost_transaction_is_named_in_either_table(balanced, place, table):
+    found = getattr(balanced, place)
+    lost = replace(found, **{table: getattr(found, table) - totals(1, "10.00")})
+    first = imbalances(replace(balanced, **{place: lost}))[0]
+    assert (first.hop, first.key, first.records, first.amount) == (place, EUR, -1, Decimal("-10.00"))
+
+
+def test_what_was_loaded_into_the_other_table_is_a_finding(balanced):
+    swapped = CuratedTotals(ledger=totals(89, "890.00"), pending=totals(1, "10.00"))
+    first, second = imbalances(replace(balanced, loaded=swapped))
+    assert (first.identity, first.records) == ("facts loaded = ledger curated", 1)
+    assert (second.identity, second.records) == ("pending items loaded = pending curated", -1)
+
+
 def test_a_cent_is_enough(balanced):
-    off = replace(balanced, loaded=totals(90, "900.01"))
+    off = replace(balanced, loaded=CuratedTotals(totals(88, "860.01"), totals(2, "40.00")))
     (finding,) = imbalances(off)
-    assert str(finding) == "loaded is off by +0 records and +0.01 for EUR DBIT (loaded = curated)"
+    assert str(finding) == "loaded is off by +0 records and +0.01 for EUR DBIT (facts loaded = ledger curated)"
 
 
 def test_what_cannot_be_measured_is_not_compared(balanced):

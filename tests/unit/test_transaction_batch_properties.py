@@ -12,10 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from data_catalog.currencies import CURRENCY_MINOR_UNITS
 from data_catalog.transaction_contract import (
     CHANNELS,
     CREDIT_DEBIT_INDICATORS,
-    CURRENCY_MINOR_UNITS,
     QUARANTINE_REASONS,
     STATUSES,
     TRANSACTION_TYPES,

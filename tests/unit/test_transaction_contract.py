@@ -1,6 +1,8 @@
 """The contract is one source: what is derived from it agrees with it."""
 
+from data_catalog import currencies
 from data_catalog import transaction_contract as contract
+from data_catalog.currencies import CURRENCY_MINOR_UNITS, LAST_EVENT_DATES
 
 
 def names(fields):
@@ -25,17 +27,17 @@ def test_no_table_names_a_field_twice():
 
 
 def test_minor_units_are_iso_4217s():
-    assert contract.CURRENCY_MINOR_UNITS["JPY"] == 0
-    assert contract.CURRENCY_MINOR_UNITS["EUR"] == 2
-    assert contract.CURRENCY_MINOR_UNITS["BHD"] == 3
-    assert contract.CURRENCY_MINOR_UNITS["CLF"] == 4
-    assert max(contract.CURRENCY_MINOR_UNITS.values()) <= contract.AMOUNT_SCALE
-    assert "XXX" not in contract.CURRENCY_MINOR_UNITS
+    assert CURRENCY_MINOR_UNITS["JPY"] == 0
+    assert CURRENCY_MINOR_UNITS["EUR"] == 2
+    assert CURRENCY_MINOR_UNITS["BHD"] == 3
+    assert CURRENCY_MINOR_UNITS["CLF"] == 4
+    assert max(CURRENCY_MINOR_UNITS.values()) <= contract.AMOUNT_SCALE
+    assert "XXX" not in CURRENCY_MINOR_UNITS
 
 
 def test_every_currency_stands_once():
-    codes = [code for codes in contract._MINOR_UNITS_TEXT.values() for code in codes.split()]
-    assert len(codes) == len(set(codes)) == len(contract.CURRENCY_MINOR_UNITS)
+    codes = [code for codes in currencies._CURRENT.values() for code in codes.split()] + list(LAST_EVENT_DATES)
+    assert len(codes) == len(set(codes)) == len(CURRENCY_MINOR_UNITS)
 
 
 def test_money_is_decimal_with_one_precision_in_every_store():

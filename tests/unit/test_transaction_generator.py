@@ -6,7 +6,8 @@ from itertools import islice
 
 import pytest
 
-from data_catalog.transaction_contract import CURRENCY_MINOR_UNITS, TRANSACTION_FIELDS
+from data_catalog.currencies import CURRENCY_MINOR_UNITS
+from data_catalog.transaction_contract import TRANSACTION_FIELDS
 from data_ingestion.transaction_generator import generate
 
 

@@ -3,31 +3,43 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
 
-from data_catalog.transaction_contract import CURATED_FIELDS, QUARANTINE_REASONS
+from data_catalog.transaction_contract import CURATED_FIELDS, QUARANTINE_REASONS, fields_at
 from data_governance.run_result import PublishedFile, RunResult
 from data_storage.sql_statements import split_statements
-from data_storage.warehouse_load_sql import CopySource, copy_manifest, literal, load_statements
+from data_storage.sql_text import literal
+from data_storage.warehouse_load_sql import CopySource, copy_manifest, load_statements
+from data_storage.warehouse_loader import COPIED_KINDS
 from infrastructure.errors import PlatformError
 from infrastructure.local.redshift.dialect import Kind, translate
 
 FILES = tuple(PublishedFile(f"curated/{n}.parquet", 100 + n, 10, date(2026, 3, n)) for n in (3, 1, 2))
 FULL = RunResult(
-    "0123456789abcdef", datetime(2026, 3, 5, 12, tzinfo=UTC), FILES, FILES, dict.fromkeys(QUARANTINE_REASONS, 7)
+    "0123456789abcdef",
+    datetime(2026, 3, 5, 12, tzinfo=UTC),
+    FILES,
+    FILES,
+    dict.fromkeys(QUARANTINE_REASONS, 7),
+    pending_transactions=FILES,
+    fraud_alert_evidence=FILES,
 )
+FORMER = replace(FULL, pending_transactions=(), fraud_alert_evidence=(), contract_version="1.0")
 ONE_REASON = RunResult("0123456789abcdef", datetime(2026, 3, 5, tzinfo=UTC), FILES, (), {"missing_field": 1})
 EMPTY = RunResult("0123456789abcdef", datetime(2026, 3, 5, tzinfo=UTC), (), (), {})
-SOURCE = CopySource("arn:aws:iam::123456789012:role/copy", "s3://bucket/transactions", "s3://bucket/alerts")
+SOURCE = CopySource("arn:aws:iam::123456789012:role/copy", {kind: f"s3://bucket/{kind}" for kind in COPIED_KINDS})
 
 
+@pytest.mark.parametrize("again", [False, True])
 @pytest.mark.parametrize(
-    ("run", "source"), [(FULL, SOURCE), (ONE_REASON, SOURCE), (EMPTY, CopySource(SOURCE.role_arn, None, None))]
+    ("run", "source"),
+    [(FULL, SOURCE), (FORMER, SOURCE), (ONE_REASON, SOURCE), (EMPTY, CopySource(SOURCE.role_arn, {}))],
 )
-def test_a_load_fits_one_batch_of_known_statements(run: RunResult, source: CopySource) -> None:
-    statements = load_statements(run, "banking", source)
+def test_a_load_fits_one_batch_of_known_statements(run: RunResult, source: CopySource, again: bool) -> None:
+    statements = load_statements(run, "banking", source, again)
 
     assert len(statements) <= 40
     for statement in statements:
@@ -52,15 +64,21 @@ def test_another_schema_is_used_throughout() -> None:
 
 
 def test_the_runs_dates_bound_every_scan_of_the_facts() -> None:
-    scans = [s for s in load_statements(FULL, "banking", SOURCE) if "banking.fact_transactions" in s]
-    assert len(scans) == 5
+    scans = [s for s in load_statements(FULL, "banking", SOURCE) if "FROM banking.fact_transactions" in s]
+    assert len(scans) == 4
     assert all("'2026-03-01'" in scan for scan in scans)
 
 
-def test_the_stage_has_the_contracts_columns_in_its_order() -> None:
-    (stage,) = [s for s in load_statements(FULL, "banking", SOURCE) if s.startswith("CREATE TEMP TABLE stage_trans")]
+@pytest.mark.parametrize("run", [FULL, FORMER])
+def test_the_stage_has_the_columns_of_the_runs_contract_in_its_order(run: RunResult) -> None:
+    (stage,) = [s for s in load_statements(run, "banking", SOURCE) if s.startswith("CREATE TEMP TABLE stage_trans")]
     columns = stage[stage.index("(") + 1 :].split(", ")
-    assert [column.split()[0] for column in columns if column[0].islower()] == [field.name for field in CURATED_FIELDS]
+    expected = [field.name for field in fields_at(CURATED_FIELDS, run.contract_version)]
+    assert [column.split()[0] for column in columns if column[0].islower()] == expected
+
+
+def test_a_run_of_contract_1_0_had_alerts_of_another_kind_and_loads_none() -> None:
+    assert not [s for s in load_statements(FORMER, "banking", SOURCE) if s.startswith("COPY stage_fraud")]
 
 
 def test_the_manifest_lists_each_file_as_mandatory_with_its_length() -> None:

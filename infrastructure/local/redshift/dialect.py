@@ -364,8 +364,10 @@ def _alter_table(statement: _Statement) -> Translation:
     after = _relation_end(statement, 2)
     if statement.word(after) == "ROW":
         return statement.translation(Kind.POLICY)
+    if (statement.word(after), statement.word(after + 1)) == ("RENAME", "TO"):
+        return statement.translation()
     if (statement.word(after), statement.word(after + 1)) != ("ADD", "COLUMN"):
-        raise statement.unknown("ALTER TABLE is known here for ADD COLUMN and ROW LEVEL SECURITY", after)
+        raise statement.unknown("ALTER TABLE is known here for ADD COLUMN, RENAME TO and ROW LEVEL SECURITY", after)
     if (encoding := statement.find("ENCODE", start=after)) >= 0:
         statement.drop(encoding, encoding + 1)
     return statement.translation(Kind.ALTER)

@@ -1,0 +1,53 @@
+"""Event times: RFC 3339 text -> UTC, never later than what the text says. Pure.
+
+Digits beyond microseconds are cut off, because rounding would move 23:59:59.9999999 into another day. A leap second,
+which no datetime can hold, is the last microsecond of its minute.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+
+_RFC3339 = re.compile(
+    r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}):(\d{2})(\.\d+)?(Z|z|[+-](?:[01]\d|2[0-3]):?[0-5]\d)", re.ASCII
+).fullmatch
+_is_certain = re.compile(r"0000-00-00T00:00:00(?:\.0+)?(?:Z|[+-]00:00)").fullmatch
+_SHAPE = bytes(ord("0") if byte in b"0123456789" else byte for byte in range(256))
+_LAST_OF_MINUTE = timedelta(seconds=59, microseconds=999_999)
+
+
+def utc_time(text: str) -> datetime | None:
+    """The time in UTC; None for what is no RFC 3339 time with an offset, or has no UTC (in year 1 or 9999)."""
+    match = _RFC3339(text)
+    if match is None:
+        return None
+    day, minute, second, fraction, offset = match.groups(default="")
+    is_leap_second = second == "60"
+    seconds = "00" if is_leap_second else second + fraction
+    try:
+        time = datetime.fromisoformat(f"{day}T{minute}:{seconds}{offset.upper()}").astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    if not is_leap_second:
+        return time
+    return time + _LAST_OF_MINUTE if (time.hour, time.minute) == (23, 59) else None
+
+
+def utc_times(texts: Sequence[str]) -> list[datetime | None]:
+    """utc_time of each. Texts of a common shape ("0000-00-00T00:00:00.000Z") are read without a look at each."""
+    shapes = "\n".join(texts).encode("utf-8", "replace").translate(_SHAPE).split(b"\n")
+    if len(shapes) == len(texts) and all(map(_is_certain_shape, set(shapes))):
+        try:
+            times = list(map(datetime.fromisoformat, texts))
+            return [time if time.tzinfo is UTC else time.astimezone(UTC) for time in times]
+        except (ValueError, OverflowError):
+            pass
+    return list(map(utc_time, texts))
+
+
+@lru_cache(4096)
+def _is_certain_shape(shape: bytes) -> bool:
+    return _is_certain(shape.decode("ascii", "replace")) is not None

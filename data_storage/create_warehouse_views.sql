@@ -1,0 +1,108 @@
+-- What a transaction is now: derived from the append-only facts and pending items, stored nowhere. Run after the masks
+-- and row policies, which hold for whoever asks a view as they do for its tables. Made anew each time.
+--
+-- ${pending_expiry_days}: an authorisation that nobody settled for so many days is taken for expired.
+-- A place in the stream is text that sorts so; a replayed row stands where the one stood that it replaces.
+
+DROP VIEW IF EXISTS banking.fraud_alert_status;
+DROP VIEW IF EXISTS banking.reversals;
+DROP VIEW IF EXISTS banking.current_transactions;
+DROP VIEW IF EXISTS banking.pending_items;
+DROP VIEW IF EXISTS banking.booked_transactions;
+
+-- What BI sums: entries of the accounts' books. signed_amount: debits below zero.
+CREATE VIEW banking.booked_transactions AS
+SELECT transaction_id, account_id, transaction_type, credit_debit_indicator, amount, currency,
+    CASE WHEN credit_debit_indicator = 'CRDT' THEN amount ELSE -amount END AS signed_amount,
+    event_time, event_date, value_date, booked_date, channel, merchant_name, merchant_category_code,
+    merchant_country, balance_after, original_transaction_id, pending_transaction_id
+FROM banking.fact_transactions WHERE status = 'BOOKED';
+
+-- Every put of a pending item, and what became of it:
+--   LATE        came after the item's final state
+--   SUPERSEDED  a newer put of the item followed
+--   SETTLED     booked, under its own id or by entries that name it in pending_transaction_id
+--   REJECTED    the bank refused it
+--   EXPIRED     nothing of all that for ${pending_expiry_days} days
+--   OPEN        still to come
+CREATE VIEW banking.pending_items AS
+SELECT put.transaction_id, put.content_hash, put.account_id, put.transaction_type, put.credit_debit_indicator,
+    put.amount, put.currency, put.event_time, put.event_date, put.channel, put.merchant_name,
+    put.merchant_category_code, put.merchant_country, put.original_transaction_id,
+    CASE WHEN put.stream_place > final.stream_place THEN 'LATE'
+        WHEN put.newest > 1 THEN 'SUPERSEDED'
+        WHEN final.status = 'BOOKED' OR settling.entries > 0 THEN 'SETTLED'
+        WHEN final.status = 'REJECTED' THEN 'REJECTED'
+        WHEN put.event_date < CURRENT_DATE - ${pending_expiry_days} THEN 'EXPIRED'
+        ELSE 'OPEN' END AS state,
+    put.newest = 1 AS is_newest, final.transaction_id IS NOT NULL AS has_final_state
+FROM (SELECT transaction_id, content_hash, account_id, transaction_type, credit_debit_indicator, amount, currency,
+        event_time, event_date, channel, merchant_name, merchant_category_code, merchant_country,
+        original_transaction_id, ${place} AS stream_place,
+        ROW_NUMBER() OVER (PARTITION BY transaction_id ORDER BY ${place} DESC) AS newest
+    FROM banking.pending_transactions) AS put
+LEFT JOIN (SELECT transaction_id, status, ${place} AS stream_place FROM banking.fact_transactions) AS final
+    ON final.transaction_id = put.transaction_id
+LEFT JOIN (SELECT pending_transaction_id, COUNT(*) AS entries FROM banking.fact_transactions
+    WHERE status = 'BOOKED' AND pending_transaction_id IS NOT NULL GROUP BY pending_transaction_id) AS settling
+    ON settling.pending_transaction_id = put.transaction_id;
+
+-- Each id once, with its state: BOOKED, REJECTED, or that of the newest put of a pending item.
+CREATE VIEW banking.current_transactions AS
+SELECT transaction_id, status AS state, account_id, transaction_type, credit_debit_indicator, amount, currency,
+    event_time, event_date, booked_date, channel, merchant_name, merchant_category_code, merchant_country,
+    balance_after, original_transaction_id
+FROM banking.fact_transactions
+UNION ALL
+SELECT transaction_id, CASE WHEN state = 'OPEN' THEN 'PENDING' ELSE state END, account_id, transaction_type,
+    credit_debit_indicator, amount, currency, event_time, event_date, CAST(NULL AS DATE), channel, merchant_name,
+    merchant_category_code, merchant_country, CAST(NULL AS DECIMAL(18,4)), original_transaction_id
+FROM banking.pending_items WHERE is_newest AND NOT has_final_state;
+
+-- Each reversal and its original, whichever came first. link: LINKED, UNKNOWN_ORIGINAL (not come yet, or never), or
+-- REVERSAL_OF_REVERSAL.
+CREATE VIEW banking.reversals AS
+SELECT reversal.transaction_id, reversal.state, reversal.account_id, reversal.credit_debit_indicator, reversal.amount,
+    reversal.currency, reversal.event_time, reversal.event_date, reversal.original_transaction_id,
+    CASE WHEN original.transaction_id IS NULL THEN 'UNKNOWN_ORIGINAL'
+        WHEN original.transaction_type = 'REVERSAL' THEN 'REVERSAL_OF_REVERSAL'
+        ELSE 'LINKED' END AS link,
+    original.state AS original_state, original.account_id AS original_account_id, original.amount AS original_amount,
+    original.currency AS original_currency, original.event_time AS original_event_time
+FROM banking.current_transactions AS reversal
+LEFT JOIN banking.current_transactions AS original
+    ON original.transaction_id = reversal.original_transaction_id
+WHERE reversal.transaction_type = 'REVERSAL';
+
+-- Alerts, and how many of the transactions that they rest on still stand: neither rejected nor reversed. With fewer
+-- than the rule takes, an alert is closed.
+CREATE VIEW banking.fraud_alert_status AS
+SELECT alert.alert_id, alert.rule, alert.severity, alert.subject_type, alert.bucket_start, alert.event_date,
+    alert.reason, alert.least_evidence, COALESCE(standing.transactions, 0) AS standing_evidence,
+    CASE WHEN COALESCE(standing.transactions, 0) < alert.least_evidence THEN 'CLOSED' ELSE 'OPEN' END AS state
+FROM banking.fraud_alerts AS alert
+LEFT JOIN (SELECT evidence.alert_id, COUNT(DISTINCT evidence.transaction_id) AS transactions
+    FROM banking.fraud_alert_evidence AS evidence
+    LEFT JOIN banking.fact_transactions AS rejected
+        ON rejected.transaction_id = evidence.transaction_id AND rejected.status = 'REJECTED'
+    LEFT JOIN (SELECT DISTINCT original_transaction_id FROM banking.fact_transactions
+        WHERE transaction_type = 'REVERSAL' AND status = 'BOOKED') AS reversed
+        ON reversed.original_transaction_id = evidence.transaction_id
+    WHERE rejected.transaction_id IS NULL AND reversed.original_transaction_id IS NULL
+    GROUP BY evidence.alert_id) AS standing
+    ON standing.alert_id = alert.alert_id;
+
+GRANT SELECT ON banking.booked_transactions TO ROLE analyst;
+GRANT SELECT ON banking.pending_items TO ROLE analyst;
+GRANT SELECT ON banking.current_transactions TO ROLE analyst;
+GRANT SELECT ON banking.reversals TO ROLE analyst;
+GRANT SELECT ON banking.booked_transactions TO ROLE fraud_analyst;
+GRANT SELECT ON banking.pending_items TO ROLE fraud_analyst;
+GRANT SELECT ON banking.current_transactions TO ROLE fraud_analyst;
+GRANT SELECT ON banking.reversals TO ROLE fraud_analyst;
+GRANT SELECT ON banking.fraud_alert_status TO ROLE fraud_analyst;
+GRANT SELECT ON banking.booked_transactions TO ROLE auditor;
+GRANT SELECT ON banking.pending_items TO ROLE auditor;
+GRANT SELECT ON banking.current_transactions TO ROLE auditor;
+GRANT SELECT ON banking.reversals TO ROLE auditor;
+GRANT SELECT ON banking.fraud_alert_status TO ROLE auditor;

@@ -1,0 +1,59 @@
+"""Pieces of Redshift SQL that several statements share: literals, names, columns, places in the stream. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+
+from data_catalog.transaction_contract import POSITION, REPLACED, Field
+from infrastructure.errors import PlatformError
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_SAFE_TEXT = re.compile(r"[A-Za-z0-9_.:/@+=, -]*")
+
+
+def literal(value: str | date | datetime) -> str:
+    """A value as SQL literal. Takes only text that needs no escaping, since Redshift reads backslashes as escapes."""
+    if isinstance(value, datetime):
+        text = value.astimezone(UTC).replace(tzinfo=None).isoformat(" ")
+    else:
+        text = value.isoformat() if isinstance(value, date) else value
+    if not _SAFE_TEXT.fullmatch(text):
+        raise ValueError("not a plain value")
+    return f"'{text}'"
+
+
+def text(value: str, length: int = 64) -> str:
+    """Text as an output column: Redshift gives a bare literal no type there, and refuses to convert it later."""
+    return f"CAST({literal(value)} AS VARCHAR({length}))"
+
+
+def checked_name(name: str) -> str:
+    """The name, if it needs no quotes. PlatformError otherwise."""
+    if not _NAME.fullmatch(name):
+        raise PlatformError(f"schema {name!r}", "is no plain lower-case name", "Use letters, digits and underscores")
+    return name
+
+
+def column_list(fields: Sequence[Field], prefix: str = "") -> str:
+    """The columns of a table, each with a prefix such as "fact."."""
+    return ", ".join(prefix + field.name for field in fields)
+
+
+def position(table: str = "", replayed: bool = True) -> str:
+    """Where a row stands in the stream, as text that sorts so: the place of the row that it replaces, then its own.
+
+    Sequence numbers are integers of up to 128 digits. A space, which no identifier holds, sorts before all that do.
+    replayed: whether the rows have the columns of a replaced position (contract 1.1).
+    """
+    prefix = f"{table}." if table else ""
+    own = [prefix + name for name in POSITION]
+    replaced = [prefix + name for name in REPLACED]
+    place = [f"COALESCE({one}, {other})" for one, other in zip(replaced, own, strict=True)] if replayed else own
+    return " || ' ' || ".join([*_sortable(place), *_sortable(own)])
+
+
+def _sortable(place: Sequence[str]) -> list[str]:
+    incarnation, shard, number, sub_number = place
+    return [incarnation, shard, f"LPAD({number}, 128, '0')", f"LPAD(CAST({sub_number} AS VARCHAR(20)), 20, '0')"]

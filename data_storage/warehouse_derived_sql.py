@@ -1,0 +1,185 @@
+"""What the warehouse derives from its transactions and keeps as tables: accounts, merchants, daily balances. Pure.
+
+A load derives from the rows that it adds. All of it can be made anew from all that the warehouse holds: after a repair
+by hand, and when a warehouse of contract 1.0 is brought to 1.1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from data_catalog.transaction_contract import CURATED_FIELDS
+from data_storage.sql_text import column_list, literal, position, text
+
+_UNKNOWN_COUNTRY = "CAST('ZZ' AS VARCHAR(2))"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The transactions to derive from. finals, pending: tables of CURATED_FIELDS. since: their first event date.
+
+    prefix: of the temporary tables, which stay until the session ends.
+    """
+
+    finals: str
+    pending: str
+    since: date
+    prefix: str
+
+
+def derived(schema: str, run_id: str, source: Source) -> list[str]:
+    """Take the source's transactions into accounts, merchants and balances; run_id: the load that does it."""
+    return [
+        *_accounts(schema, run_id, source),
+        *_merchants(schema, run_id, source),
+        *_balances(schema, run_id, source),
+    ]
+
+
+def derived_anew(schema: str, run_id: str) -> list[str]:
+    """Make accounts, merchants and balances from all that the warehouse holds; what has no fact any more goes."""
+    everything = Source(f"{schema}.fact_transactions", f"{schema}.pending_transactions", date.min, "all")
+    return [
+        f"DELETE FROM {schema}.dim_account",
+        f"DELETE FROM {schema}.dim_merchant",
+        f"DELETE FROM {schema}.daily_balances",
+        *derived(schema, run_id, everything),
+    ]
+
+
+def upgraded(schema: str) -> list[str]:
+    """Bring a warehouse that contract 1.0 filled to 1.1: pending items to their table, booked dates, balances by them.
+
+    An id whose first delivery was PENDING stood among the facts and kept its BOOKED one out; that one is in quarantine
+    as conflicting_duplicate, and a replay of it lands now.
+    """
+    columns = column_list(CURATED_FIELDS)
+    return [
+        f"LOCK {schema}.load_lock",
+        f"""INSERT INTO {schema}.pending_transactions ({columns})
+SELECT {columns} FROM {schema}.fact_transactions WHERE status = 'PENDING'""",
+        f"DELETE FROM {schema}.fact_transactions WHERE status = 'PENDING'",
+        f"""UPDATE {schema}.fact_transactions SET booked_date = dated.booked_date FROM (
+    SELECT transaction_id, {booked_so_far()} AS booked_date
+    FROM {schema}.fact_transactions WHERE status = 'BOOKED') AS dated
+WHERE fact_transactions.transaction_id = dated.transaction_id AND fact_transactions.booked_date IS NULL""",
+        *derived_anew(schema, "upgrade"),
+    ]
+
+
+def booked_so_far(place: str = "") -> str:
+    """The latest date on which a row's account had an entry booked up to it, as a window over rows of BOOKED status."""
+    return (
+        "MAX(COALESCE(booking_date, event_date))"
+        f" OVER (PARTITION BY account_id ORDER BY {place or position()} ROWS UNBOUNDED PRECEDING)"
+    )
+
+
+def _accounts(schema: str, run_id: str, source: Source) -> list[str]:
+    """First and last activity, and the last booked date; right in whatever order runs are loaded."""
+    found = f"{source.prefix}_accounts"
+    scheme = f"COALESCE({found}.account_scheme, dim_account.identification_scheme)"
+    return [
+        f"""CREATE TEMP TABLE {found} DISTKEY (account_id) AS
+SELECT account_id, MAX(account_scheme) AS account_scheme, MIN(event_time) AS first_event_time,
+    MAX(event_time) AS last_event_time, MAX(booked_date) AS last_booked_date
+FROM (SELECT account_id, account_scheme, event_time, booked_date FROM {source.finals}
+    UNION ALL SELECT account_id, account_scheme, event_time, CAST(NULL AS DATE) FROM {source.pending}) AS active
+GROUP BY account_id""",
+        # Rows of contract 1.0 tell no scheme: the account is BBAN until one of 1.1 comes.
+        f"""MERGE INTO {schema}.dim_account USING {found} ON dim_account.account_id = {found}.account_id
+WHEN MATCHED THEN UPDATE SET
+    identification_scheme = {scheme},
+    country = CASE WHEN {scheme} = 'IBAN' THEN SUBSTRING({found}.account_id, 1, 2) END,
+    first_event_time = LEAST(dim_account.first_event_time, {found}.first_event_time),
+    last_event_time = GREATEST(dim_account.last_event_time, {found}.last_event_time),
+    last_booked_date = GREATEST(dim_account.last_booked_date, {found}.last_booked_date), run_id = {literal(run_id)}
+WHEN NOT MATCHED THEN INSERT
+    (account_id, identification_scheme, country, first_event_time, last_event_time, last_booked_date, run_id)
+VALUES ({found}.account_id, COALESCE({found}.account_scheme, 'BBAN'),
+    CASE WHEN {found}.account_scheme = 'IBAN' THEN SUBSTRING({found}.account_id, 1, 2) END,
+    {found}.first_event_time, {found}.last_event_time, {found}.last_booked_date, {literal(run_id)})""",
+    ]
+
+
+def _merchants(schema: str, run_id: str, source: Source) -> list[str]:
+    """Versions of each merchant of the source, made anew from its first event there on.
+
+    The version in effect just before is the seed; what happened since is read from the facts. So late events split,
+    extend or precede versions as if they had come in time, and nothing before them is touched.
+    """
+    seen, sightings = f"{source.prefix}_merchants", f"{source.prefix}_merchant_sightings"
+    merchant = f"merchant_name, COALESCE(merchant_country, {_UNKNOWN_COUNTRY})"
+    same = "{0}.merchant_name = {1}.merchant_name AND {0}.merchant_country = {1}.merchant_country"
+    return [
+        f"""CREATE TEMP TABLE {seen} AS
+SELECT merchant_name, COALESCE(merchant_country, {_UNKNOWN_COUNTRY}) AS merchant_country,
+    MIN(event_time) AS seen_from
+FROM {source.finals} WHERE merchant_name IS NOT NULL GROUP BY {merchant}""",
+        f"""CREATE TEMP TABLE {sightings} AS
+SELECT merchant_name, merchant_country, merchant_category_code, seen_at FROM (
+    SELECT fact.merchant_name, seen.merchant_country, fact.merchant_category_code, fact.event_time AS seen_at,
+        ROW_NUMBER() OVER (PARTITION BY fact.merchant_name, seen.merchant_country, fact.event_time
+            ORDER BY {position("fact")} DESC) AS latest
+    FROM {schema}.fact_transactions AS fact JOIN {seen} AS seen
+        ON fact.merchant_name = seen.merchant_name
+        AND COALESCE(fact.merchant_country, {_UNKNOWN_COUNTRY}) = seen.merchant_country
+    WHERE fact.event_date >= {literal(source.since)} AND fact.event_time >= seen.seen_from) AS sightings
+WHERE latest = 1
+UNION ALL
+SELECT known.merchant_name, known.merchant_country, known.merchant_category_code, known.valid_from
+FROM {schema}.dim_merchant AS known JOIN {seen} AS seen ON {same.format("known", "seen")}
+WHERE known.valid_from < seen.seen_from AND (known.valid_to IS NULL OR known.valid_to >= seen.seen_from)""",
+        f"""DELETE FROM {schema}.dim_merchant USING {seen}
+WHERE {same.format("dim_merchant", seen)}
+    AND (dim_merchant.valid_to IS NULL OR dim_merchant.valid_to >= {seen}.seen_from)""",
+        f"""INSERT INTO {schema}.dim_merchant
+    (merchant_name, merchant_country, merchant_category_code, valid_from, valid_to, is_current, run_id)
+SELECT merchant_name, merchant_country, merchant_category_code, seen_at, next_from, next_from IS NULL, {text(run_id)}
+FROM (
+    SELECT merchant_name, merchant_country, merchant_category_code, seen_at,
+        LEAD(seen_at) OVER (PARTITION BY merchant_name, merchant_country ORDER BY seen_at) AS next_from
+    FROM (
+        SELECT merchant_name, merchant_country, merchant_category_code, seen_at,
+            ROW_NUMBER() OVER (PARTITION BY merchant_name, merchant_country ORDER BY seen_at) AS place,
+            LAG(merchant_category_code)
+                OVER (PARTITION BY merchant_name, merchant_country ORDER BY seen_at) AS code_before
+        FROM {sightings}) AS ordered
+    WHERE place = 1 OR COALESCE(merchant_category_code, '') <> COALESCE(code_before, '')) AS changes""",
+    ]
+
+
+def _balances(schema: str, run_id: str, source: Source) -> list[str]:
+    """The closing balance of a booked date is that of its last entry by position; right in any order of loads.
+
+    The position stays with the balance, so that a load reads no fact of days that others have loaded.
+    """
+    found = f"{source.prefix}_balances"
+    is_later = f"{found}.stream_position > COALESCE(daily_balances.last_position, '')"
+
+    def later(column: str, kept: str) -> str:
+        return f"{kept} = CASE WHEN {is_later} THEN {column} ELSE daily_balances.{kept} END"
+
+    return [
+        f"""CREATE TEMP TABLE {found} DISTKEY (account_id) AS
+SELECT account_id, currency, booked_date, balance_after, event_time, transaction_id, stream_position FROM (
+    SELECT account_id, currency, booked_date, balance_after, event_time, transaction_id, stream_position,
+        ROW_NUMBER() OVER (PARTITION BY account_id, currency, booked_date ORDER BY stream_position DESC) AS latest
+    FROM (SELECT account_id, currency, booked_date, balance_after, event_time, transaction_id,
+            {position()} AS stream_position
+        FROM {source.finals} WHERE status = 'BOOKED' AND balance_after IS NOT NULL) AS placed) AS booked
+WHERE latest = 1""",
+        f"""MERGE INTO {schema}.daily_balances USING {found}
+ON daily_balances.account_id = {found}.account_id AND daily_balances.currency = {found}.currency
+AND daily_balances.balance_date = {found}.booked_date
+WHEN MATCHED THEN UPDATE SET {later(f"{found}.balance_after", "closing_balance")},
+    {later(f"{found}.event_time", "last_event_time")},
+    {later(f"{found}.transaction_id", "last_transaction_id")},
+    {later(literal(run_id), "run_id")},
+    {later(f"{found}.stream_position", "last_position")}
+WHEN NOT MATCHED THEN INSERT (account_id, currency, balance_date, closing_balance, last_event_time,
+    last_transaction_id, run_id, last_position)
+VALUES ({found}.account_id, {found}.currency, {found}.booked_date, {found}.balance_after, {found}.event_time,
+    {found}.transaction_id, {literal(run_id)}, {found}.stream_position)""",
+    ]
