@@ -63,7 +63,7 @@ test: lint  ## Check the code and run the tests, but the slow ones
 	$(PYTEST) $(ARGS)
 
 test-slow: setup-tests  ## Run the slow tests
-	$(PYTEST) -m slow $(ARGS)
+	$(PYTEST) -m 'slow and not soak' $(ARGS)
 
 coverage: setup-tests  ## Run all these tests and tell which lines none of them runs
 	"$(BIN)/python" -m coverage erase

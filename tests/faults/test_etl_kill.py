@@ -22,6 +22,8 @@ from tests.pipeline.etl_lake import BUCKETS, EmulatedLake
 from tests.pipeline.etl_landed import batches, records
 from tests.pipeline.etl_rows import row
 
+pytestmark = pytest.mark.slow
+
 BASE = 49600000000000000000
 _MUTATING = ("PutObject", "DeleteObject", "DeleteObjects", "CreateMultipartUpload")
 

@@ -17,6 +17,8 @@ from infrastructure.local.emulator import emulated_aws
 from tests.pipeline.etl_lake import BUCKETS, EmulatedLake
 from tests.pipeline.etl_rows import row
 
+pytestmark = pytest.mark.slow
+
 BASE = 49600000000000000000
 _SLOW_DOWN = b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
 

@@ -10,6 +10,8 @@ import pytest
 
 from infrastructure.local.faults import KINDS, Faults
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 TRANSACTIONS = ("--transactions", "4000", "--seed", "21")
 

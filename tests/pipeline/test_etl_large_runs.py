@@ -8,6 +8,8 @@ from data_processing import etl_run, transformations
 from tests.pipeline.etl_lake import BUCKETS
 from tests.pipeline.etl_rows import row
 
+pytestmark = pytest.mark.slow
+
 BASE = 49600000000000000000
 _DATES = 10
 

@@ -20,7 +20,7 @@ from scripts.generate_terraform_imports import covered_resources
 from tests.terraform.account import Applying, shell_of
 from tests.terraform.command import values
 
-pytestmark = pytest.mark.terraform
+pytestmark = [pytest.mark.slow, pytest.mark.terraform]
 
 _STATE_KEY = "data-platform/terraform.tfstate"
 

@@ -7,7 +7,7 @@ import pytest
 from infrastructure.settings import Settings
 from tests.terraform.command import Terraform
 
-pytestmark = pytest.mark.terraform
+pytestmark = [pytest.mark.slow, pytest.mark.terraform]
 
 _SETTINGS = Settings(environment="prod", region="eu-central-1")
 

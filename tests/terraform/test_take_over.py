@@ -17,7 +17,7 @@ from scripts import generate_terraform_imports
 from tests.terraform.account import ClientsWithKeyDefaults, shell_of
 from tests.terraform.command import Terraform, variables_of
 
-pytestmark = pytest.mark.terraform
+pytestmark = [pytest.mark.slow, pytest.mark.terraform]
 
 _DEV = Settings(region="eu-central-1")
 _OTHERS = {
