@@ -1,13 +1,13 @@
 """A real bank's transactions through the pipeline: the Czech bank of the PKDD'99 Discovery Challenge ("Berka").
 
-    python docs/examples/berka_transactions.py convert trans.csv.gz > berka.ndjson
-    python scripts/orchestrate_pipeline.py local --input berka.ndjson --workdir berka
-    python docs/examples/berka_transactions.py check trans.csv.gz --workdir berka
+    .venv/bin/python docs/examples/berka_transactions.py convert trans.csv.gz > berka.ndjson
+    .venv/bin/banking-data local --input berka.ndjson --workdir berka
+    .venv/bin/python docs/examples/berka_transactions.py check trans.csv.gz --workdir berka
 
-The source (trans.asc, semicolon-separated) has dates without times, and rows of one account and day in no order.
-Balances run, so a day's order is found from their chain: each balance is the one before it plus or minus the amount
-(but for 10 haler: the bank rounded what it printed, not what it kept). The place in the day becomes part of event_time,
-and the warehouse's last balance_after of each account can be held to the source.
+The source (trans.asc, semicolon-separated) has dates without times, and rows of one account and day in no order. The
+order within a day follows from the balances: each balance is the one before it plus or minus the amount (within 10
+haler, because the bank rounded what it printed, not what it kept). The place in the day becomes part of event_time, so
+that the warehouse's last balance_after of each account can be compared with the source.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The ETL job killed anywhere: run again, it leaves what a run without a fault leaves, and nothing twice."""
+"""The ETL job killed anywhere: run again, it leaves what a fault-free run leaves, and nothing twice."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class KilledError(Exception):
 
 
 class Kill:
-    """Ends the process at the n-th mutating call to S3: before it is sent, or when it has been carried out."""
+    """Ends the process at the n-th mutating call to S3: before it is sent, or after it has been carried out."""
 
     def __init__(self, s3, number, after):
         self.calls, self._number = 0, number
@@ -49,12 +49,12 @@ class Kill:
     def _call(self, model, **_):
         if model.name in _MUTATING:
             self.calls += 1
-            if self.calls >= self._number:  # the threads beside it end too
+            if self.calls >= self._number:  # its other threads end too
                 raise KilledError
 
 
 def land(lake):
-    """A first run's lake, and a second run's pending objects: duplicates, conflicts, redelivered and bad rows."""
+    """The lake of a first run and the pending objects of a second: duplicates, conflicts, redelivered and bad rows."""
     lake.land([row(1), row(2), row(3, event_time="2026-03-01T00:00:00Z")], BASE + 1, BASE + 3)
     lake.run()
     lake.land([row(2), row(3, event_time="2026-03-01T00:00:00Z"), row(4), row(5, amount="x")], BASE + 2, BASE + 5)
@@ -152,7 +152,7 @@ def land_generated(lake):
 
 
 def killed_and_completed(environment, lake, staging, points):
-    """Kill the job at each point in turn, run it to its end, and see that it would have come out the same."""
+    """Kill the job at each point in turn, run it to its end, and check that the outcome is the same."""
     land_generated(lake)
     ended = [run_job(environment, staging, *point) for point in points]
     assert run_job(environment, staging)
@@ -164,7 +164,7 @@ def killed_and_completed(environment, lake, staging, points):
 
 @pytest.fixture
 def undisturbed(spark, tmp_path, monkeypatch):
-    """What the same input comes to in one run."""
+    """The outcome of the same input in one run."""
     with emulated_aws():
         lake = EmulatedLake(spark, tmp_path / "undisturbed")
         land_generated(lake)
@@ -188,7 +188,7 @@ def test_the_process_killed_while_spark_writes_and_while_it_publishes(
 
 @pytest.mark.soak
 def test_the_process_killed_at_twenty_points(undisturbed, server, spark, tmp_path, monkeypatch):
-    """At each of its events, which always kills, and at random moments while Spark writes, which mostly does."""
+    """At each of its events, which always kills it, and at random moments while Spark writes, which mostly does."""
     monkeypatch.setattr(subprocess, "Popen", SeenProcess)
     lake = EmulatedLake(spark, tmp_path)
     seen: list[tuple[dict[str, Any], float]] = []

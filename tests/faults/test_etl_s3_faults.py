@@ -1,4 +1,4 @@
-"""S3 answers 503 SlowDown to the job: what passes is waited for; what lasts ends the run, and a rerun completes it."""
+"""S3 answers 503 SlowDown to the job: short spells are waited for; long ones end the run, and a rerun completes it."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class SlowDown:
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch):
-    """The job's own client retries; without its pauses."""
+    """The job's own client, which retries, without its pauses."""
     monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda seconds: None))
 
 

@@ -32,17 +32,17 @@ LOADED_TABLES = (
     "fact_transactions", "dim_account", "dim_merchant", "daily_balances", "fraud_alerts", "quarantine_summary",
     "load_control_totals", "load_ledger",
 )  # fmt: skip
-# The fullest load there is, to count its statements by.
+# The load with the most statements, to count them by.
 FULL = RunResult("a" * 16, datetime(2026, 3, 1, tzinfo=UTC), (), (), {"missing_field": 1})
 STATEMENTS = len(load_statements(FULL, "banking", CopySource("arn", "s3://b/m", "s3://b/n")))
 
 
 class Killed(BaseException):
-    """The loader's process is gone: nothing in it can catch this."""
+    """The loader's process is gone. A BaseException, so that the loader cannot catch it."""
 
 
 class Proxy:
-    """A client of which some calls are replaced."""
+    """A client with some calls replaced."""
 
     def __init__(self, client: Any, **replaced: Callable[..., Any]) -> None:
         self._client = client
@@ -61,7 +61,7 @@ def load(bench: Bench, data_api: Any = None, s3: Any = None) -> list[warehouse_l
 
 
 def assert_loaded_once(bench: Bench) -> None:
-    """As the fault-free run leaves it, to the cent."""
+    """The warehouse is as the fault-free run leaves it, to the cent."""
     assert warehouse_loader.loaded_totals(bench.data_api, bench.target) == totals(ROWS)
     assert [row.rows_loaded for row in warehouse_loader.ledger(bench.data_api, bench.target)] == [len(ROWS)]
     for table, rows in [("fraud_alerts", 1), ("quarantine_summary", 1), ("dim_merchant", 1), ("dim_account", 7)]:
@@ -177,12 +177,12 @@ def test_three_loaders_at_once_load_once(bench: Bench, shared: bool) -> None:
 
 
 def test_a_loader_that_believes_a_loaded_run_pending_changes_nothing(bench: Bench) -> None:
-    """The guard inside the transaction, without the check before it."""
+    """Tests the guard inside the transaction, without the check before it."""
     put_standard_run(bench.s3)
     (run,) = warehouse_loader.pending_runs(bench.data_api, bench.s3, bench.target, BUCKET)
     load(bench)
 
-    fresh = LocalRedshiftData(bench.warehouse, bench.s3)  # knows no token
+    fresh = LocalRedshiftData(bench.warehouse, bench.s3)  # it sends no token
     warehouse_loader.load_run(fresh, bench.s3, bench.target, BUCKET, run)
 
     assert_loaded_once(bench)
@@ -289,7 +289,7 @@ def test_a_whole_process_killed_in_mid_transaction_leaves_nothing(tmp_path: Path
 
 @pytest.fixture(autouse=True)
 def _no_leftovers() -> Iterator[None]:
-    """A test must not leave its fault to the next."""
+    """No test leaves its fault to the next one."""
     run = data_api.Session.run
     yield
     assert data_api.Session.run is run

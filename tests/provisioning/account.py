@@ -18,14 +18,14 @@ from infrastructure.planning.plan import Plan, Step
 from infrastructure.planning.resource import Resource
 from infrastructure.settings import Settings
 
-# What most tests provision; the others are declared beside it and take their time.
+# The parts that most tests provision; the others only take time.
 CORE = ("security", "data_storage", "data_ingestion")
 
 _READING = re.compile(r"(Get|List|Describe|Head|BatchGet|Search)")
 
 
 class Killed(BaseException):
-    """Stands for the process being killed: no handler of ordinary errors catches it."""
+    """Stands for the process being killed; handlers of ordinary errors do not catch it."""
 
 
 @dataclass
@@ -87,7 +87,7 @@ class EmulatedAccount:
 
     def __post_init__(self) -> None:
         if not self.emulated:
-            clients.forget()  # AWS's clients are kept: the hooks of one account are not for the next one's
+            clients.forget()  # clients are cached, and one account's hooks must not reach the next account
         self.clients = RecordingClients(self.settings.region, self.calls, self.emulated)
         self.embedded = provisioning.Embedded(lambda: provisioning.PLACEHOLDER_ZIP)
 
@@ -115,7 +115,7 @@ class EmulatedAccount:
         return options | {"only": only, "except_": [*left_out, *options.get("except_", ())]}
 
     def step(self, type_: str, name: str = "") -> Step:
-        """The planned step of the one resource of this type (whose name ends so)."""
+        """The planned step of the one resource of this type (whose name has this ending)."""
         found = [
             step
             for step in self.plan().steps

@@ -86,7 +86,7 @@ def test_a_crash_at_any_call_is_made_good_by_the_next_apply(part: float, after: 
         account.calls.before = account.calls.after = lambda name, count: None
         assert account.apply().errors == ()
         assert account.plan().changes == ()
-        # Nothing was made twice: what has no unique name is counted.
+        # Nothing was made twice: resources without a unique name are counted.
         assert len(account.client("kms").list_keys()["Keys"]) == len(KEY_PURPOSES)
         mappings = account.client("lambda").list_event_source_mappings()["EventSourceMappings"]
         assert len(mappings) == 1

@@ -19,7 +19,7 @@ from tests.provisioning.account import CORE, EmulatedAccount, service_error
 
 @pytest.fixture
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Waiting takes no time; gives the pauses that were asked for."""
+    """Waiting takes no time; yields the pauses that were asked for."""
     pauses: list[float] = []
     monkeypatch.setattr(waiting, "pause", pauses.append)
     return pauses

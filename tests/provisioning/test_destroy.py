@@ -103,7 +103,7 @@ def test_locked_objects_stay_with_their_bucket_and_key_until_their_day(applied: 
     note = next(result.note for result in report.of(Outcome.DELETION_PENDING) if result.resource.name == raw)
     assert "1 object version" in note
     assert f"{until:%Y-%m-%d}" in note
-    # What reads it stays: its key; and where it logs to. Each tells for whom, and until when.
+    # Its key and the bucket that it logs to stay too. Each says why, and until when.
     bound = {result.resource.name: result.note for result in report.of(Outcome.KEPT)}
     assert bound["banking-data-dev-data"] == f"needed by {raw} until {until:%Y-%m-%d}"
     assert bound[settings.bucket("access-logs")] == bound["banking-data-dev-data"]

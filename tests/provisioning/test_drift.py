@@ -295,7 +295,7 @@ DRIFTS: dict[str, tuple[Drift, str, str, Any, Any]] = {
         ),
         "AWS::SecretsManager::Secret",
         "KmsKeyId",
-        ABSENT,  # the account's default key is told as none
+        ABSENT,  # the account's default key is read as none
         ...,
     ),
 }
@@ -303,7 +303,7 @@ DRIFTS: dict[str, tuple[Drift, str, str, Any, Any]] = {
 
 @pytest.fixture(scope="module")
 def standing() -> Iterator[EmulatedAccount]:
-    """One account for all: each of these tests ends with everything as it should be again."""
+    """One account for all of these tests; each of them ends with everything as it should be."""
     with emulated_aws():
         account = EmulatedAccount(Settings(region="eu-central-1"), parts=CORE)
         account.apply().raise_for_errors()

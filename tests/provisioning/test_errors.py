@@ -18,7 +18,7 @@ from tests.provisioning.account import CORE, EmulatedAccount, service_error
 
 
 def fail(account: EmulatedAccount, operation: str, code: str, message: str = "") -> Callable[[], None]:
-    """Make an operation ("kinesis.CreateStream") answer with an error; calling what is returned mends it."""
+    """Make an operation ("kinesis.CreateStream") answer with an error; calling the returned function ends that."""
     service, name = operation.split(".")
 
     def answer(**_: Any) -> Any:
@@ -122,7 +122,7 @@ def test_a_name_taken_by_another_account_says_so() -> None:
     with emulated_aws():
         other = EmulatedAccount(Settings(account_id="123456789012"))
         other.client("s3").create_bucket(Bucket=other.settings.bucket("raw"))
-        # The same name asked for by whoever is not its owner.
+        # Somebody who is not the owner asks for the same name.
         mine = EmulatedAccount(Settings())
         fail(mine, "s3.HeadBucket", "403", "Forbidden")
         with pytest.raises(PlatformError, match="set another PROJECT"):

@@ -57,7 +57,7 @@ def test_log_groups_of_the_region_and_the_trail_use_the_audit_key_alone() -> Non
 def test_the_trail_and_no_other_uses_the_audit_key_whatever_encryption_context_s3_names() -> None:
     settings = Settings(region="eu-central-1")
     (trail,) = [s for s in key_policy(settings, "audit")["Statement"] if "cloudtrail" in json.dumps(s["Principal"])]
-    # With a bucket key the context is the bucket's ARN and not the trail's, and what was encrypted is decrypted again.
+    # With a bucket key the encryption context is the bucket's ARN, not the trail's; and the trail has to decrypt too.
     assert trail["Condition"] == {
         "StringEquals": {"aws:SourceArn": settings.arn("cloudtrail", f"trail/{settings.trail_name}")}
     }

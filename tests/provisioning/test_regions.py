@@ -1,4 +1,4 @@
-"""One environment in two regions of one account: neither knows of the other, though roles have no region."""
+"""One environment in two regions of one account: neither affects the other, although roles have no region."""
 
 from __future__ import annotations
 

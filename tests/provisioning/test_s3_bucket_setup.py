@@ -22,7 +22,7 @@ WITH_KEY = tuple(purpose for purpose in BUCKET_PURPOSES if purpose != "access-lo
 
 @pytest.fixture(scope="module")
 def standing() -> Iterator[EmulatedAccount]:
-    """Applied once; the tests only look."""
+    """Applied once; the tests only read."""
     with emulated_aws():
         account = EmulatedAccount(Settings(region="eu-central-1"), parts=CORE)
         account.apply().raise_for_errors()

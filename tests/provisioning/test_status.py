@@ -1,4 +1,4 @@
-"""What status tells of an account, in each state."""
+"""What status reports of an account, in each state."""
 
 from __future__ import annotations
 

@@ -22,8 +22,10 @@ from tests.terraform.command import SHARED_VARIABLES, Running, Terraform, values
 
 @contextmanager
 def shell_of(endpoint: str, settings: Settings) -> Iterator[None]:
-    """This process's environment as a shell's that works on the emulated account with these settings: what boto3 and
-    the project's commands read. A .env file of the developer's is none of the tests' business."""
+    """This process's environment as that of a shell with these settings on the emulated account.
+
+    boto3 and the project's commands read it. A developer's own .env file is not read.
+    """
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             patch.delenv(name)
@@ -43,7 +45,7 @@ def shell_of(endpoint: str, settings: Settings) -> Iterator[None]:
 
 
 def _shell_settings(settings: Settings) -> dict[str, str]:
-    """The variables that set what both sides share; the others are empty, which is unset."""
+    """The variables for the settings that both sides share; all others are empty, which means unset."""
     shared = {name: getattr(settings, name) for name in SHARED_VARIABLES}
     told = {name.upper(): str(value) for name, value in shared.items() if value is not None}
     return {
@@ -57,7 +59,7 @@ def _shell_settings(settings: Settings) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Applying:
-    """An emulated account that Terraform is at work on, with its state in a bucket there."""
+    """An emulated account on which Terraform is at work, with its state in a bucket there."""
 
     endpoint: str
     settings: Settings
@@ -73,7 +75,7 @@ def applying(terraform: Terraform, data: Path) -> Iterator[Applying]:
     with server_process() as endpoint:
         with shell_of(endpoint, settings):
             assert create_terraform_state_bucket.main([]) == 0
-        # moto delivers access logs for real, so the buckets are not empty when they go.
+        # moto delivers access logs for real, so the buckets are not empty when they are deleted.
         variables = {"AWS_ENDPOINT_URL": endpoint, "AWS_REGION": settings.region, "TF_VAR_force_destroy": "true"}
         own = Terraform(terraform.folder, data, terraform.init_options, variables)
         bucket = create_terraform_state_bucket.state_bucket_name(settings)
@@ -86,8 +88,10 @@ def applying(terraform: Terraform, data: Path) -> Iterator[Applying]:
 
 
 class ClientsWithKeyDefaults(AwsClients):
-    """Clients that say what KMS fills in by itself: moto leaves a key's usage empty where CreateKey names none, and
-    Terraform would replace a key without usage."""
+    """Clients that report what KMS fills in by itself.
+
+    moto leaves a key's usage empty if CreateKey names none, and Terraform would replace a key without usage.
+    """
 
     def _make(self, service: str) -> Any:
         made = super()._make(service)

@@ -26,7 +26,7 @@ class Said:
 
 
 class Running:
-    """A command under way. It prints to files: a pipe that nobody reads would hold it up once it is full."""
+    """A command under way. It prints to files, because a full pipe that nobody reads would block it."""
 
     def __init__(self, command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
         self._stdout = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - read once the command has ended
@@ -41,14 +41,14 @@ class Running:
         )
 
     def ended(self, expect: int | None = 0) -> Said:
-        """Wait for the end; expect: the exit status that it must have, None for any."""
+        """Wait for the end. expect: the required exit status, None for any."""
         status = self._process.wait()
         said = Said(_all_of(self._stdout), _all_of(self._stderr))
         assert expect is None or status == expect, f"{self._process.args!r}\n{said.stdout}\n{said.stderr}"
         return said
 
     def stop(self) -> None:
-        """End it, where it still runs."""
+        """End it if it still runs."""
         self._process.terminate()
         self._process.wait()
 
@@ -60,8 +60,11 @@ def _all_of(file: IO[str]) -> str:
 
 @dataclass(frozen=True)
 class Terraform:
-    """A working folder of Terraform. data: its .terraform, kept out of the tree; init_options: how it finds the
-    provider; variables: what is put above the shell's environment."""
+    """A working folder of Terraform.
+
+    data: its .terraform, kept out of the tree; init_options: how it finds the provider; variables: added to the shell's
+    environment.
+    """
 
     folder: Path
     data: Path
@@ -69,7 +72,7 @@ class Terraform:
     variables: Mapping[str, str] = field(default_factory=dict)
 
     def environment(self) -> dict[str, str]:
-        """The shell's environment without what leads to an account, with dummy keys."""
+        """The shell's environment without anything that leads to an account, with dummy keys."""
         not_ours = ("AWS_", "TF_VAR_", "TF_CLI_ARGS")
         return {
             **{name: value for name, value in os.environ.items() if not name.startswith(not_ours)},
@@ -92,16 +95,16 @@ class Terraform:
         return Running([terraform_binary(), *arguments], self.folder, self.environment())
 
     def run(self, *arguments: str, expect: int | None = 0) -> Said:
-        """Run a command to its end; expect: the exit status that it must have, None for any."""
+        """Run a command to its end. expect: the required exit status, None for any."""
         return self.start(*arguments).ended(expect)
 
     def init(self, *options: str) -> None:
         self.run("init", "-input=false", "-no-color", "-lockfile=readonly", *self.init_options, *options)
 
     def plan(self, *options: str) -> dict[str, str]:
-        """What a plan would do: address -> create, update, replace, delete or import; what stays as it is is left out.
+        """What a plan would do: address -> create, update, replace, delete or import; unchanged resources are left out.
 
-        A resource that is imported and changed too counts as changed. The plan is kept for apply_plan.
+        A resource that is imported and changed counts as changed. The plan is kept for apply_plan.
         """
         told = self.run("plan", "-json", "-input=false", f"-out={self._plan}", *options).stdout
         planned = (json.loads(line) for line in told.splitlines())

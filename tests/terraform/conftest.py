@@ -19,7 +19,7 @@ _terraform = pytest.StashKey[Terraform | str]()  # initialised, or what is missi
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip a test that needs Terraform where the binary or its provider is missing, by its name and with the reason.
+    """Skip a test that needs Terraform, by name and with the reason, if the binary or its provider is missing.
 
     In CI (CI=true) that is a failure, unless ALLOW_NO_TERRAFORM=1 allows it.
     """
@@ -55,8 +55,10 @@ def terraform(pytestconfig: pytest.Config) -> Terraform:
 
 @pytest.fixture(scope="session")
 def copied(terraform: Terraform, tmp_path_factory: pytest.TempPathFactory) -> Terraform:
-    """Terraform in a copy of the project's folder that keeps its state in local files (see -state), with its provider:
-    for what must not lie in the tree, import blocks above all."""
+    """Terraform in a copy of the project's folder, with its provider, that keeps its state in local files (see -state).
+
+    For files that must not lie in the tree, import blocks above all.
+    """
     root = tmp_path_factory.mktemp("copy")
     for name in ("security/kms_key_policy.json", "data_governance/s3_access_policy.json"):
         (root / name).parent.mkdir()
@@ -71,7 +73,7 @@ def copied(terraform: Terraform, tmp_path_factory: pytest.TempPathFactory) -> Te
 
 @pytest.fixture(scope="session")
 def account() -> Iterator[str]:
-    """The endpoint of an emulated account, for tests that keep apart by names and regions."""
+    """The endpoint of an emulated account, for tests that do not meet because of their names and regions."""
     with server_process() as endpoint:
         yield endpoint
 
@@ -85,7 +87,7 @@ def first_apply(terraform: Terraform, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture(autouse=True)
 def _start_the_first_apply_early(request: pytest.FixtureRequest) -> None:
-    """The provider waits about a minute in it without working: the other tests run meanwhile."""
+    """The provider spends about a minute of it waiting, in which the other tests run."""
     marked = request.node.get_closest_marker("terraform")
     if marked and any("first_apply" in getattr(item, "fixturenames", ()) for item in request.session.items):
         request.getfixturevalue("first_apply")

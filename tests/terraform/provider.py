@@ -76,7 +76,7 @@ def _mirrors() -> Iterator[Path]:
 
 
 def _folders(top: Path, depth: int) -> Iterator[Path]:
-    """Folders above one named as the registry, at most so deep."""
+    """Folders down to this depth that contain one named as the registry."""
     try:
         inside = [entry for entry in os.scandir(top) if entry.is_dir(follow_symlinks=False)]
     except OSError:

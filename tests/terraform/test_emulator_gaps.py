@@ -1,6 +1,6 @@
-"""What moto drops of what it is told, and what follows for Terraform there. On AWS none of it is so.
+"""What moto ignores, and what follows for Terraform there. On AWS none of it is so.
 
-Each gap is shown, so that the exception made for it goes when the gap does. Needs no terraform.
+Each gap is shown, so that its exception can go when the gap does. Needs no terraform.
 """
 
 from __future__ import annotations
@@ -22,8 +22,10 @@ def emulated() -> Iterator[None]:
 
 
 def test_the_rotation_period_of_a_key_is_dropped() -> None:
-    """Therefore infrastructure/terraform/keys.tf leaves it to KMS, whose default is the boto3 side's 365 days: where it
-    is named every plan would show it as a change."""
+    """So infrastructure/terraform/keys.tf leaves it to KMS, whose default is the boto3 side's 365 days.
+
+    If it were named, every plan would show it as a change.
+    """
     kms = boto3.client("kms", **_KEYS)
     key = kms.create_key()["KeyMetadata"]["KeyId"]
     kms.enable_key_rotation(KeyId=key, RotationPeriodInDays=90)
@@ -31,14 +33,13 @@ def test_the_rotation_period_of_a_key_is_dropped() -> None:
 
 
 def test_the_default_usage_of_a_key_is_left_empty() -> None:
-    """Therefore the tests name the usage when boto3 makes keys for Terraform to import: it would replace a key that has
-    none."""
+    """So the tests name it when boto3 makes keys for Terraform to import, which would replace a key without usage."""
     kms = boto3.client("kms", **_KEYS)
     assert kms.create_key()["KeyMetadata"].get("KeyUsage") is None
 
 
 def test_the_tags_that_a_stream_is_created_with_are_dropped() -> None:
-    """Therefore Terraform needs a second apply there."""
+    """So Terraform needs a second apply there."""
     kinesis = boto3.client("kinesis", **_KEYS)
     kinesis.create_stream(StreamName="stream", ShardCount=1, Tags={"Project": "bank"})
     assert kinesis.list_tags_for_stream(StreamName="stream")["Tags"] == []

@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.terraform]
 
 _STATE_KEY = "data-platform/terraform.tfstate"
 
-# What moto does not keep of what it is told, so that one apply is not enough there. On AWS it is.
+# What moto does not keep, so that it needs a second apply. On AWS one is enough.
 _DROPPED_AT_CREATION = {
     "aws_kinesis_stream.transactions": {
         "tags": "CreateStream ignores Tags; AddTagsToStream, which the second apply calls, keeps them",
@@ -98,7 +98,7 @@ def test_the_plan_command_leaves_stream_and_keys_alone(mended: Applying, capsys:
 
 
 def test_drift_by_hand_is_seen_by_both(mended: Applying) -> None:
-    """The comparisons compare: what is changed in the account is no longer equal for either side."""
+    """Proves that the comparisons compare: what is changed in the account is no longer equal for either side."""
     s3: Any = boto3.client("s3")
     bucket = mended.settings.bucket("curated")
     before = s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]

@@ -14,7 +14,7 @@ _SETTINGS = Settings(environment="prod", region="eu-central-1")
 
 @pytest.fixture(scope="module")
 def prod(account: str, copied: Terraform) -> Terraform:
-    """A state of prod; the guard stands for all that it holds."""
+    """A state of prod; the guard stands for everything in it."""
     terraform = copied.with_variables({"AWS_ENDPOINT_URL": account, "AWS_REGION": _SETTINGS.region})
     options = ("-auto-approve", "-input=false", "-no-color", _state(terraform), "-var-file=environments/prod.tfvars")
     terraform.run("apply", *options, "-target=terraform_data.prod_guard")

@@ -45,7 +45,7 @@ def test_every_number_has_bounds() -> None:
     assert {name for name, _, _ in _RANGES} == numbers
 
 
-# Terraform makes no secret, whose waiting period a key's must not undercut.
+# Terraform makes no secret, so no waiting period that a key's must not undercut.
 _BESIDE = {"key_deletion_window_days": {"secret_recovery_window_days": 7}}
 
 

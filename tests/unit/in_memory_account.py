@@ -30,7 +30,7 @@ class Account:
 
 
 class NoClients:
-    """Stands where clients are expected and none is asked for."""
+    """For tests in which clients are expected but never called."""
 
     def __init__(self, emulated: bool = False) -> None:
         self.emulated = emulated
@@ -41,7 +41,7 @@ class NoClients:
 
 @dataclass(kw_only=True, eq=False)
 class Thing(Resource):
-    """A resource of the in-memory account; its output is its Arn. Creating sets only what `at_create` names."""
+    """A resource of the in-memory account; its output is its Arn. Creating it sets only what `at_create` names."""
 
     type: ClassVar[str] = "Test::Thing"
     immutable: ClassVar[frozenset[str]] = frozenset({"Engine"})

@@ -81,7 +81,7 @@ def luhn_digit(body: str) -> str:
 
 
 def transaction(**changes: Any) -> bytes:
-    """TRANSACTION with changes, as a producer writes it; a field set to ... is left out."""
+    """TRANSACTION with changes, as a producer writes it; a field given as ... is left out."""
     return encoded({name: value for name, value in (TRANSACTION | changes).items() if value is not ...})
 
 
@@ -90,7 +90,7 @@ def encoded(document: Any) -> bytes:
 
 
 def event_records(datas: Iterable[bytes], first: int = FIRST_SEQUENCE, arrival: float = ARRIVAL) -> list[Any]:
-    """The "Records" of an event: a millisecond apart."""
+    """The "Records" of an event, arriving a millisecond apart."""
     return [
         {
             "kinesis": {
@@ -138,7 +138,7 @@ def gunzipped(body: bytes) -> bytes:
 
 
 def aggregated(datas: Sequence[bytes], index: int = 0, digest: bytes | None = None) -> bytes:
-    """A KPL aggregate with one partition key; index: what each record gives as the key's place."""
+    """A KPL aggregate with one partition key. index: the index of the key that each record names."""
 
     def varint(value: int) -> bytes:
         written = b""

@@ -59,7 +59,7 @@ def test_an_alarm_says_what_it_means_in_what_cloudwatch_takes(spec: AlarmSpec) -
     assert 40 < len(spec.description) <= 1024
     assert spec.datapoints <= spec.periods
     assert all(metric.period in (10, 30) or metric.period % 60 == 0 for metric in spec.metrics.values())
-    # CloudWatch looks back a day at most, or a week where periods are an hour or longer.
+    # CloudWatch evaluates at most a day, or a week if periods are an hour or longer.
     longest = max(metric.period for metric in spec.metrics.values())
     assert longest * spec.periods <= (604_800 if longest >= 3600 else 86_400)
 
@@ -134,7 +134,7 @@ def test_the_dashboard_shows_every_metric_that_an_alarm_watches_in_the_pipeline(
         (
             "AWS/Kinesis",
             "ReadProvisionedThroughputExceeded",
-        ),  # somebody reads beside the function: the alarm says it all
+        ),  # the alarm itself says that somebody else reads the stream
         (SETTINGS.metrics_namespace, "StreamReadsByOthers"),
     }
 

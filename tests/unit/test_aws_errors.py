@@ -1,4 +1,4 @@
-"""What an AWS error is told as, and which errors mean that an emulator lacks an operation."""
+"""How AWS errors are explained, and which errors mean that an emulator lacks an operation."""
 
 from __future__ import annotations
 

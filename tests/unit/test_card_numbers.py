@@ -83,7 +83,7 @@ def test_card_numbers_in_every_dress_are_masked(text: str, masked: str) -> None:
         "2026-05-28 20:26:40",
         "4111\\1111\\1111\\1111 4111.1111.1111.1111 \u00fc",
         "C:\\u0031\\n",
-        "to 46925665-8229-4927-8d7e-b9f962f9da63, thanks",  # a UUID whose card number goes on
+        "to 46925665-8229-4927-8d7e-b9f962f9da63, thanks",  # a UUID in which the card number's digits continue
         "invoice 2026/0317, 12 pieces at 99.90",
         *IBANS,
         *(" ".join(iban[place : place + 4] for place in range(0, len(iban), 4)) for iban in IBANS),
@@ -115,7 +115,7 @@ def test_what_is_masked_holds_no_card_number_any_more(text: str) -> None:
 
 
 def test_card_numbers_that_chain_are_all_masked() -> None:
-    """The four digits that are left of each make a card number with the next twelve."""
+    """The last four digits of each group make a card number with the next group."""
     random_ = random.Random(9)
     groups = [card_number(random_, "mastercard")]
     while len(groups) < 50:
@@ -196,7 +196,7 @@ def test_identifiers_that_banks_use_are_not_taken_for_card_numbers() -> None:
         "4111111111111111a000000000000abc",
         "41111111-1111-1111-a000-000000000abc",
         "55000055-5555-5559-b000-4bc000000000",
-        "37828224-6310-4051-ab10-0000000000ff",  # no card number: 16 digits, and 15 of them are not all
+        "37828224-6310-4051-ab10-0000000000ff",  # no card number: there are 16 digits, and only 15 of them pass
     ],
 )
 def test_a_uuid_that_begins_with_a_card_number_is_taken_for_one(text: str) -> None:
@@ -206,7 +206,7 @@ def test_a_uuid_that_begins_with_a_card_number_is_taken_for_one(text: str) -> No
 
 
 def test_one_random_uuid_in_64_000_is_taken_for_a_card_number() -> None:
-    # A property of the rule, see docs/lambda.md. Only UUIDs that begin with 12 digits are drawn: 1 in 282.
+    # A property of the rule (docs/lambda.md). Only UUIDs that begin with 12 digits are drawn, which are 1 in 282.
     random_ = random.Random(8)
     drawn, taken = 60_000, 0
     for _ in range(drawn):

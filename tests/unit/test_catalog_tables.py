@@ -37,7 +37,7 @@ def columns(properties: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def path_pattern(properties: dict[str, Any]) -> re.Pattern[str]:
-    """The projection's location template as a pattern of objects."""
+    """The projection's location template as a pattern that objects must match."""
     parameters = properties["Parameters"]
     forms = {"date": r"(?P<{}>\d{{4}}-\d\d-\d\d)", "integer": r"(?P<{}>\d\d)", "enum": r"(?P<{}>[a-z]+)"}
     pattern = re.escape(parameters["storage.location.template"])

@@ -1,4 +1,4 @@
-"""Canonical form: equal meanings are equal values, other meanings are not, and differences are complete."""
+"""Canonical form: equal meanings become equal values, different ones stay different, and differences are complete."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _SHAPES: st.SearchStrategy[Any] = st.recursive(
 
 
 def rewritten(policy: dict[str, Any], chance: random.Random) -> dict[str, Any]:
-    """The same policy as IAM might store it: another order, lone elements in or out of their lists."""
+    """The same policy as IAM might return it: in another order, single elements in or out of their lists."""
     policy = copy.deepcopy(policy)
     chance.shuffle(policy["Statement"])
     for statement in policy["Statement"]:

@@ -72,7 +72,7 @@ def test_what_was_unknown_and_turns_out_as_it_should_be_is_not_touched() -> None
 
 
 def test_independent_resources_are_made_at_the_same_time() -> None:
-    # Each creation waits for the other: one after the other, neither would ever end.
+    # Each creation waits for the other, so the test ends only if they run at the same time.
     both = threading.Barrier(2, timeout=10)
     account = Account(hooks={"create a": both.wait, "create b": both.wait})
     report = apply(Thing(name="a", account=account), Thing(name="b", account=account))

@@ -1,4 +1,4 @@
-"""What the Glue job is run from: the same bytes each time, complete, and with nothing that Glue does not have."""
+"""The Glue job's package: the same bytes each time, complete, and without imports that Glue lacks."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def imported(path: Path) -> set[str]:
 
 
 def constant(name: str) -> ast.expr:
-    """The value that the job's script gives a module-level name."""
+    """The value of a module-level name in the job's script."""
     for node in ast.parse(SCRIPT.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == name:
             return node.value

@@ -50,9 +50,9 @@ def test_the_reference_implementation_reads_the_same() -> None:
         sealed(b"\x0a\x01k\x1a\x06\x08\x00\x1a\x02a"),  # data that runs over the end
         sealed(b"\x0a\x01k\x1a\x7f"),  # a record that runs over the end
         sealed(b"\xff" * 12),  # an integer of more than 64 bits
-        sealed(b"\x0b"),  # a group, which protobuf 3 has no more
+        sealed(b"\x0b"),  # a group, which protobuf 3 no longer has
         sealed(b"\x02\x01a"),  # field number 0
-        sealed(b"\x0a\x01k\x1a\x05\x08\x00\x1a\x01a\x00\x05"),  # the same behind a sound record
+        sealed(b"\x0a\x01k\x1a\x05\x08\x00\x1a\x01a\x00\x05"),  # the same after a sound record
         sealed(b"\x0a\x01k\x1a\x05\x08\x00\x1a\x01a\x18\x05"),  # a second record that is an integer
         sealed(b"\x0a\x01k\x08\x05\x1a\x05\x08\x00\x1a\x01a"),  # a second partition key that is an integer
         sealed(b"\x0a\x01k\x1a\x08\x08\x00\x1a\x01a\x1a\x01b"),  # a record with two data fields

@@ -1,4 +1,4 @@
-"""Planning of runs: what a manifest takes, once, and what it must look at again."""
+"""Planning of runs: a manifest takes each object once, and lists what must be read again."""
 
 from __future__ import annotations
 

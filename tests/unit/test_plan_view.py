@@ -19,7 +19,7 @@ PARTS = ("security", "data_storage")
 
 
 class Screen:
-    """A console of 100 columns whose text can be read."""
+    """A console of 100 columns whose output can be read."""
 
     def __init__(self) -> None:
         self._file = io.StringIO()

@@ -1,4 +1,4 @@
-"""The function's shell: what it writes and in which order, what it gives back for another try, what it tells."""
+"""The function's shell: what it writes and in which order, what it gives back for a retry, what it logs."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Account:
     def __init__(self) -> None:
         self.puts: list[tuple[str, str, bytes]] = []
         self.secret = {"current": 1, "keys": {"1": base64.b64encode(bytes(range(32))).decode()}}
-        self.secret_text = ""  # where set, instead of secret
+        self.secret_text = ""  # if set, returned instead of secret
         self.secret_reads = 0
         self.checksums: list[str] = []
         self.put_fault: Callable[[str, str], Exception | None] = lambda bucket, key: None

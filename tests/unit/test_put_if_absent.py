@@ -1,4 +1,4 @@
-"""Conditional puts: the condition is that of one put, whatever else the same client puts at the time."""
+"""Conditional puts: a condition applies to one put only, whatever else the same client puts at that time."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ AS_TOKEN = f'"card_token":"{TOKEN}","card_last4":"1111"'
 
 
 def chain() -> list[str]:
-    """Groups of digits: of each, the four that are left make a card number with the next."""
+    """Groups of digits in which the last four of each and the next group make a card number."""
     random_ = random.Random(5)
     groups = [card_number(random_, "mastercard")]
     while len(groups) < 500:
@@ -138,7 +138,7 @@ def leaves(stored: str, digits: str) -> bool:
     ids=lambda body: repr(body[:12]),
 )
 def test_the_largest_record_of_anything_takes_time_in_proportion(body: bytes) -> None:
-    """1 MiB takes a second or less where each place is gone through a few times, and an hour where it is squared."""
+    """1 MiB takes at most a second in linear time, and an hour in quadratic time."""
     data = b'{"description":"' + body * (2**20 // len(body))
     start = time.process_time()
     payload(data)

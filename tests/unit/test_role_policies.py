@@ -1,4 +1,4 @@
-"""The roles' JSON policies, filled in: least privilege, stated as who may do what and nobody else."""
+"""The roles' JSON policies, filled in: least privilege, stated as who may do what, and nobody else."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from security.iam_roles import ROLES, resources, role_policy, trust_policy
 SETTINGS = Settings(region="eu-central-1")
 WORKGROUP = "arn:aws:redshift-serverless:eu-central-1:123456789012:workgroup/0a1b2c3d-0000-0000-0000-000000000000"
 SECRET = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:keys-AbCdEf"
-# What AWS has no narrower form for.
+# Actions for which AWS has no narrower resource.
 ON_EVERYTHING = {
     "xray:PutTelemetryRecords",
     "xray:PutTraceSegments",
@@ -124,7 +124,7 @@ def test_keys_are_used_through_named_services_only(purpose: str) -> None:
 @pytest.mark.parametrize(
     ("action", "resource", "purposes"),
     [
-        # Clear card numbers and the keys of their tokens are the landing function's alone.
+        # Only the landing function reads clear card numbers and token keys.
         ("kinesis:GetRecords", SETTINGS.stream_arn, {"lambda"}),
         ("secretsmanager:GetSecretValue", SECRET, {"lambda"}),
         ("s3:PutObject", in_bucket("raw", f"{RAW_TRANSACTIONS_PREFIX}a.ndjson.gz"), {"lambda"}),
@@ -140,8 +140,8 @@ def test_keys_are_used_through_named_services_only(purpose: str) -> None:
         ("s3:PutObject", in_bucket("curated", f"{RUNS_PREFIX}r/result.json"), {"glue"}),
         ("s3:GetObject", in_bucket("curated", f"{RUNS_PREFIX}r/copy_transactions.manifest"), {"glue", "redshift"}),
         ("s3:GetObject", in_bucket("curated", f"{CURATED_TRANSACTIONS_PREFIX}a"), {"glue", "redshift"}),
-        # The job takes back what a run published that it has to compute again, and a manifest that comes too late;
-        # the record of runs is never deleted.
+        # The job deletes the published files of a run that it has to compute again, and a manifest that came too late.
+        # It never deletes the record of runs.
         ("s3:DeleteObject", in_bucket("curated", f"{STAGING_PREFIX}a"), {"glue"}),
         ("s3:DeleteObject", in_bucket("curated", f"{CURATED_TRANSACTIONS_PREFIX}a"), {"glue"}),
         ("s3:DeleteObject", in_bucket("curated", f"{RUNS_PREFIX}r/manifest.json"), {"glue"}),

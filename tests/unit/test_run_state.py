@@ -1,4 +1,4 @@
-"""The state of runs: read side by side, since hundreds of manifests may be in reach."""
+"""The state of runs, read at the same time, because a listing may need hundreds of manifests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _AT_ONCE = 8
 
 
 class SideBySide:
-    """An S3 whose reads return when so many are under way: a reader that takes one after another gets an error."""
+    """An S3 whose reads return only when this many are under way; a reader that reads one by one gets an error."""
 
     def __init__(self) -> None:
         self._under_way = threading.Barrier(_AT_ONCE, timeout=30)

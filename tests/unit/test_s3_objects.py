@@ -1,4 +1,4 @@
-"""Objects are read side by side, a few ahead of whoever looks at them, and come in order."""
+"""Objects are read several at a time, a few ahead of whoever uses them, and arrive in order."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _AT_ONCE = 16
 
 
 class CountingS3:
-    """An S3 whose first reads return when so many are under way; it knows how many it was asked for."""
+    """An S3 whose first reads return only when this many are under way; it counts what it was asked for."""
 
     def __init__(self) -> None:
         self._under_way = threading.Barrier(_AT_ONCE, timeout=30)

@@ -1,4 +1,4 @@
-"""Tokens are keyed, versioned and repeatable; a bad secret says so and shows nothing of itself."""
+"""Tokens are keyed, versioned and repeatable; an error about a bad secret quotes nothing of it."""
 
 from __future__ import annotations
 

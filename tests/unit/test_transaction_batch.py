@@ -353,7 +353,7 @@ def test_unknown_fields_are_kept_out_and_counted() -> None:
 )
 def test_reasons(changes: dict, reason: str) -> None:  # type: ignore[type-arg]
     assert outcome(transaction(**changes)) == reason
-    # The same verdict in the midst of good records, which go another way.
+    # The same verdict among good records, which take the fast path.
     rows = quarantined(process(transaction(), transaction(**changes), transaction()))
     assert [row["reason"] for row in rows] == ([] if reason == "landed" else [reason])
 
@@ -436,13 +436,13 @@ def test_a_broken_aggregate_is_quarantined_as_one_and_nothing_is_printed(capfd: 
 
 
 def test_aggregates_past_what_a_batch_can_hold_stay_whole_and_memory_stays_small() -> None:
-    """Lambda would pass on three times as many; taken apart, these take 200 MB."""
+    """Lambda would pass three times as many; split into records, these would take 200 MB."""
     tiny = aggregated([b""] * MAX_AGGREGATED)
     tracemalloc.start()
     result = process(aggregated([transaction()]), *[tiny] * 12, aggregated([transaction()]))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    # Beside the first one none of the large ones fits, and the last one does.
+    # After the first one none of the large ones fits any more, but the last one does.
     assert result.quarantined_by_reason == {"broken_aggregate": 12}
     assert result.landed_records == 2
     assert peak < 100 * 2**20

@@ -1,7 +1,7 @@
-"""The leak hunt: 10,000 card numbers planted everywhere, and none of them in anything that the function lets out.
+"""The leak hunt: 10,000 card numbers planted everywhere, none of which may leave the function.
 
-Looked for in clear (with any separators, escaped or not), in base64 at any alignment and in hex, in what is written to
-S3, logs, metrics, standard output and error, exceptions and returned values.
+They are searched for in clear (with any separators, escaped or not), in base64 at any alignment and in hex: in what is
+written to S3, logs, metrics, standard output and error, exceptions and returned values.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ Plant = Callable[[str, random.Random], bytes]
 
 
 def dressed(number: str, random_: random.Random) -> str:
-    """As people and systems write it: in one piece, in groups, with spaces of all kinds and dashes."""
+    """A number as people and systems write it: in one piece, in groups, with all kinds of spaces and dashes."""
     separator = random_.choice(("", "", " ", "-", *_SEPARATORS))
     sizes = (4, 6, 5, 4) if len(number) == 15 else (4, 4, 4, 4, 4)
     places = [sum(sizes[:count]) for count in range(len(sizes))]
@@ -167,7 +167,7 @@ PLANTS: tuple[Plant, ...] = (
 
 
 def planted(count: int, seed: int) -> Iterator[tuple[str, bytes]]:
-    """(card number, record that holds it), every brand and every place in turn."""
+    """(card number, record that holds it), for every brand and every place in turn."""
     random_ = random.Random(seed)
     brands = list(BRANDS)
     for index in range(count):
@@ -176,7 +176,7 @@ def planted(count: int, seed: int) -> Iterator[tuple[str, bytes]]:
 
 
 def leaks(text: str, numbers: set[str]) -> set[str]:
-    """Which of the numbers can be read in the text: in clear, in base64, in hex."""
+    """Those of the numbers that can be read in the text: in clear, in base64, in hex."""
     found = set(_in_clear("|".join((text, *_strings(text))), numbers))
     raw = text.encode("utf-8", "replace")
     for match in _HEX.finditer(raw):
@@ -216,7 +216,7 @@ def _in_clear(text: str, numbers: set[str]) -> Iterator[str]:
 
 
 def _digit(character: str) -> str:
-    """The digit that a character is, nothing where it is not seen between digits, else itself."""
+    """The digit that the character is, nothing if it cannot be seen between digits, else the character itself."""
     normal = unicodedata.normalize("NFKC", character)
     if character.isdecimal() or normal.isdecimal():
         return str(unicodedata.decimal(normal[0]))
@@ -232,7 +232,7 @@ def _windows(run: str, numbers: set[str]) -> Iterator[str]:
 
 
 class MemoryS3:
-    """Keeps what is put."""
+    """Keeps every object that is put."""
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
@@ -313,7 +313,7 @@ FAILING_STEPS: tuple[tuple[ModuleType, str], ...] = (
 
 
 def _raised(event: dict[str, Any], step: tuple[ModuleType, str]) -> str:
-    """What Lambda would print where a step fails with what it was given in the error's text: all that led to it."""
+    """What Lambda would print if a step failed with its input in the error's text: the whole traceback."""
 
     def fails(*arguments: Any, **named: Any) -> Any:
         raise ValueError(f"could not handle {arguments!r} of {event!r}")
@@ -344,7 +344,8 @@ def test_none_of_10000_card_numbers_gets_out(
     assert len(raised) >= len(FAILING_STEPS)
     assert '"message":"batch landed"' in captured.out
     found = leaks(everything, numbers)
-    assert not found, f"{len(found)} card numbers got out"  # how many, not which
+    # the number of leaks only, so that the test itself leaks none
+    assert not found, f"{len(found)} card numbers got out"
 
 
 def test_what_stood_in_card_number_is_gone_whether_valid_or_not(s3: MemoryS3) -> None:

@@ -1,4 +1,4 @@
-"""Whatever comes: no exception, each record in exactly one place, and the fast way gives what the careful one gives."""
+"""For any input: no exception, each record in exactly one place, and the fast path agrees with the careful one."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def carefully(datas: list[bytes]) -> BatchResult:
 
 
 def balanced(result: BatchResult, datas: list[bytes]) -> None:
-    """Nothing vanished, and the totals say so."""
+    """Nothing is missing, and the totals agree."""
     assert result.landed_records + sum(result.quarantined_by_reason.values()) == result.records
     assert result.landed.count(b"\n") == result.landed_records
     assert result.quarantined.count(b"\n") == result.records - result.landed_records
@@ -194,7 +194,7 @@ def _mutate(data: bytearray, random_: random.Random, pool: list[bytes]) -> None:
 
 
 def fuzz(count: int, seed: int, compared_every: int) -> None:
-    """Mutated records in batches; every so many batches the careful way is taken too."""
+    """Process mutated records in batches; every so many batches compare with the careful path."""
     reasons: set[str] = set()
     landed_records = 0
     for number, start in enumerate(range(0, count, BATCH)):

@@ -24,10 +24,7 @@ def record(account, number):
 
 
 class Stream:
-    """A stream that takes records as Kinesis does: all, some or none of a call, with answers that get lost.
-
-    After so many calls it refuses for good.
-    """
+    """A stream that accepts all, some or none of a call's records, as Kinesis does, and may lose its answer."""
 
     def __init__(self, seed=0, fail_each=0.0, throttle_call=0.0, lose_answer=0.0, refuse_after=math.inf):
         self.taken = []
@@ -64,7 +61,7 @@ def no_pause(seconds):
 
 
 def first_arrivals(taken):
-    """n of each account in the order in which each first arrived."""
+    """For each account, the numbers of its records in the order of their first arrival."""
     order: defaultdict[str, list[int]] = defaultdict(list)
     for data in taken:
         body = json.loads(data)
@@ -148,7 +145,7 @@ def test_of_many_lines_that_are_no_records_all_are_counted_and_the_first_are_nam
 
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=60), st.integers(0, 2**32), st.integers(1, 30))
 def test_who_goes_on_from_the_line_that_was_told_loses_nothing(accounts, seed, refusing_after):
-    """The stream gives up after some calls; what it took and what follows the line told are all records."""
+    """The stream gives up after some calls. What it accepted and what follows the named line are all records."""
     records = [record(f"account-{account}", number) for number, account in enumerate(accounts)]
     stream = Stream(seed, fail_each=0.3, refuse_after=refusing_after)
     told: list[int] = []
@@ -261,7 +258,7 @@ def test_a_pipe_is_read_once_only(tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     writer = threading.Thread(target=pipe.write_bytes, args=[b'{"a":1}\n{"b":2}\n'], daemon=True)
-    check_readable(str(pipe))  # nobody writes yet: reading would wait for ever
+    check_readable(str(pipe))  # nobody writes to it yet, so reading would wait forever
     writer.start()
     assert [line.data for line in read_lines(str(pipe))] == [b'{"a":1}', b'{"b":2}']
     writer.join()

@@ -1,4 +1,4 @@
-"""The load's statements keep within the Data API's bounds and Redshift's language, whatever the run."""
+"""The load's statements stay within the Data API's limits and Redshift's language, for any run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The committed .sql is held to the contract."""
+"""The committed .sql agrees with the contract."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Redshift Serverless and its Data API in memory, behind boto3's real clients, because moto has neither.
 
-botocore validates the parameters of each call and serialises them; then this answers instead of the network. What the
-service is strict about is kept: it settles after each change and refuses another one meanwhile, takes one kind of
-change of a workgroup in a call, gives a namespace's roles as text, and may give a key as its bare id. SQL is recorded,
-not run: that is tested on the warehouse's stand-in (tests/pipeline).
+botocore validates and serialises the parameters of each call; then this module answers instead of the network. It keeps
+the service's strictness: it settles after each change and refuses another one meanwhile, accepts one kind of change of
+a workgroup per call, returns a namespace's roles as text, and may return a key as its bare id. SQL is recorded, not
+run; that is tested on the warehouse's stand-in (tests/pipeline).
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ class RedshiftService:
     def answer_for(self, clients: Any) -> None:
         """Stand in for both services at these clients."""
         for service in ("redshift-serverless", "redshift-data"):
-            clients(service).meta.events.register_last("before-call", self._answer)  # after those that record
+            # registered after the handlers that record
+            clients(service).meta.events.register_last("before-call", self._answer)
 
     def _answer(self, model: Any, params: dict[str, Any], **_: Any) -> tuple[_Answer, dict[str, Any]]:
         request = json.loads(params["body"] or "{}")
@@ -175,7 +176,7 @@ class RedshiftService:
 
     def _settle_later(self, thing: dict[str, Any]) -> None:
         thing["status"] = "MODIFYING"
-        self.changing[id(thing)] = 2  # looks until it has settled
+        self.changing[id(thing)] = 2  # reads until it has settled
 
     def _seen(self, thing: dict[str, Any]) -> dict[str, Any]:
         left = self.changing.get(id(thing), 0)

@@ -42,7 +42,7 @@ def test_a_property_that_the_endpoint_does_not_tell_is_not_judged() -> None:
 
 
 class Declared(Resource):
-    """A resource of the account as it is declared, read as something else."""
+    """A resource of the account that reads something else than it declares."""
 
     def read(self) -> Properties | None:
         raise Unsupported("not asked")

@@ -1,4 +1,4 @@
-"""Requests that the emulator does not implement, or does not look at: the exact parameters, checked by botocore."""
+"""Requests that the emulator does not implement or ignores: their exact parameters, checked by botocore."""
 
 from __future__ import annotations
 
@@ -312,7 +312,7 @@ def test_a_subscription_that_nobody_confirmed_is_left_to_expire(stub: Stub) -> N
     request = {"TopicArn": topic}
     clients.stubber.add_response("list_subscriptions_by_topic", {"Subscriptions": [pending]}, request)
     clients.stubber.add_response("list_subscriptions_by_topic", {"Subscriptions": [pending]}, request)
-    assert subscription.read() == {}  # it is there: a second apply sends no second mail
+    assert subscription.read() == {}  # it exists: a second apply sends no second mail
     subscription.delete()
 
 

@@ -381,7 +381,7 @@ def test_destroy_leaves_nothing_but_data_keys_and_secret() -> None:
         assert [group["Name"] for group in client("athena").list_work_groups()["WorkGroups"]] == ["primary"]
         groups = [group["logGroupName"] for group in client("logs").describe_log_groups()["logGroups"]]
         assert [name for name in groups if not name.startswith("/aws/redshift/")] == []
-        # Everything can be made again over what stayed.
+        # Everything can be made again around what stayed.
         account.apply().raise_for_errors()
         assert account.plan().changes == ()
 

@@ -1,4 +1,4 @@
-"""The warehouse: made private and encrypted, left alone, mended, kept; or one that is there already."""
+"""The warehouse: made private and encrypted, left alone, mended, kept; or one that exists already."""
 
 from __future__ import annotations
 
@@ -223,7 +223,7 @@ def test_an_existing_workgroup_gets_an_inside_and_nothing_else(
     assert (service.workgroups["analytics"], service.namespaces["bank"]) == before
     assert list(service.workgroups) == ["analytics"]
     assert {where["WorkgroupName"] for _, where in service.statements} == {"analytics"}
-    # Taking COPY's right from everybody would concern the others who work there.
+    # Taking COPY's right from everybody would affect the others who work there.
     assert not any("REVOKE ASSUMEROLE" in sql for sql, _ in service.statements)
     account.calls.clear()
     account.apply()
@@ -440,7 +440,7 @@ def test_a_job_without_a_warehouse_has_no_arguments_for_a_load_until_there_is_on
         account.apply(except_=["redshift"]).raise_for_errors()
         assert load_arguments(glue.get_job(JobName=name)["Job"]) == set()
         assert account.plan(except_=["redshift"]).changes == ()
-        updates: list[dict[str, Any]] = []  # moto has no UpdateJob: the request is looked at
+        updates: list[dict[str, Any]] = []  # moto has no UpdateJob, so the request itself is checked
         glue.meta.events.register("before-parameter-build.glue.UpdateJob", lambda params, **_: updates.append(params))
         account.apply().raise_for_errors()
         assert [load_arguments(update["JobUpdate"]) for update in updates] == [loading]

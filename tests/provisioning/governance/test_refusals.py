@@ -1,4 +1,4 @@
-"""What AWS refuses of roles, trail, alarms, catalog and job: told with a remedy; what does not need it is made."""
+"""What AWS refuses of roles, trail, alarms, catalog and job: explained with a remedy; everything else is made."""
 
 from __future__ import annotations
 
