@@ -101,12 +101,14 @@ def produce(
     stream_name: str,
     on_progress: Callable[[ProduceReport], None] = lambda report: None,
     pause: Callable[[float], None] = time.sleep,
+    first_line: int = 1,
 ) -> ProduceReport:
     """Put every record until it is acknowledged; a line that cannot be a record is counted and left out.
 
-    If Kinesis accepts none for long or refuses for good, raises PlatformError that names the line to continue from.
+    first_line: the number of the first of the lines. If Kinesis accepts none for long or refuses for good, raises
+    PlatformError that names the line to continue from.
     """
-    report = ProduceReport()
+    report = ProduceReport(next_line=first_line)
     source = iter(lines)
     held_back: deque[Outgoing] = deque()
     last_read = 0
@@ -132,11 +134,16 @@ def produce(
     return report
 
 
-def paced(lines: Iterable[Line], a_second: float, pause: Callable[[float], None] = time.sleep) -> Iterator[Line]:
+def paced(
+    lines: Iterable[Line],
+    a_second: float,
+    pause: Callable[[float], None] = time.sleep,
+    now: Callable[[], float] = time.monotonic,
+) -> Iterator[Line]:
     """The lines, at most so many a second."""
-    started = time.monotonic()
+    started = now()
     for count, line in enumerate(lines):
-        if (ahead := count / a_second - (time.monotonic() - started)) > 0:
+        if (ahead := count / a_second - (now() - started)) > 0:
             pause(ahead)
         yield line
 

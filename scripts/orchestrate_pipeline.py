@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 _EPILOG = """\
 examples:
-  banking-data local                              the whole pipeline on this machine, 20,000 transactions
-  banking-data local --input FILE --workdir DIR   your own transactions; what they became stays in DIR
-  banking-data plan --environment dev             what apply would change in the account
+  banking-data local                             the whole pipeline, here
+  banking-data local --input FILE --workdir DIR  yours; what they became stays
+  banking-data plan --environment dev            what apply would change
   banking-data apply --environment dev
 """
 
@@ -22,8 +22,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         from scripts.commands.command_line import run  # takes a second, in which Ctrl-C may come
 
         return run(argv, description=__doc__, epilog=_EPILOG)
-    except KeyboardInterrupt:
-        print("\ninterrupted: run the same command again to complete the work", file=sys.stderr)
+    except KeyboardInterrupt as interrupt:
+        todo = interrupt.args[0] if interrupt.args else "run the same command again to complete the work"
+        print(f"\ninterrupted: {todo}", file=sys.stderr)
         return 130
 
 

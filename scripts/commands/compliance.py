@@ -17,7 +17,7 @@ from scripts.commands.terminal import (
     Parser,
     add_account_options,
     add_output_options,
-    console,
+    outcome,
     print_json,
 )
 
@@ -38,7 +38,7 @@ def run_verify(arguments: argparse.Namespace) -> int:
     """Judge the account; the exit status is 1 if a control fails."""
     account = find_account(arguments)
     found = verdicts(gather(account.settings, account.clients, account.embedded))
-    show(console(arguments), found)
+    show(outcome(arguments), found)
     if arguments.json:
         print_json([_as_json(verdict) for verdict in found])
     return EXIT_ERROR if any(verdict.failed for verdict in found) else EXIT_OK

@@ -33,6 +33,7 @@ from scripts.commands.terminal import (
     add_account_options,
     add_output_options,
     console,
+    outcome,
     print_json,
 )
 from scripts.commands.totals_table import totals_table
@@ -82,7 +83,8 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     reconciling = commands.add_parser(
         "reconcile",
         help="compare control totals at every hop, from what each place holds",
-        description="Exit status: 0 where every hop balances, 1 otherwise.",
+        description="Compare the control totals at every hop, measured on what each place holds. Exit status: 0 where "
+        "every hop balances, 1 otherwise.",
     )
     scope = reconciling.add_mutually_exclusive_group()
     scope.add_argument("--run", dest="run_id", metavar="ID", help="one ETL run: landed, curated, loaded")
@@ -93,8 +95,8 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     replaying = commands.add_parser(
         "replay",
         help="put corrected quarantine records into raw again, once",
-        description="Corrected records are lines of the landed schema that keep the position fields they were "
-        "quarantined with. The next ETL run takes them up.",
+        description="Put corrected quarantine records into raw again, each once. Corrected records are lines of the "
+        "landed schema that keep the position fields they were quarantined with. The next ETL run takes them up.",
     )
     replaying.add_argument(
         "--from", dest="prefix", required=True, metavar="PREFIX", help="where they lie in the quarantine bucket"
@@ -103,8 +105,8 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     loading = commands.add_parser(
         "load",
         help="load the results of ETL runs that the warehouse does not hold yet",
-        description="The Glue job does this at its end. What is loaded already, or by somebody else meanwhile, is "
-        "loaded once.",
+        description="Load the results of ETL runs that the warehouse does not hold yet. The Glue job does this at its "
+        "end. What is loaded already, or by somebody else meanwhile, is loaded once.",
     )
     loading.set_defaults(run=run_load)
     for parser in (reconciling, replaying, loading):
@@ -128,8 +130,8 @@ def run_reconcile(arguments: argparse.Namespace) -> int:
             measured.loaded = loaded_totals(context.data_api, context.auditor, arguments.run_id, arguments.date)
     findings = imbalances(measured, scope.compared)
     shown = {hop: totals for hop, totals in measured.hops().items() if hop in scope.shown}
-    out = console(arguments)
-    out.print(totals_table(shown, out.width))
+    console(arguments).print(totals_table(shown, console(arguments).width))
+    out = outcome(arguments)
     for finding in findings:
         out.print(f"[bold red]Not balanced:[/] {finding}", soft_wrap=True)
     if findings:
@@ -162,7 +164,7 @@ def run_replay(arguments: argparse.Namespace) -> int:
     with _context(arguments, changing=True) as context:
         settings = context.settings
         report = Replay(context.s3, settings.bucket("raw"), settings.bucket("quarantine")).run(arguments.prefix)
-    out = console(arguments)
+    out = outcome(arguments)
     out.print(f"{report.read:,} corrected records read, {report.replayed:,} put into raw")
     if report.repeated:
         out.print(f"{report.repeated:,} were equal to another one and count once")
@@ -185,7 +187,7 @@ def run_replay(arguments: argparse.Namespace) -> int:
 
 def run_load(arguments: argparse.Namespace) -> int:
     """Load what is pending, and print each run."""
-    out = console(arguments)
+    out = outcome(arguments)
 
     def tell(load: LoadReport, left: int) -> None:
         out.print(
@@ -197,7 +199,11 @@ def run_load(arguments: argparse.Namespace) -> int:
 
     with _context(arguments, changing=True) as context:
         if context.data_api is None:
-            raise PlatformError("warehouse", "is switched off", "Set REDSHIFT_ENABLED=true and apply")
+            raise PlatformError(
+                "warehouse",
+                "is switched off, or this endpoint only emulates one",
+                "Set REDSHIFT_ENABLED=true and apply; on this machine, load with --workdir",
+            )
         loads = load_pending(context.data_api, context.s3, context.loader, context.settings.bucket("curated"), tell)
     if not loads:
         out.print("Nothing to load: the warehouse holds every run that has a result")
@@ -214,7 +220,8 @@ def _context(arguments: argparse.Namespace, *, changing: bool = False) -> Abstra
 def _account(arguments: argparse.Namespace, changing: bool) -> Iterator[CommandContext]:
     account = find_account(arguments, changing=changing)
     settings, clients = account.settings, account.clients
-    data_api = clients("redshift-data") if settings.redshift_enabled else None
+    # An emulator never ends a statement, or answers it with rows of its own.
+    data_api = clients("redshift-data") if settings.redshift_enabled and not clients.emulated else None
     try:
         target = warehouse_target(settings)
         yield CommandContext(settings, clients("s3"), None, data_api, target, target)

@@ -7,7 +7,7 @@ import argparse
 from data_ingestion.transaction_generator import DEFAULT_SEED
 from infrastructure.local import pipeline
 from scripts.commands import run_view
-from scripts.commands.terminal import EXIT_ERROR, EXIT_OK, Parser, add_output_options, console, print_json
+from scripts.commands.terminal import EXIT_ERROR, EXIT_OK, Parser, add_output_options, console, outcome, print_json
 
 
 def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
@@ -54,4 +54,5 @@ def run_local(arguments: argparse.Namespace) -> int:
         print_json(report.as_json())
     else:
         run_view.show(report, out, whereabouts)
+        run_view.show_verdict(report, outcome(arguments))
     return EXIT_OK if report.balanced else EXIT_ERROR

@@ -26,10 +26,12 @@ _LONGEST_NEW = 500  # characters shown of one new value
 
 
 class PlanView:
-    """Prints to a rich console. parts: the order in which they are shown."""
+    """Prints to rich consoles. parts: the order in which they are shown; outcome: for how it ended and for what fails,
+    where that is another console than the rest's."""
 
-    def __init__(self, console: Console, parts: Sequence[str]) -> None:
+    def __init__(self, console: Console, parts: Sequence[str], outcome: Console | None = None) -> None:
         self._console = console
+        self._outcome = outcome or console
         self._parts = parts
 
     def show_plan(self, plan: Plan) -> None:
@@ -39,7 +41,7 @@ class PlanView:
             for step in steps:
                 self._show_step(step)
         self._show_unsupported({step.resource: step.unsupported for step in plan.unsupported})
-        self._console.print(f"\n{_plan_summary(plan)}")
+        self._outcome.print(f"\n{_plan_summary(plan)}")
 
     def _show_step(self, step: Step) -> None:
         mark, color = _MARKS[step.action]
@@ -88,11 +90,11 @@ class PlanView:
             verb = _VERBS[result.action]
             self._print(_resource_line(mark, color, resource, f"{verb} in {result.seconds:.1f} s"))
         elif result.outcome is Outcome.FAILED and result.error:
-            self._print(_resource_line("✗", "bold red", resource, "failed"))
+            self._tell(_resource_line("✗", "bold red", resource, "failed"))
             detail = Text.assemble((f"{result.error.what}. ", "red"), result.error.todo)
-            self._console.print(Padding(detail, (0, 0, 0, 6)))
+            self._outcome.print(Padding(detail, (0, 0, 0, 6)))
         elif result.outcome is Outcome.SKIPPED:
-            self._print(_resource_line("✗", "red", resource, f"not tried: {result.note}"))
+            self._tell(_resource_line("✗", "red", resource, f"not tried: {result.note}"))
         elif result.outcome is Outcome.DELETION_PENDING:
             self._print(_resource_line("-", "red", resource, result.note))
 
@@ -112,7 +114,7 @@ class PlanView:
         failed = len(report.of(Outcome.FAILED, Outcome.SKIPPED))
         style = "red" if failed else "green"
         counts.append(f"{failed} failed")
-        self._console.print(f"\n[bold {style}]Done:[/] {', '.join(counts)} in {seconds:.1f} s.")
+        self._outcome.print(f"\n[bold {style}]Done:[/] {', '.join(counts)} in {seconds:.1f} s.")
 
     def show_links(self, links: Iterable[tuple[str, str]]) -> None:
         """Where to look in AWS's console."""
@@ -132,11 +134,11 @@ class PlanView:
         for step in kept:
             self._print(_resource_line(" ", "dim", step.resource, destruction.kept[step.resource.id]))
         count = len(destruction.deletions)
-        self._console.print(f"\n[bold]Destroy:[/] {count} to remove, {len(kept)} kept.")
+        self._outcome.print(f"\n[bold]Destroy:[/] {count} to remove, {len(kept)} kept.")
 
     def show_warning(self, text: str) -> None:
         """What is about to be lost."""
-        self._print(Text(f"\n{text}", "yellow"))
+        self._tell(Text(f"\n{text}", "yellow"))
 
     def show_pending_deletions(self, report: Report) -> None:
         """What has to stay for now, and until when."""
@@ -144,11 +146,11 @@ class PlanView:
         bound = [result for result in report.of(Outcome.KEPT) if result.action is Action.DELETE]
         if not pending and not bound:
             return
-        self._console.print("\n[bold]Must stay for now[/]")
+        self._outcome.print("\n[bold]Must stay for now[/]")
         told = [(result.resource, result.note) for result in pending]
         told += [(result.resource, f"{result.resource.name} stays: {result.note}") for result in bound]
         for resource, note in told:
-            self._print(Text.assemble("  ", (f"{_short(resource.type):<{_TYPE_WIDTH}} ", "dim"), note))
+            self._tell(Text.assemble("  ", (f"{_short(resource.type):<{_TYPE_WIDTH}} ", "dim"), note))
 
     def _show_unsupported(self, found: dict[Resource, dict[str, str]]) -> None:
         if not found:
@@ -161,6 +163,9 @@ class PlanView:
 
     def _print(self, line: Text) -> None:
         self._console.print(line, soft_wrap=True)  # a name is never cut in two
+
+    def _tell(self, line: Text) -> None:
+        self._outcome.print(line, soft_wrap=True)
 
     def _by_part(self, steps: Iterable[Step]) -> Iterator[tuple[str, list[Step]]]:
         all_steps = list(steps)

@@ -20,6 +20,7 @@ from scripts.commands.terminal import (
     add_account_options,
     add_output_options,
     console,
+    outcome,
     print_json,
 )
 from scripts.commands.totals_table import totals_table
@@ -65,18 +66,27 @@ def run_produce(arguments: argparse.Namespace) -> int:
     lines = read_lines(arguments.input, arguments.from_line)
     if arguments.rate:
         lines = paced(lines, arguments.rate)
+    report = ProduceReport(next_line=arguments.from_line)
     try:
         with _bar(out) as bar:
             task = bar.add_task("produce", total=None)
 
-            def on_progress(report: ProduceReport) -> None:
+            def on_progress(so_far: ProduceReport) -> None:
+                nonlocal report
+                report = so_far
                 bar.update(task, completed=report.records)
 
-            report = produce(lines, account.clients("kinesis"), account.settings.stream_name, on_progress)
+            stream = account.settings.stream_name
+            report = produce(lines, account.clients("kinesis"), stream, on_progress, first_line=arguments.from_line)
             bar.update(task, total=max(report.records, 1), completed=max(report.records, 1))
     except (BotoCoreError, ClientError) as error:
         raise explain(error, f"stream {account.settings.stream_name}") from error
-    show(out, report)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"{report.records:,} records were acknowledged; go on with --from-line {report.next_line}"
+        ) from None
+    out.print(totals_table({"produced": report.totals}, out.width))
+    show(outcome(arguments), report)
     if arguments.json:
         print_json(_as_json(report))
     return EXIT_ERROR if report.refused else EXIT_OK
@@ -94,8 +104,7 @@ def _bar(out: Console) -> Progress:
 
 
 def show(out: Console, report: ProduceReport) -> None:
-    """What was acknowledged, by currency and indicator, and which lines could not be records."""
-    out.print(totals_table({"produced": report.totals}, out.width))
+    """How many records were acknowledged, and which lines could not be records."""
     out.print(f"{report.records:,} records acknowledged in {report.calls:,} calls, {report.retried:,} put again")
     show_refusals(out, report)
 

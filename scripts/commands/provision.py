@@ -25,6 +25,8 @@ from scripts.commands.terminal import (
     add_account_options,
     add_output_options,
     console,
+    did_you_mean,
+    outcome,
 )
 
 
@@ -76,7 +78,9 @@ def _parts(text: str) -> tuple[str, ...]:
     names = tuple(name.strip() for name in text.split(",") if name.strip())
     for name in names:
         if name not in PARTS:
-            raise argparse.ArgumentTypeError(f"there is no part {name!r}; parts are {', '.join(PARTS)}")
+            raise argparse.ArgumentTypeError(
+                f"there is no part {name!r}{did_you_mean(name, PARTS)} ({', '.join(PARTS)})"
+            )
     return names
 
 
@@ -95,7 +99,7 @@ def run_apply(arguments: argparse.Namespace) -> int:
 
 
 def _view(arguments: argparse.Namespace) -> PlanView:
-    return PlanView(console(arguments), PARTS)
+    return PlanView(console(arguments), PARTS, outcome(arguments))
 
 
 def _plan_for(account: Account, view: PlanView, arguments: argparse.Namespace) -> Plan:

@@ -40,10 +40,10 @@ def show(report: RunReport, console: Console, whereabouts: dict[str, str]) -> No
     for what, where in whereabouts.items():
         console.print(Text.assemble((f"{what:<14}", "bold"), where), soft_wrap=True)
     console.print()
-    _show_verdict(report, console)
 
 
-def _show_verdict(report: RunReport, console: Console) -> None:
+def show_verdict(report: RunReport, console: Console) -> None:
+    """Whether every record is accounted for; if not, the first hop that is off."""
     if report.balanced:
         records = report.measured.hops()["produced"].records
         console.print(f"[bold green]Balanced:[/] every one of {records:,} records is accounted for at every hop.")

@@ -23,7 +23,15 @@ from infrastructure.provisioning import gather
 from infrastructure.references import warehouse_target
 from infrastructure.settings import Settings
 from scripts.commands.account import find_account
-from scripts.commands.terminal import EXIT_OK, Parser, add_account_options, add_output_options, console, print_json
+from scripts.commands.terminal import (
+    EXIT_OK,
+    Parser,
+    add_account_options,
+    add_output_options,
+    console,
+    outcome,
+    print_json,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -65,7 +73,7 @@ def run_status(arguments: argparse.Namespace) -> int:
         with console(arguments).status("reading what exists"):
             resources = gather(account.settings, account.clients, account.embedded)
             found = collect(account.settings, account.clients, resources)
-    show_status(console(arguments), found)
+    show_status(outcome(arguments), found)
     if arguments.json:
         print_json([asdict(finding) for finding in found])
     return EXIT_OK

@@ -22,13 +22,20 @@ EXIT_OK, EXIT_ERROR, EXIT_CHANGES = 0, 1, 2
 _PIPE_WIDTH = 140  # for output to a pipe or file, for which rich would guess 80
 
 
+class _HelpFormatter(argparse.HelpFormatter):
+    """Wraps a text to the terminal, unless it has lines of its own."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return text if "\n" in text else super()._fill_text(text, width, indent)
+
+
 class Parser(argparse.ArgumentParser):
     """argparse's parser with three changes: usage errors exit 1 (2 is what plan exits with if there are changes), no
     option is accepted by its prefix, and a misspelling is answered with what was probably meant.
     """
 
     def __init__(self, **options: Any) -> None:
-        defaults: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
+        defaults: dict[str, Any] = {"formatter_class": _HelpFormatter, "allow_abbrev": False}
         super().__init__(**(defaults | options))
 
     def error(self, message: str) -> NoReturn:
@@ -39,17 +46,26 @@ class Parser(argparse.ArgumentParser):
         """A subcommand's parser reports unknown options itself, because only it knows which options it has."""
         found, unknown = super().parse_known_args(args, namespace)
         if unknown:
-            self.error(f"there is no {' '.join(unknown)}{_meant(unknown[0], self._option_string_actions)}")
+            meant = did_you_mean(unknown[0], self._option_string_actions)
+            self.error(f"{self.prog} takes no {' '.join(unknown)}{meant}{self._where_options_stand()}")
         return found, unknown
 
+    def _where_options_stand(self) -> str:
+        return "; options stand after the command" if self._subparsers else ""
+
     def _check_value(self, action: argparse.Action, value: Any) -> None:
-        if action.choices is not None and value not in action.choices:
-            choices = [str(choice) for choice in action.choices]
-            told = f"invalid choice: {value!r}{_meant(str(value), choices)} (choose from {', '.join(choices)})"
-            raise argparse.ArgumentError(action, told)
+        if action.choices is None or value in action.choices:
+            return
+        if isinstance(action, argparse._SubParsersAction):
+            commands = [listed.dest for listed in action._choices_actions]
+            self.error(f"there is no command {value!r}{did_you_mean(value, commands)} ({', '.join(commands)})")
+        choices = [str(choice) for choice in action.choices]
+        told = f"invalid choice: {value!r}{did_you_mean(str(value), choices)} (choose from {', '.join(choices)})"
+        raise argparse.ArgumentError(action, told)
 
 
-def _meant(given: str, known: Iterable[str]) -> str:
+def did_you_mean(given: str, known: Iterable[str]) -> str:
+    """A suggestion to append to an error; "" if nothing known is close to what was given."""
     near = get_close_matches(given.partition("=")[0], list(known), n=1)
     return f"; did you mean {near[0]}?" if near else ""
 
@@ -64,15 +80,22 @@ def add_account_options(parser: argparse.ArgumentParser) -> None:
 def add_output_options(parser: argparse.ArgumentParser, *, as_json: bool = False) -> None:
     """How much a command prints. as_json: the command has figures, which --json prints for a program."""
     parser.add_argument("-v", "--verbose", action="store_true", help="tell each call to AWS on standard error")
-    parser.add_argument("-q", "--quiet", action="store_true", help="tell the outcome and errors only")
+    parser.add_argument("-q", "--quiet", action="store_true", help="tell how it ended, and errors, only")
     if as_json:
         parser.add_argument("--json", action="store_true", help="print JSON on standard output, all else on the other")
 
 
 def console(arguments: argparse.Namespace | None = None, *, stderr: bool = False) -> Console:
     """A console as wide as the terminal, or wide enough for a log; standard error with --json, silent with --quiet."""
+    found = outcome(arguments, stderr=stderr)
+    found.quiet = getattr(arguments, "quiet", False)
+    return found
+
+
+def outcome(arguments: argparse.Namespace | None = None, *, stderr: bool = False) -> Console:
+    """The console for how a command ended, which --quiet does not silence."""
     as_json = getattr(arguments, "json", False)
-    found = Console(stderr=stderr or as_json, highlight=False, quiet=getattr(arguments, "quiet", False))
+    found = Console(stderr=stderr or as_json, highlight=False)
     if not found.is_terminal:
         found.width = _PIPE_WIDTH
     return found

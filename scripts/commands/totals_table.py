@@ -7,37 +7,33 @@ from decimal import Decimal
 from typing import TypeVar
 
 from rich import box
-from rich.cells import cell_len
+from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
 from data_governance.control_totals import ControlKey, ControlTotals, amount_text
 
 _TITLE = "Control totals: records, and sum of unsigned amounts"
+_WIDER_THAN_ANY = 10_000  # columns of a terminal
 T = TypeVar("T")
 _Lines = dict[ControlKey, tuple[int, Decimal]]
 
 
-def totals_table(hops: Mapping[str, ControlTotals], width: int) -> Table:
+def totals_table(hops: Mapping[str, ControlTotals], width: int) -> Group:
     """A column for each hop if that fits the width; otherwise a line for each, with equal neighbours on one line."""
     by_hop = {hop: {key: (records, amount) for key, records, amount in totals.lines()} for hop, totals in hops.items()}
     keys = sorted({key for lines in by_hop.values() for key in lines}, key=lambda key: (key.currency is None, key))
     wide = _wide(by_hop, keys)
-    return wide if _width_of(wide) <= width else _narrow(by_hop, keys)
+    return Group(Text(_TITLE, "italic"), wide if _width_of(wide) <= width else _narrow(by_hop, keys))
 
 
 def _table() -> Table:
-    return Table(title=_TITLE, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    return Table(header_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
 
 
 def _width_of(table: Table) -> int:
-    """The width at which no cell is folded: the widest cell of each column, its padding, and a space at both edges."""
-    widest = 0
-    for column in table.columns:
-        texts = [column.header, *column.cells]
-        lines = [line for text in texts for line in str(text).splitlines()]
-        widest += max((cell_len(line) for line in lines), default=0) + 1
-    return widest + 2
+    """The width at which no cell is folded or cut."""
+    return Console(width=_WIDER_THAN_ANY).measure(table).maximum
 
 
 def _wide(by_hop: Mapping[str, _Lines], keys: list[ControlKey]) -> Table:
