@@ -23,6 +23,7 @@ from infrastructure.local.redshift.data_api import LocalRedshiftData
 from infrastructure.local.redshift.postgresql import Warehouse
 from tests.pipeline.curated_runs import BUCKET, alert, put_run, totals, transaction
 from tests.pipeline.warehouse_bench import Bench, open_bench
+from tests.waiting import wait_until
 
 ROWS = [
     transaction(number, balance_after=number, merchant_name="Shop", merchant_category_code="5411")
@@ -215,8 +216,7 @@ def test_a_cancelled_load_is_loaded_by_the_next_call(bench: Bench) -> None:
     held = locked(bench)
     with ThreadPoolExecutor(1) as pool:
         loading = pool.submit(load, bench)
-        while batches(bench) != ["STARTED"]:
-            threading.Event().wait(0.005)
+        wait_until(lambda: batches(bench) == ["STARTED"])
         (running,) = bench.data_api.list_statements(StatementName="load-")["Statements"]
         bench.data_api.cancel_statement(Id=running["Id"])
         with pytest.raises(PlatformError, match="was aborted"):

@@ -6,13 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from infrastructure.local.redshift.postgresql import query
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 BERKA = ROOT.parent / "shared" / "data" / "berka_transactions_1993_1994.csv.gz"
@@ -164,15 +164,11 @@ def test_ctrl_c_leaves_no_process_and_a_workdir_that_a_rerun_completes(tmp_path,
         command + arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
     )
     log = workdir / "staging" / "glue-job.log"  # the Glue job is under way
-    while running.poll() is None and not log.exists():
-        time.sleep(0.1)
+    wait_until(lambda: log.exists() or running.poll() is not None)
     os.killpg(running.pid, signal.SIGINT)
-    output, _ = running.communicate(timeout=60)
+    output, _ = running.communicate(timeout=120)
     assert running.returncode == 130 and b"Traceback" not in output, output.decode()[-2000:]
-    deadline = time.monotonic() + 20
-    while (left := _processes_naming(str(workdir))) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    assert left == []
+    wait_until(lambda: not _processes_naming(str(workdir)))
     run = local(workdir, "--transactions", 1500, "--seed", 7)
     for name in ("quarantined", "curated", "loaded"):
         assert hop(run, name) == hop(clean, name)
@@ -183,10 +179,9 @@ def test_sigterm_ends_it_in_order_and_leaves_nothing_of_a_temporary_workdir(tmp_
     running = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=os.environ | {"TMPDIR": str(tmp_path)}
     )
-    while running.poll() is None and not list(tmp_path.glob("banking-data-*/state.json")):
-        time.sleep(0.02)
+    wait_until(lambda: list(tmp_path.glob("banking-data-*/state.json")) or running.poll() is not None)
     running.terminate()
-    output, _ = running.communicate(timeout=60)
+    output, _ = running.communicate(timeout=120)
     assert running.returncode == 130, output.decode()[-2000:]
     assert b"interrupted" in output and b"Traceback" not in output
     assert list(tmp_path.iterdir()) == []

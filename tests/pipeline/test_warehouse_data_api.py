@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +14,7 @@ from infrastructure.aws.redshift_data import StatementFailedError, query
 from infrastructure.local.redshift.data_api import MAX_STATEMENT_BYTES
 from infrastructure.local.redshift.postgresql import Warehouse
 from tests.pipeline.warehouse_bench import Bench, open_bench
+from tests.waiting import wait_until
 
 WHERE = {"WorkgroupName": "embedded", "Database": "banking"}
 
@@ -158,8 +158,7 @@ def test_a_transaction_sees_what_stood_at_its_first_query(bench: Bench) -> None:
         Sqls=["LOCK banking.gate", "SELECT COUNT(*) FROM banking.numbers"], **WHERE
     )["Id"]
     request, _ = bench.data_api._find(reading, "test")
-    while request.statements[0].status != "FINISHED":
-        threading.Event().wait(0.005)
+    wait_until(lambda: request.statements[0].status == "FINISHED")
     bench.batch("INSERT INTO banking.numbers VALUES (1)")
     gate.open()
 
@@ -187,8 +186,7 @@ def test_a_cancelled_batch_rolls_back(bench: Bench) -> None:
         Sqls=["INSERT INTO banking.numbers VALUES (1)", "SELECT COUNT(*) FROM banking.gate"], **WHERE
     )["Id"]
     request, _ = bench.data_api._find(id_, "test")
-    while request.statements[1].status != "STARTED":
-        threading.Event().wait(0.005)
+    wait_until(lambda: request.statements[1].status == "STARTED")
 
     assert bench.data_api.cancel_statement(Id=id_) == {"Status": True}
     description = ended(bench, id_)

@@ -10,7 +10,6 @@ import stat
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from infrastructure.errors import PlatformError
 from infrastructure.local.redshift import postgresql, server_account
 from infrastructure.local.redshift.postgresql import Warehouse, query
 from infrastructure.local.redshift.server_account import Account, account_for, naming_prefix
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 OWNER = """
@@ -45,14 +45,12 @@ class Owner:
         self.server = int((directory / "postmaster.pid").read_text().split()[0])
 
 
-def wait_until_gone(pid: int) -> None:
-    for _ in range(6000):
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return
-        threading.Event().wait(0.01)
-    raise AssertionError(f"process {pid} is still there")
+def is_gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
 
 
 def rows(warehouse: Warehouse) -> list[tuple[object, ...]]:
@@ -91,8 +89,8 @@ def test_the_server_ends_with_its_owner_however_that_ends(kept: Path, ending: si
     owner.process.send_signal(ending)
     owner.process.wait(30)
 
-    wait_until_gone(owner.server)
-    wait_until_gone(owner.watchdog)
+    wait_until(lambda: is_gone(owner.server))
+    wait_until(lambda: is_gone(owner.watchdog))
 
 
 def test_a_server_left_behind_is_stopped_by_the_next_run(kept: Path) -> None:
@@ -105,7 +103,7 @@ def test_a_server_left_behind_is_stopped_by_the_next_run(kept: Path) -> None:
 
     with Warehouse(kept) as warehouse:
         assert rows(warehouse) == [(1,)]
-    wait_until_gone(owner.server)
+    wait_until(lambda: is_gone(owner.server))
 
 
 def test_a_late_watchdog_leaves_the_next_runs_server_alone(kept: Path) -> None:
@@ -116,7 +114,7 @@ def test_a_late_watchdog_leaves_the_next_runs_server_alone(kept: Path) -> None:
 
     with Warehouse(kept) as warehouse:
         os.kill(owner.watchdog, signal.SIGCONT)
-        wait_until_gone(owner.watchdog)
+        wait_until(lambda: is_gone(owner.watchdog))
         assert rows(warehouse) == [(1,)]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from infrastructure.local.emulator import emulated_aws
+from infrastructure.planning import waiting
 from infrastructure.settings import Settings
 from tests.provisioning.account import CORE, EmulatedAccount
 
@@ -14,6 +15,14 @@ from tests.provisioning.account import CORE, EmulatedAccount
 @pytest.fixture
 def settings() -> Settings:
     return Settings(region="eu-central-1")
+
+
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Waiting takes no time; these are the pauses that were asked for."""
+    pauses: list[float] = []
+    monkeypatch.setattr(waiting, "pause", pauses.append)
+    return pauses
 
 
 @pytest.fixture

@@ -11,18 +11,9 @@ import pytest
 
 from infrastructure.aws.lambda_ import Function
 from infrastructure.local.emulator import emulated_aws
-from infrastructure.planning import waiting
 from infrastructure.planning.plan import make_plan
 from infrastructure.settings import Settings
 from tests.provisioning.account import CORE, EmulatedAccount, service_error
-
-
-@pytest.fixture
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Waiting takes no time; yields the pauses that were asked for."""
-    pauses: list[float] = []
-    monkeypatch.setattr(waiting, "pause", pauses.append)
-    return pauses
 
 
 def test_a_provisioned_stream_has_the_shards_of_the_settings_and_follows_a_change() -> None:

@@ -17,7 +17,6 @@ from infrastructure.aws.kinesis import Stream, shard_steps
 from infrastructure.aws.lambda_ import Function
 from infrastructure.errors import PlatformError
 from infrastructure.local.emulator import emulated_aws
-from infrastructure.planning import waiting
 from infrastructure.settings import Settings
 from security.tokenization_secret import KEY_BYTES, new_secret_value
 from tests.provisioning.account import CORE, EmulatedAccount
@@ -29,14 +28,6 @@ def standing() -> Iterator[EmulatedAccount]:
         account = EmulatedAccount(Settings(region="eu-central-1"), parts=CORE)
         account.apply().raise_for_errors()
         yield account
-
-
-@pytest.fixture
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Waiting takes no time; gives the pauses that were asked for."""
-    pauses: list[float] = []
-    monkeypatch.setattr(waiting, "pause", pauses.append)
-    return pauses
 
 
 def test_the_stream_is_on_demand_encrypted_kept_for_a_week_and_measured(standing: EmulatedAccount) -> None:

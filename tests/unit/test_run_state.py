@@ -19,9 +19,11 @@ class SideBySide:
 
     def __init__(self) -> None:
         self._under_way = threading.Barrier(_AT_ONCE, timeout=30)
+        self.read: list[str] = []
 
     def get_object(self, Bucket: str, Key: str) -> dict[str, Any]:
         self._under_way.wait()
+        self.read.append(Key)
         run_id = Key.split("/")[1]
         manifest = Manifest(run_id, NOW, (RawObject(f"raw/{run_id}", 1, "etag"),))
         return {"Body": io.BytesIO(manifest.to_json()), "ETag": "etag"}
@@ -34,3 +36,4 @@ def test_manifests_are_read_side_by_side_and_once() -> None:
     manifests = state.recent_manifests(runs, timedelta(days=7))
     assert sorted(manifest.run_id for manifest in manifests) == sorted(runs)
     assert state.recent_manifests(runs, timedelta(days=7)) == manifests
+    assert len(s3.read) == len(runs)

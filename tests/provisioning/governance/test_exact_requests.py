@@ -17,7 +17,6 @@ from infrastructure.aws.clients import AwsClients
 from infrastructure.aws.s3 import S3Object, content_sha256
 from infrastructure.errors import PlatformError
 from infrastructure.local.emulator import emulated_aws
-from infrastructure.planning import waiting
 from infrastructure.planning.aws_errors import explain
 from infrastructure.planning.resource import Properties, Resource, resolve
 from infrastructure.settings import Settings
@@ -27,6 +26,8 @@ SETTINGS = Settings(region="eu-central-1")
 EVERY_HALF_HOUR = replace(SETTINGS, glue_every_minutes=30)
 TRAIL_NAME = "banking-data-dev-audit-eu-central-1"
 KEY = "arn:aws:kms:eu-central-1:123456789012:key/data"
+
+pytestmark = pytest.mark.usefixtures("no_pauses")
 
 
 class OneClient:
@@ -42,11 +43,6 @@ class OneClient:
     def __call__(self, service: str) -> Any:
         assert service == self.service
         return self.client
-
-
-@pytest.fixture(autouse=True)
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting, "pause", lambda seconds: None)
 
 
 Stub = Callable[[str], OneClient]

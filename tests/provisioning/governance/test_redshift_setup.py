@@ -10,7 +10,6 @@ import pytest
 from data_storage import redshift_setup
 from infrastructure.errors import PlatformError
 from infrastructure.local.emulator import emulated_aws
-from infrastructure.planning import waiting
 from infrastructure.planning.apply import Outcome
 from infrastructure.planning.compare import ABSENT
 from infrastructure.settings import Settings
@@ -23,10 +22,7 @@ NAME = "banking-data-dev"
 VERSION_TAG = f"{NAME}-schema"
 PARTS = ("security", "redshift")
 
-
-@pytest.fixture(autouse=True)
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting, "pause", lambda seconds: None)
+pytestmark = pytest.mark.usefixtures("no_pauses")
 
 
 @pytest.fixture
