@@ -191,8 +191,8 @@ def run_load(arguments: argparse.Namespace) -> int:
 
     def tell(load: LoadReport, left: int) -> None:
         out.print(
-            f"run {load.run_id}: {load.rows_loaded:,} transactions and {load.pending_loaded:,} puts of pending items "
-            f"of {load.rows_staged:,} rows were new, "
+            f"run {load.run_id}: {load.rows_loaded + load.pending_loaded:,} of {load.rows_staged:,} rows were new, "
+            f"{load.pending_loaded:,} of them pending, "
             f"{load.fraud_alerts:,} fraud alerts" + (f"; {left:,} more to load" if left else ""),
             soft_wrap=True,
         )

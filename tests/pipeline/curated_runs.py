@@ -12,8 +12,16 @@ from typing import Any
 import pyarrow
 import pyarrow.parquet
 
-from data_catalog.transaction_contract import CURATED_FIELDS, FRAUD_ALERT_FIELDS, Field, Type
-from data_governance.control_totals import ControlKey, ControlTotals
+from data_catalog.transaction_contract import (
+    CURATED_FIELDS,
+    FRAUD_ALERT_EVIDENCE_FIELDS,
+    FRAUD_ALERT_FIELDS,
+    SCHEMA_VERSION,
+    Field,
+    Type,
+)
+from data_governance.control_totals import ControlKey, CuratedTotals
+from data_governance.iban import is_iban
 from data_governance.run_result import PublishedFile, RunResult
 
 BUCKET = "curated-bucket"
@@ -54,20 +62,32 @@ def transaction(number: int, **fields: Any) -> dict[str, Any]:
         "content_hash": hashlib.sha256(str(number).encode()).hexdigest(),
     } | fields
     row.setdefault("event_date", row["event_time"].date())
+    row.setdefault("booked_date", row.get("booking_date"))
+    row.setdefault("account_scheme", "IBAN" if is_iban(row["account_id"]) else "BBAN")
     return row
 
 
 def alert(number: int, **fields: Any) -> dict[str, Any]:
-    """A fraud alert about transaction(number)."""
+    """A fraud alert about the account of transaction(number)."""
     about = transaction(number)
     return {
         "alert_id": hashlib.sha256(f"alert {number}".encode()).hexdigest(),
-        "rule": "high_amount",
+        "rule": "large_amount",
         "severity": "HIGH",
+        "subject_type": "ACCOUNT",
+        "subject": about["account_id"],
+        "bucket_start": about["event_time"].replace(hour=0, minute=0),
+        "least_evidence": 1,
         "reason": "above the limit",
-        **{name: about[name] for name in ("transaction_id", "account_id", "amount", "currency", "event_time")},
         "event_date": about["event_date"],
     } | fields
+
+
+def evidence(of: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]:
+    """That an alert rests on a transaction."""
+    return {"alert_id": of["alert_id"]} | {
+        field.name: about[field.name] for field in FRAUD_ALERT_EVIDENCE_FIELDS[1:] if field.name != "run_id"
+    }
 
 
 def parquet(rows: Sequence[Mapping[str, Any]], fields: Sequence[Field]) -> bytes:
@@ -78,11 +98,12 @@ def parquet(rows: Sequence[Mapping[str, Any]], fields: Sequence[Field]) -> bytes
     return sink.getvalue()
 
 
-def totals(rows: Iterable[Mapping[str, Any]]) -> ControlTotals:
-    """The rows' control totals."""
-    counted = ControlTotals()
+def totals(rows: Iterable[Mapping[str, Any]]) -> CuratedTotals:
+    """The rows' control totals, by the table that holds them."""
+    counted = CuratedTotals()
     for row in rows:
-        counted.add(ControlKey(row["currency"], row["credit_debit_indicator"]), row["amount"])
+        of = counted.pending if row["status"] == "PENDING" else counted.ledger
+        of.add(ControlKey(row["currency"], row["credit_debit_indicator"]), row["amount"])
     return counted
 
 
@@ -93,11 +114,21 @@ def put_run(
     alerts: Sequence[Mapping[str, Any]] = (),
     quarantined: Mapping[str, int] | None = None,
     created_at: datetime = datetime(2026, 3, 5, tzinfo=UTC),
+    evidence: Sequence[Mapping[str, Any]] = (),
 ) -> str:
-    """Put a run's curated files, a file per date, and its result; the run's id."""
-    files = put_files(s3, name, transactions)
-    alert_files = put_files(s3, name, alerts, prefix="curated/fraud_alerts", fields=FRAUD_ALERT_FIELDS)
-    return put_result(s3, name, files, alert_files, quarantined, created_at)
+    """Put a run's curated files, a file per date and table, and its result; the run's id."""
+    finals = [row for row in transactions if row["status"] != "PENDING"]
+    pending = [row for row in transactions if row["status"] == "PENDING"]
+    return put_result(
+        s3,
+        name,
+        put_files(s3, name, finals),
+        put_files(s3, name, alerts, prefix="curated/fraud_alerts", fields=FRAUD_ALERT_FIELDS),
+        quarantined,
+        created_at,
+        put_files(s3, name, pending, prefix="curated/pending_transactions"),
+        put_files(s3, name, evidence, prefix="curated/fraud_alert_evidence", fields=FRAUD_ALERT_EVIDENCE_FIELDS),
+    )
 
 
 def put_files(
@@ -128,9 +159,21 @@ def put_result(
     alert_files: Sequence[PublishedFile] = (),
     quarantined: Mapping[str, int] | None = None,
     created_at: datetime = datetime(2026, 3, 5, tzinfo=UTC),
+    pending_files: Sequence[PublishedFile] = (),
+    evidence_files: Sequence[PublishedFile] = (),
+    contract_version: str = SCHEMA_VERSION,
 ) -> str:
     """Put a run's result, which commits it; the run's id."""
-    result = RunResult(run_id(name), created_at, tuple(files), tuple(alert_files), dict(quarantined or {}))
+    result = RunResult(
+        run_id(name),
+        created_at,
+        tuple(files),
+        tuple(alert_files),
+        dict(quarantined or {}),
+        pending_transactions=tuple(pending_files),
+        fraud_alert_evidence=tuple(evidence_files),
+        contract_version=contract_version,
+    )
     s3.put_object(Bucket=BUCKET, Key=f"runs/{run_id(name)}/result.json", Body=result.to_json())
     return run_id(name)
 

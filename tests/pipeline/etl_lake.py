@@ -26,7 +26,7 @@ BUCKETS = Buckets("raw-bucket", "curated-bucket", "quarantine-bucket")
 NOW = datetime(2026, 3, 2, 10, tzinfo=UTC)
 ARRIVAL_DATE = NOW.date().isoformat()
 # Of one run's files, what must be the same however it came about.
-_HOPS = ("landed", "redelivered", "duplicate", "quarantined", "curated")
+_HOPS = ("landed", "redelivered", "duplicate", "quarantined", "curated", "ledger", "pending")
 
 
 class EmulatedLake:
@@ -67,14 +67,18 @@ class EmulatedLake:
     def body(self, bucket: str, key: str) -> bytes:
         return s3_objects.body(self.s3, bucket, key)
 
-    def curated(self) -> list[dict[str, Any]]:
-        """All curated rows, whatever run they came with, without the run's id."""
+    def table(self, name: str) -> list[dict[str, Any]]:
+        """All rows of a curated table, whatever run they came with, without the run's id."""
         tables = [
             pyarrow.parquet.read_table(io.BytesIO(self.body(BUCKETS.curated, key)), partitioning=None)
-            for key in self.keys(BUCKETS.curated, "curated/transactions/")
+            for key in self.keys(BUCKETS.curated, f"curated/{name}/")
         ]
         rows = pyarrow.concat_tables(tables).drop_columns(["run_id"]).to_pylist() if tables else []
-        return sorted(rows, key=lambda each: each["transaction_id"])
+        return sorted(rows, key=repr)
+
+    def curated(self) -> list[dict[str, Any]]:
+        """All transactions in their final state, by id."""
+        return sorted(self.table("transactions"), key=lambda each: each["transaction_id"])
 
     def quarantine(self) -> list[dict[str, Any]]:
         """All quarantined rows, without the run's id."""
@@ -98,4 +102,11 @@ class EmulatedLake:
     def state(self) -> tuple[Any, ...]:
         """All that must not depend on what was killed."""
         files = [self.keys(BUCKETS.curated, "curated/"), self.keys(BUCKETS.quarantine)]
-        return self.curated(), self.quarantine(), {hop: each.rows() for hop, each in self.totals().items()}, files
+        pending = self.table("pending_transactions")
+        return (
+            self.curated(),
+            pending,
+            self.quarantine(),
+            {hop: each.rows() for hop, each in self.totals().items()},
+            files,
+        )

@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from data_catalog.currencies import CURRENCY_MINOR_UNITS
+from data_catalog.currencies import CURRENCY_MINOR_UNITS, LAST_EVENT_DATES
 from data_catalog.transaction_contract import (
     COUNTRIES,
     LANDED_FIELDS,
@@ -21,11 +21,12 @@ from data_catalog.transaction_contract import (
 
 _FORMS = {
     "schema_version": r"1\.[0-9]{1,6}",
-    "amount": r"[0-9]{1,14}(\.[0-9]{1,4})?",
-    "balance_after": r"-?[0-9]{1,14}(\.[0-9]{1,4})?",
+    "amount": r"0*[0-9]{1,14}(\.[0-9]{1,4}0*)?",
+    "balance_after": r"-?0*[0-9]{1,14}(\.[0-9]{1,4}0*)?",
     "merchant_category_code": "[0-9]{4}",
     "card_last4": "[0-9]{4}",
     "sequence_number": "0|[1-9][0-9]{0,127}",
+    "replaces_sequence_number": "0|[1-9][0-9]{0,127}",
 }
 _REASONS = {
     "schema_version": "unsupported_schema_version",
@@ -33,7 +34,7 @@ _REASONS = {
     "currency": "invalid_currency",
     "event_time": "invalid_event_time",
 }
-_TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z"
+_TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?Z"
 
 
 def _quoted(values: Any) -> str:
@@ -44,7 +45,8 @@ def _form_faults(field: Field) -> str:
     name, reason = field.name, _REASONS.get(field.name, "invalid_value")
     cases = f"WHEN {name} IS NULL THEN 'missing_field' " if field.required else ""
     if name == "amount":
-        cases += r"WHEN regexp_full_match(amount, '[0-9]{1,14}\.[0-9]{5,}') THEN 'amount_scale' "
+        more = r"0*[0-9]{1,14}\.[0-9]{4}[0-9]*[1-9][0-9]*"
+        cases += f"WHEN regexp_full_match(amount, '{more}') THEN 'amount_scale' "
     if field.values:
         bad = f"{name} NOT IN ({_quoted(field.values)})"
     elif field.type is Type.TIMESTAMP:
@@ -63,7 +65,10 @@ def _form_faults(field: Field) -> str:
 
 
 def _time(name: str) -> str:
-    return f"try_cast(replace(replace({name}, 'T', ' '), 'Z', '') AS TIMESTAMP)"
+    """Cut behind the microseconds; a leap second is the last microsecond of its minute."""
+    leap = f"regexp_replace({name}, ' ?T23:59:60.*', 'T23:59:59.999999Z')"
+    cut = f"regexp_replace({leap}, '([.][0-9]{{6}})[0-9]*Z', '\\1Z')"
+    return f"try_cast(replace(replace({cut}, 'T', ' '), 'Z', '') AS TIMESTAMP)"
 
 
 def _structure() -> str:
@@ -88,19 +93,24 @@ def _query() -> str:
     units = (
         "CASE " + " ".join(f"WHEN currency = '{code}' THEN {n}" for code, n in CURRENCY_MINOR_UNITS.items()) + " END"
     )
+    ends = " ".join(f"WHEN currency = '{code}' THEN DATE '{day}'" for code, day in LAST_EVENT_DATES.items())
+    last_date = f"CASE {ends} END"
     return f"""
     WITH lines AS (SELECT run, line, {_structure()} AS structure FROM raw),
     fields AS (SELECT run, line, structure, {fields} FROM lines),
     checked AS (SELECT *, CASE WHEN NOT structure THEN 'unreadable_row' {forms}
         WHEN {units} IS NULL THEN 'invalid_currency'
-        WHEN length(split_part(amount, '.', 2)) > {units} THEN 'amount_scale'
+        WHEN length(rtrim(split_part(amount, '.', 2), '0')) > {units} THEN 'amount_scale'
         WHEN amount::DECIMAL(18,4) = 0 THEN 'invalid_amount'
         WHEN {_time("event_time")} IS NULL OR {_time("event_time")} < '1970-01-01' THEN 'invalid_event_time'
         WHEN {_time("arrival_time")} IS NULL OR {_time("arrival_time")} < '1970-01-01' THEN 'invalid_value'
         WHEN {_time("landed_at")} IS NULL OR {_time("landed_at")} < '1970-01-01' THEN 'invalid_value'
         WHEN {_time("event_time")} > {_time("arrival_time")} + INTERVAL 24 HOUR THEN 'event_time_in_future'
+        WHEN {_time("event_time")}::DATE > {last_date} THEN 'invalid_currency'
         WHEN value_date IS NOT NULL AND try_cast(value_date AS DATE) IS NULL THEN 'invalid_value'
         WHEN try_cast(value_date AS DATE) < '1970-01-01' THEN 'invalid_value'
+        WHEN booking_date IS NOT NULL AND try_cast(booking_date AS DATE) IS NULL THEN 'invalid_value'
+        WHEN try_cast(booking_date AS DATE) < '1970-01-01' THEN 'invalid_value'
         WHEN transaction_type = 'REVERSAL' AND original_transaction_id IS NULL THEN 'missing_original_transaction'
         WHEN merchant_country NOT IN ({_quoted(COUNTRIES)}) THEN 'invalid_value'
         END AS reason FROM fields),
@@ -111,22 +121,29 @@ def _query() -> str:
         CASE WHEN reason IS NULL THEN
         (account_id, transaction_type, credit_debit_indicator, amount::DECIMAL(18,4), currency, {_time("event_time")},
          value_date, status, channel, counterparty_account, counterparty_bank, merchant_name, merchant_category_code,
-         merchant_country, balance_after::DECIMAL(18,4), original_transaction_id, description, card_last4)::VARCHAR
+         merchant_country, balance_after::DECIMAL(18,4), original_transaction_id, description, card_last4,
+         booking_date, pending_transaction_id)::VARCHAR
             END AS content FROM checked),
     pending AS (SELECT * FROM placed AS this WHERE NOT EXISTS
         (FROM placed AS former WHERE former.position = this.position AND former.run < this.run)),
     once AS (SELECT * FROM pending
         QUALIFY row_number() OVER (PARTITION BY run, position, CASE WHEN reason IS NULL THEN transaction_id END) = 1),
-    ranked AS (SELECT *,
+    finals AS (SELECT *,
         row_number() OVER (PARTITION BY transaction_id ORDER BY {_ORDER}) AS nth,
         first_value(content) OVER (PARTITION BY transaction_id ORDER BY {_ORDER}) AS first_content
-        FROM once WHERE reason IS NULL)
-    SELECT * EXCLUDE (nth, first_content), CASE WHEN nth = 1 THEN 'curated' WHEN content = first_content
-        THEN 'duplicate' ELSE 'conflicting_duplicate' END AS outcome FROM ranked
+        FROM once WHERE reason IS NULL AND status <> 'PENDING'),
+    puts AS (SELECT *, row_number() OVER (PARTITION BY transaction_id, content ORDER BY {_ORDER}) AS nth
+        FROM once WHERE reason IS NULL AND status = 'PENDING')
+    SELECT * EXCLUDE (nth, first_content), CASE WHEN nth = 1 THEN 'ledger' WHEN content = first_content
+        THEN 'duplicate' ELSE 'conflicting_duplicate' END AS outcome FROM finals
+    UNION ALL SELECT * EXCLUDE (nth), CASE WHEN nth = 1 THEN 'pending' ELSE 'duplicate' END FROM puts
     UNION ALL SELECT *, reason FROM once WHERE reason IS NOT NULL"""
 
 
-_ORDER = "run, stream_incarnation, shard_id, sequence_number::HUGEINT, sub_sequence_number::BIGINT"
+_ORDER = """run, coalesce(replaces_incarnation, stream_incarnation), coalesce(replaces_shard_id, shard_id),
+    coalesce(replaces_sequence_number, sequence_number)::HUGEINT,
+    coalesce(replaces_sub_sequence_number, sub_sequence_number)::BIGINT,
+    stream_incarnation, shard_id, sequence_number::HUGEINT, sub_sequence_number::BIGINT"""
 
 
 def outcomes(lines: list[str]) -> list[tuple[Any, ...]]:
@@ -137,7 +154,7 @@ def outcomes(lines: list[str]) -> list[tuple[Any, ...]]:
         rows = f"""SELECT position, outcome, transaction_id, try_cast(amount AS DECIMAL(18,4)),
             epoch_us({_time("event_time")}), description FROM ({_query()})"""
         return [
-            each if each[1] == "curated" else (*each[:2], None, None, None, None)
+            each if each[1] in ("ledger", "pending") else (*each[:2], None, None, None, None)
             for each in connection.sql(rows).fetchall()
         ]
 
@@ -153,10 +170,10 @@ def judge_lake(connection: duckdb.DuckDBPyConnection, raw_files: str) -> None:
     connection.execute(f"CREATE TABLE judged AS {_query()}")
 
 
-def curated_query() -> str:
-    """The landed columns of judged's curated rows, typed as curated, and event_date."""
+def curated_query(outcome: str) -> str:
+    """The landed columns of judged's rows of ledger or pending, typed as curated, and event_date."""
     typed = ", ".join(f"{_typed(name, type_)} AS {name}" for name, type_ in typed_columns(LANDED_FIELDS))
-    return f"SELECT {typed}, {_time('event_time')}::DATE AS event_date FROM judged WHERE outcome = 'curated'"
+    return f"SELECT {typed}, {_time('event_time')}::DATE AS event_date FROM judged WHERE outcome = '{outcome}'"
 
 
 def _typed(name: str, type_: str) -> str:

@@ -24,7 +24,9 @@ def decide(spark, tmp_path):
 
     def decided(rows, curated=None, earlier=None):
         typed = t.typed(t.parsed(as_lines(spark, tmp_path / "in", [line(each) for each in rows])))
-        known = spark.createDataFrame(curated, "transaction_id string, content_hash string") if curated else None
+        known = None
+        if curated:
+            known = spark.createDataFrame(curated, "transaction_id string, content_hash string, status string")
         before = (
             t.positions(as_lines(spark, tmp_path / "earlier", [line(each) for each in earlier])) if earlier else None
         )
@@ -41,18 +43,18 @@ def dispositions(found):
 def test_the_first_of_an_id_in_stream_order_is_curated_and_numbers_are_no_text(decide):
     late, early = row(1, sequence_number="10"), row(1, sequence_number="9")
     found = decide([late, early])
-    assert [(each["sequence_number"], each["disposition"]) for each in found] == [("9", "curated"), ("10", "duplicate")]
+    assert [(each["sequence_number"], each["disposition"]) for each in found] == [("9", "ledger"), ("10", "duplicate")]
 
 
 def test_same_id_with_other_content_is_a_conflict_and_the_first_stays(decide):
     found = decide([row(1), row(1, sequence_number="49600000000000000009", amount="99.00")])
-    assert dispositions(found) == ["curated", "quarantine"]
+    assert dispositions(found) == ["ledger", "quarantine"]
     assert [each["reason"] for each in found] == [None, "conflicting_duplicate"]
 
 
 def test_the_second_conflict_is_measured_against_the_first_row_too(decide):
     rows = [row(1, sequence_number=str(n), amount=amount) for n, amount in ((1, "1.00"), (2, "2.00"), (3, "2.00"))]
-    assert dispositions(decide(rows)) == ["curated", "quarantine", "quarantine"]
+    assert dispositions(decide(rows)) == ["ledger", "quarantine", "quarantine"]
 
 
 @pytest.mark.parametrize(
@@ -69,7 +71,7 @@ def test_the_second_conflict_is_measured_against_the_first_row_too(decide):
 def test_another_spelling_token_or_position_is_the_same_content(decide, other):
     first = row(1, card_token="1_first", card_last4="4242")
     again = row(1, sequence_number="49600000000000000009", card_token="1_first", card_last4="4242") | other
-    assert sorted(dispositions(decide([first, again]))) == ["curated", "duplicate"]
+    assert sorted(dispositions(decide([first, again]))) == ["duplicate", "ledger"]
 
 
 @pytest.mark.parametrize(
@@ -85,17 +87,17 @@ def test_another_spelling_token_or_position_is_the_same_content(decide, other):
 def test_any_other_content_is_a_conflict(decide, other):
     again = row(1, sequence_number="49600000000000000009", card_last4="4242") | other
     found = decide([row(1, card_last4="4242"), {name: value for name, value in again.items() if value is not None}])
-    assert dispositions(found) == ["curated", "quarantine"]
+    assert dispositions(found) == ["ledger", "quarantine"]
 
 
 def test_free_text_can_not_be_shifted_between_fields(decide):
     one = row(1, merchant_name="a\u001fb", description="c")
     other = row(1, merchant_name="a", description="b\u001fc", sequence_number="49600000000000000009")
-    assert dispositions(decide([one, other])) == ["curated", "quarantine"]
+    assert dispositions(decide([one, other])) == ["ledger", "quarantine"]
 
 
 def test_the_same_position_again_is_relanded_and_no_duplicate(decide):
-    assert sorted(dispositions(decide([row(1), row(1), row(1)]))) == ["curated", "redelivered", "redelivered"]
+    assert sorted(dispositions(decide([row(1), row(1), row(1)]))) == ["ledger", "redelivered", "redelivered"]
 
 
 def test_a_row_at_fault_is_relanded_by_its_position_too(decide):
@@ -105,24 +107,79 @@ def test_a_row_at_fault_is_relanded_by_its_position_too(decide):
 
 def test_two_bad_rows_with_the_id_of_a_good_one_leave_it_alone(decide):
     rows = [row(1, currency="XXX", sequence_number=str(n)) for n in (1, 2)] + [row(1)]
-    assert dispositions(decide(rows)) == ["quarantine", "quarantine", "curated"]
+    assert dispositions(decide(rows)) == ["quarantine", "quarantine", "ledger"]
 
 
 def test_a_position_that_a_former_run_processed_is_relanded(decide):
     found = decide([row(1), row(2)], earlier=[row(1)])
-    assert dispositions(found) == ["redelivered", "curated"]
+    assert dispositions(found) == ["redelivered", "ledger"]
 
 
 def test_incarnations_do_not_share_positions(decide):
     found = decide([row(1), row(2, sequence_number=row(1)["sequence_number"], stream_incarnation="20270101T000000Z")])
-    assert dispositions(found) == ["curated", "curated"]
+    assert dispositions(found) == ["ledger", "ledger"]
 
 
 def test_what_is_curated_already_comes_first(decide):
     content = decide([row(1)])[0]["content_hash"]
     again = row(1, sequence_number="49600000000000000009")
-    found = decide([again, row(2)], curated=[("tx-000001", content), ("tx-000002", "other")])
+    found = decide([again, row(2)], curated=[("tx-000001", content, "BOOKED"), ("tx-000002", "other", "REJECTED")])
     assert dispositions(found) == ["quarantine", "duplicate"]
+
+
+LATER = iter(range(49600000000000000900, 49600000000000000999))
+
+
+def put(**fields):
+    """Transaction 1 once more, at a later position."""
+    return row(1, sequence_number=str(next(LATER)), **fields)
+
+
+def test_a_pending_item_is_booked_with_another_amount_and_nothing_conflicts(decide):
+    found = decide([put(status="PENDING", amount="150.00"), put(status="BOOKED", amount="43.20")])
+    assert dispositions(found) == ["pending", "ledger"]
+
+
+def test_each_distinct_put_of_a_pending_item_is_held_once_before_its_end_and_behind_it(decide):
+    first, second = {"status": "PENDING", "amount": "1.00"}, {"status": "PENDING", "amount": "2.00"}
+    found = decide([put(**first), put(**second), put(**first), put(status="REJECTED"), put(**second), put(**first)])
+    assert dispositions(found) == ["pending", "pending", "duplicate", "ledger", "duplicate", "duplicate"]
+    found = decide([put(status="BOOKED"), put(**first)])
+    assert dispositions(found) == ["ledger", "pending"], "a late put is held as it is"
+
+
+@pytest.mark.parametrize(("first", "second"), [("BOOKED", "REJECTED"), ("REJECTED", "BOOKED")])
+def test_the_other_final_state_is_a_conflict_and_the_first_stays(decide, first, second):
+    found = decide([put(status=first), put(status=second), put(status=first)])
+    assert dispositions(found) == ["ledger", "quarantine", "duplicate"]
+    assert found[1]["reason"] == "conflicting_duplicate"
+
+
+def test_states_that_former_runs_curated_count_as_those_of_this_one(decide):
+    pending = decide([put(status="PENDING")])[0]["content_hash"]
+    known = [("tx-000001", pending, "PENDING")]
+    assert dispositions(decide([put(status="PENDING"), put(status="BOOKED")], curated=known)) == ["duplicate", "ledger"]
+    known.append(("tx-000001", "of a final state", "BOOKED"))
+    found = decide([put(status="PENDING", amount="3"), put(status="BOOKED")], curated=known)
+    assert dispositions(found) == ["pending", "quarantine"]
+
+
+def test_a_replayed_row_stands_where_the_row_stood_that_it_replaces(decide):
+    place = {"replaces_incarnation": row()["stream_incarnation"], "replaces_shard_id": row()["shard_id"]}
+    place |= {"replaces_sequence_number": "5", "replaces_sub_sequence_number": 0}
+    replayed = row(1, stream_incarnation="replay-0", sequence_number="1", amount="9.00", **place)
+    found = decide([row(1, sequence_number="6"), replayed, row(1, sequence_number="4", amount="8.00")])
+    assert [(each["sequence_number"], each["disposition"]) for each in found] == [
+        ("4", "ledger"), ("1", "quarantine"), ("6", "quarantine"),
+    ]  # fmt: skip
+
+
+def test_fields_of_a_later_version_are_content_only_where_they_are_there(decide):
+    former = decide([row(1)])[0]["content_hash"]
+    assert former == "59d41af7c6a23c3f61db1c1cd09ba6cc753c8556d89ccff70ed64891b91f456f", "as version 1.0 computed it"
+    found = decide([row(1), put(booking_date="2026-03-02"), put(pending_transaction_id="2026-03-02")])
+    assert dispositions(found) == ["ledger", "quarantine", "quarantine"]
+    assert len({each["content_hash"] for each in found}) == 3
 
 
 @pytest.fixture(scope="module")
@@ -151,9 +208,9 @@ def test_counts_say_where_every_row_ended(staged):
         records, amount = counts.get(key, (0, Decimal(0)))
         counts[key] = records + each["records"], amount + each["amount"]
     assert counts == {
-        ("curated", "2026-03-02", "EUR"): (1, Decimal("12.5000")),
-        ("curated", "2026-03-01", "JPY"): (1, Decimal(10)),
-        ("curated", "2026-03-01", "EUR"): (1, Decimal("12.5000")),
+        ("ledger", "2026-03-02", "EUR"): (1, Decimal("12.5000")),
+        ("ledger", "2026-03-01", "JPY"): (1, Decimal(10)),
+        ("ledger", "2026-03-01", "EUR"): (1, Decimal("12.5000")),
         ("duplicate", "-", "EUR"): (1, Decimal("12.5000")),
         ("redelivered", "-", "EUR"): (1, Decimal("1.2550")),
         ("quarantine", "conflicting_duplicate", "EUR"): (1, Decimal(7)),
@@ -181,7 +238,7 @@ def test_quarantine_rows_have_the_quarantines_schema_and_can_be_replayed(staged)
 
 
 def test_curated_files_are_what_the_catalog_says_to_every_reader(staged):
-    files = sorted((staged[1] / "disposition=curated").rglob("*.parquet"))
+    files = sorted((staged[1] / "disposition=ledger").rglob("*.parquet"))
     expected = {field.name: field for field in CURATED_FIELDS}
     for file in files:
         parquet = pyarrow.parquet.ParquetFile(file)

@@ -19,19 +19,24 @@ from tests.pipeline.etl_rows import as_lines, line, row
 
 _VALUES: dict[str, list[Any]] = {
     "transaction_id": ["", "x" * 64, "x" * 65, "tx 1", "tx-é"],
-    "amount": ["0", "0.00", "1", "1.2", "1.20", "1.255", "1.2555", "1.25555", "1e3", "-1", "1,5", ".5", "5.", "007.10"],
-    "currency": ["EUR", "JPY", "BHD", "CLF", "XXX", "eur", ""],
+    "amount": ["0", "0.00", "1", "1.2", "1.20", "1.255", "1.2555", "1.25555", "1e3", "-1", "1,5", ".5", "5.", "007.10",
+               "1.2000000", "000000000000000001.50", "1.2345000", "0.00000"],
+    "currency": ["EUR", "JPY", "BHD", "CLF", "XXX", "eur", "", "DEM", "BGN"],
     "event_time": [
         "2026-03-02T08:15:30Z", "2026-03-02T08:15:30.25Z", "2026-02-29T08:15:30Z", "2026-13-01T00:00:00Z", "2026",
         "2026-03-02", "1772700000000", "2026-03-03T09:00:00Z", "2026-03-03T09:00:00.000001Z", "1969-12-31T23:59:59Z",
         "2026-03-02T24:00:01Z", "2026-03-02T08:15:60Z", "2026-03-02T08:15:30+00:00", "2026-03-02T08:15:30.1234567Z",
+        "2026-03-01T23:59:59.9999999Z", "2026-02-28T23:59:60Z", "2026-02-28T23:59:60.7Z", "2002-03-31T12:00:00Z",
     ],
     "value_date": ["2026-02-28", "2026-02-29", "1969-12-31", "1582-10-10", "0001-01-01", "2026-3-1", "", None],
     "arrival_time": ["2026-03-02T09:00:00.5Z", "1066-10-14T09:00:00Z", "+10000-01-01T00:00:00Z"],
     "landed_at": ["1899-12-31T23:59:59Z", "2026-03-02"],
     "transaction_type": ["REVERSAL", "FEE", "fee", ""],
     "original_transaction_id": ["tx-000009", None],
-    "status": ["BOOKED", "booked"],
+    "status": ["PENDING", "PENDING", "REJECTED", "booked"],
+    "booking_date": ["2026-03-02", "2026-02-30", "1969-12-31"],
+    "pending_transaction_id": ["tx-000009", ""],
+    "replaces_sequence_number": ["5", "49600000000000000001", "010"],
     "merchant_country": ["DE", "XX", "de", None],
     "merchant_category_code": ["5411", "54", "541a", None],
     "balance_after": ["-0.01", "12.34567", "--1", None],
@@ -87,4 +92,4 @@ def _by_spark(spark, lines):
             position = each["description"].split("\n")[1]
         outcome = each["reason"] or each["disposition"]
         curated = (each["transaction_id"], each["amount"], each["microseconds"], each["description"])
-        yield (position, outcome, *(curated if outcome == "curated" else itertools.repeat(None, 4)))
+        yield (position, outcome, *(curated if outcome in t.CURATED else itertools.repeat(None, 4)))

@@ -37,9 +37,15 @@ def test_two_runs_leave_what_duckdb_makes_of_the_raw_files(spark, runs):
         for bucket in (BUCKETS.raw, BUCKETS.curated, BUCKETS.quarantine):
             _copy(lake, bucket, Path(directory))
         judge_lake(connection, f"{directory}/{BUCKETS.raw}/**/*.ndjson.gz")
-        connection.execute(f"CREATE TABLE expected AS {curated_query()}")
-        connection.execute(f"CREATE TABLE published AS {_published(directory, results)}")
-        assert _differences(connection, "expected", "published") == []
+        for outcome, kind, prefix in (
+            ("ledger", "curated", "transactions"),
+            ("pending", "pending_transactions", "pending_transactions"),
+        ):
+            connection.execute(f"CREATE OR REPLACE TABLE expected AS {curated_query(outcome)}")
+            files = [file for result in results for file in getattr(result, kind)]
+            connection.execute(f"CREATE OR REPLACE TABLE published AS {_published(directory, files, prefix)}")
+            assert _differences(connection, "expected", "published") == []
+            assert _counted(results, outcome) == _count(connection, "expected")
         connection.execute(f"CREATE TABLE refused AS {_REFUSED}")
         connection.execute(f"CREATE TABLE quarantine AS {_quarantine(directory, results)}")
         assert _differences(connection, "refused", "quarantine") == []
@@ -66,17 +72,17 @@ def _copy(lake, bucket, directory):
         file.write_bytes(lake.body(bucket, key))
 
 
-def _published(directory, results):
-    if not any(result.curated for result in results):
+def _published(directory, files, prefix):
+    if not files:
         return "FROM expected LIMIT 0"
     columns = ", ".join([field.name for field in LANDED_FIELDS] + ["event_date"])
-    files = f"{directory}/{BUCKETS.curated}/curated/transactions/**/*.parquet"
-    return f"SELECT {columns} FROM read_parquet('{files}', hive_partitioning = false)"
+    found = f"{directory}/{BUCKETS.curated}/curated/{prefix}/**/*.parquet"
+    return f"SELECT {columns} FROM read_parquet('{found}', hive_partitioning = false)"
 
 
 # Where a row stood (the row itself, if it does not tell), why it was refused, and itself; a conflict is written anew.
 _REFUSED = """SELECT position, outcome AS reason, CASE WHEN outcome <> 'conflicting_duplicate' THEN line END AS payload
-    FROM judged WHERE outcome NOT IN ('curated', 'duplicate')"""
+    FROM judged WHERE outcome NOT IN ('ledger', 'pending', 'duplicate')"""
 
 
 def _quarantine(directory, results):

@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from data_processing import fraud_rules
 
 SCHEMA = (
-    "transaction_id string, account_id string, transaction_type string, channel string, amount decimal(18,4), "
-    "currency string, event_time timestamp, card_token string, merchant_country string, event_date date, run_id string"
+    "transaction_id string, content_hash string, account_id string, transaction_type string, "
+    "credit_debit_indicator string, status string, channel string, amount decimal(18,4), currency string, "
+    "event_time timestamp, card_token string, merchant_country string, event_date date, run_id string"
 )
 START = datetime(2026, 3, 2, tzinfo=UTC)
 DAY, MINUTE, MICRO = timedelta(days=1), timedelta(minutes=1), timedelta(microseconds=1)
-PURCHASE = {"transaction_type": "CARD_PURCHASE", "channel": "POS", "amount": "10.00", "merchant_country": "DE"}
-DEPOSIT = {"transaction_type": "DEPOSIT", "channel": "ATM", "amount": "4000.00"}
+PURCHASE = {"transaction_type": "CARD_PURCHASE", "channel": "POS", "merchant_country": "DE"}
+DEPOSIT = {"transaction_type": "DEPOSIT", "channel": "ATM", "amount": "4000.00", "credit_debit_indicator": "CRDT"}
 
 
 def transaction(number, event_time, **fields):
     made = {
         "transaction_id": f"t{number}",
+        "content_hash": f"h{number}",
         "account_id": "A",
         "transaction_type": "PAYMENT",
+        "credit_debit_indicator": "DBIT",
+        "status": "BOOKED",
         "channel": "WEB",
         "amount": "10.00",
         "currency": "EUR",
@@ -51,86 +57,147 @@ def at_the_edges():
 
 
 def at_random():
-    """Uses of two cards and deposits into two accounts, many at the same moment; event_time, fields."""
+    """Uses of two cards and deposits into two accounts, many at the same moment, some put twice; event_time, fields."""
     draw = random.Random(20)
     now = START
-    for _ in range(300):
+    for number in range(300):
         now += draw.choice([timedelta(0), timedelta(0), MICRO, MINUTE, 20 * MINUTE])
         kind, channel = draw.choice([("CARD_PURCHASE", "POS"), ("CARD_PURCHASE", "WEB"), ("WITHDRAWAL", "ATM")])
-        countries = ["DE", "DE", "DE", "FR", "JP", None]
-        yield (
-            now,
-            {
-                "transaction_type": kind,
-                "channel": channel,
-                "card_token": draw.choice(["1", "2", None]),
-                "merchant_country": draw.choice(countries),
-            },
-        )
-        yield (
-            now,
-            {
-                "transaction_type": "DEPOSIT",
-                "channel": draw.choice(["ATM", "BRANCH", "WEB"]),
-                "account_id": draw.choice("AB"),
-                "amount": draw.choice(["3333.33", "3333.34", "9999.99", "10000.00", "15000.00"]),
-                "currency": draw.choice(["EUR", "SEK"]),
-            },
-        )
+        shared = {
+            "status": draw.choice(["PENDING", "BOOKED", "BOOKED", "REJECTED"]),
+            "credit_debit_indicator": draw.choice(["DBIT", "DBIT", "DBIT", "CRDT"]),
+        }
+        use = shared | {
+            "transaction_type": kind,
+            "channel": channel,
+            "card_token": draw.choice(["1", "2", None]),
+            "merchant_country": draw.choice(["DE", "DE", "DE", "FR", "JP", None]),
+        }
+        yield now, use | {"transaction_id": f"use {number}"}
+        if draw.random() < 0.3:
+            yield now + draw.choice([timedelta(0), MINUTE, 15 * MINUTE]), use | {"transaction_id": f"use {number}"}
+        deposit = shared | {
+            "transaction_type": draw.choice(["DEPOSIT", "DEPOSIT", "REVERSAL"]),
+            "credit_debit_indicator": draw.choice(["CRDT", "CRDT", "DBIT"]),
+            "channel": draw.choice(["ATM", "BRANCH", "WEB"]),
+            "account_id": draw.choice("AB"),
+            "currency": draw.choice(["EUR", "SEK"]),
+            "transaction_id": f"deposit {number}",
+        }
+        amounts = ["333.33", "3333.34", "9999.99", "10000.00", "15000.00"]
+        yield now, deposit | {"amount": draw.choice(amounts)}
+        if draw.random() < 0.3:
+            yield now + 60 * MINUTE, deposit | {"amount": draw.choice(amounts)}
 
 
-def is_within(one, other, span):
-    """Whether the other is at most a span before one, or at its very moment."""
-    return timedelta(0) <= one["event_time"] - other["event_time"] <= span
+def window(of, rows, minutes):
+    """What happened up to so many minutes before a row, and at its very moment."""
+    span = timedelta(minutes=minutes)
+    return [one for one in rows if timedelta(0) <= of["event_time"] - one["event_time"] <= span]
 
 
-def expected(transactions):
-    for one in transactions:
-        if one["amount"] >= 15_000 and one["currency"] == "EUR":
-            yield "large_amount", one["transaction_id"], "one transaction of at least 15000 EUR"
-        if is_cash(one):
-            same = [
-                other["amount"]
-                for other in transactions
-                if is_cash(other) and other["account_id"] == one["account_id"] and is_within(one, other, DAY)
-            ]
-            if len(same) >= 3 and sum(same) >= 10_000:
-                reason = f"{len(same)} cash deposits within 24 hours reach 10000 EUR"
-                yield "structured_deposits", one["transaction_id"], reason
-        uses = [other for other in transactions if one["card_token"] and other["card_token"] == one["card_token"]]
-        if one["transaction_type"] == "CARD_PURCHASE":
-            purchases = [
-                other
-                for other in uses
-                if other["transaction_type"] == "CARD_PURCHASE" and is_within(one, other, 10 * MINUTE)
-            ]
-            if len(purchases) >= 5:
-                reason = f"{len(purchases)} purchases with one card within 10 minutes"
-                yield "rapid_card_use", one["transaction_id"], reason
-        if is_present(one):
-            seen = {
-                other["merchant_country"] for other in uses if is_present(other) and is_within(one, other, 60 * MINUTE)
-            }
-            if len(seen) > 1:
-                reason = f"card present in {min(seen)} and {max(seen)} within 60 minutes"
-                yield "implausible_travel", one["transaction_id"], reason
+def total(rows):
+    """Each transaction once: of two puts one behind the other, the greater counts."""
+    amount = Decimal(0)
+    puts: dict[str, list[Any]] = {}
+    for one in sorted(rows, key=lambda each: (each["event_time"], each["content_hash"])):
+        puts.setdefault(one["transaction_id"], []).append(one["amount"])
+    for amounts in puts.values():
+        amount += sum(amounts) - sum(map(min, amounts, amounts[1:]))
+    return amount
+
+
+def ids(rows):
+    return {one["transaction_id"] for one in rows}
 
 
 def is_cash(one):
-    small = one["amount"] < 10_000 and one["currency"] == "EUR"
+    small = one["amount"] < 10_000 and one["currency"] == "EUR" and one["credit_debit_indicator"] == "CRDT"
     return small and one["transaction_type"] == "DEPOSIT" and one["channel"] in ("ATM", "BRANCH")
 
 
+def is_purchase(one):
+    return one["transaction_type"] == "CARD_PURCHASE" and one["credit_debit_indicator"] == "DBIT"
+
+
 def is_present(one):
-    return one["channel"] in ("POS", "ATM") and bool(one["merchant_country"])
+    by_hand = one["transaction_type"] in ("CARD_PURCHASE", "WITHDRAWAL") and one["credit_debit_indicator"] == "DBIT"
+    return by_hand and one["channel"] in ("POS", "ATM") and bool(one["merchant_country"])
+
+
+RULES = {
+    "large_amount": (
+        "account_id",
+        lambda one: one["amount"] >= 15_000 and one["currency"] == "EUR" and one["transaction_type"] != "REVERSAL",
+        0,
+        lambda rows: True,
+    ),
+    "structured_deposits": (
+        "account_id",
+        is_cash,
+        24 * 60,
+        lambda rows: len(ids(rows)) >= 3 and total(rows) >= 10_000,
+    ),
+    "rapid_card_use": ("card_token", is_purchase, 10, lambda rows: len(ids(rows)) >= 5),
+    "implausible_travel": (
+        "card_token",
+        is_present,
+        60,
+        lambda rows: len({one["merchant_country"] for one in rows}) > 1,
+    ),
+}
+
+
+def expected(transactions):
+    """(rule, subject, bucket) -> the (transaction, put) that the alert rests on."""
+    found: dict[tuple[str, str, datetime], set[tuple[str, str]]] = {}
+    happened = [one for one in transactions if one["status"] != "REJECTED"]
+    for name, (subject, is_concerned, minutes, raises) in RULES.items():
+        for tip in filter(is_concerned, happened):
+            same = [one for one in happened if is_concerned(one) and one[subject] == tip[subject] and tip[subject]]
+            rows = window(tip, same, minutes)
+            if rows and raises(rows):
+                midnight = tip["event_time"].replace(minute=0, second=0, microsecond=0)
+                bucket = midnight if subject == "card_token" else midnight.replace(hour=0)
+                evidence = {(one["transaction_id"], one["content_hash"]) for one in rows}
+                found.setdefault((name, tip[subject], bucket), set()).update(evidence)
+    return found
+
+
+def named(rule, subject, bucket):
+    """The alert's id, which depends on these three alone."""
+    micros = (bucket - datetime(1970, 1, 1, tzinfo=UTC)) // MICRO
+    return hashlib.sha256(f"{rule}/{subject}/{micros}".encode()).hexdigest()
 
 
 @pytest.mark.parametrize("made", [at_the_edges, at_random])
-def test_alerts_are_those_of_the_rules_spelled_out(spark, made):
+def test_alerts_and_evidence_are_those_of_the_rules_spelled_out(spark, made):
     transactions = [transaction(number, at, **fields) for number, (at, fields) in enumerate(made())]
     random.Random(1).shuffle(transactions)
     rows = spark.createDataFrame([tuple(each.values()) for each in transactions], SCHEMA)
-    found = fraud_rules.alerts(rows, "run").select("rule", "transaction_id", "reason").collect()
-    wanted = sorted(expected(transactions))
+    evidence = fraud_rules.evidence(rows, "run")
+    found: dict[Any, set[tuple[str, str]]] = {}
+    for each in evidence.collect():
+        found.setdefault(each["alert_id"], set()).add((each["transaction_id"], each["content_hash"]))
+    wanted = expected(transactions)
     assert {rule for rule, *_ in wanted} >= {"structured_deposits", "rapid_card_use", "implausible_travel"}
-    assert sorted(map(tuple, found)) == wanted
+    assert found == {named(*key): rests_on for key, rests_on in wanted.items()}
+    alerts = fraud_rules.alerts(evidence).collect()
+    assert sorted((each["rule"], each["subject"], each["bucket_start"].timestamp()) for each in alerts) == sorted(
+        (rule, subject, bucket.timestamp()) for rule, subject, bucket in wanted
+    )
+
+
+def test_however_the_transactions_are_split_into_runs_alerts_and_evidence_are_the_same(spark):
+    transactions = [transaction(number, at, **fields) for number, (at, fields) in enumerate(at_random())]
+    wanted = {(named(*key), *one) for key, rests_on in expected(transactions).items() for one in rests_on}
+    for seed in (1, 2):
+        draw = random.Random(seed)
+        split = [each | {"run_id": draw.choice(["run 0", "run 1", "run 2"])} for each in transactions]
+        found = set()
+        for run in range(3):
+            curated = [tuple(each.values()) for each in split if each["run_id"] <= f"run {run}"]
+            draw.shuffle(curated)
+            evidence = fraud_rules.evidence(spark.createDataFrame(curated, SCHEMA), f"run {run}")
+            found |= {(each["alert_id"], each["transaction_id"], each["content_hash"]) for each in evidence.collect()}
+        assert found == wanted

@@ -44,8 +44,8 @@ def test_load_loads_what_a_killed_run_left_and_tells_of_each_run(
 
     assert main(["load", "--workdir", str(workdir)]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        f"run {first}: 20 of 20 rows were new, 0 fraud alerts; 1 more to load",
-        f"run {second}: 10 of 15 rows were new, 0 fraud alerts",
+        f"run {first}: 20 of 20 rows were new, 0 of them pending, 0 fraud alerts; 1 more to load",
+        f"run {second}: 10 of 15 rows were new, 0 of them pending, 0 fraud alerts",
     ]
     assert query(workdir / "warehouse", "SELECT COUNT(*) FROM banking.fact_transactions") == [(30,)]
 

@@ -11,6 +11,7 @@ import pyarrow.parquet
 import pytest
 
 from data_catalog.lake_layout import Batch, batch_of
+from data_governance.control_totals import CuratedTotals
 from data_governance.lake_measures import Lake
 from data_governance.reconciliation import imbalances
 from data_ingestion.replay import Replay
@@ -142,7 +143,7 @@ def test_curated_is_summed_exactly_from_the_parquet_files(s3):
     pyarrow.parquet.write_table(table, file)
     key = "curated/transactions/event_date=2026-03-02/run-00000.parquet"
     s3.put_object(Bucket=SETTINGS.bucket("curated"), Key=key, Body=file.getvalue())
-    rows = {r["currency"]: (r["records"], Decimal(r["amount"])) for r in measured(s3).curated.rows()}
+    rows = {r["currency"]: (r["records"], Decimal(r["amount"])) for r in measured(s3).curated.ledger.rows()}
     assert rows == {"EUR": (2, Decimal("0.3")), "JPY": (1, Decimal(5))}
 
 
@@ -184,7 +185,7 @@ def test_a_replayed_record_leaves_quarantine_and_lands_once(s3):
     assert (replay(s3).replayed, replay(s3).replayed, replay(s3).replayed_before) == (1, 0, 1)
     m = measured(s3)
     assert (m.streamed.records, m.landed.records, m.quarantined_landing.records) == (10, 9, 1)
-    m.curated = m.landed
+    m.curated = CuratedTotals(ledger=m.landed)
     assert imbalances(m) == []
 
 

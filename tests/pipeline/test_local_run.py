@@ -103,6 +103,24 @@ def test_reconcile_and_replay_work_on_the_kept_state(first_run):
     assert of_run.returncode == 0, of_run.stdout + of_run.stderr
 
 
+@pytest.mark.parametrize(
+    ("command", "keys"),
+    [("reconcile", {"balanced", "imbalances", "control_totals"}), ("status", {"subject", "text", "well"})],
+)
+def test_json_of_kept_state_stands_alone_on_standard_output(first_run, command, keys):
+    workdir, _ = first_run
+    told = json.loads(orchestrate(command, "--workdir", workdir, "--json").stdout)
+    assert keys <= (told[0] if isinstance(told, list) else told).keys()
+    assert json.loads(orchestrate("load", "--workdir", workdir, "--json").stdout) == []
+
+
+def test_of_a_command_that_fails_nothing_is_on_standard_output(first_run):
+    workdir, _ = first_run
+    failed = orchestrate("replay", "--workdir", workdir, "--from", "nothing/here/", "--json")
+    assert (failed.returncode, failed.stdout) == (1, "")
+    assert failed.stderr.startswith("error: ")
+
+
 def test_nothing_kept_holds_a_card_number_of_the_input(tmp_path):
     card = "4242424242424242"
     record = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -20,12 +20,15 @@ from tests.pipeline.warehouse_bench import Bench, open_bench
 Row = dict[str, Any]
 BEGIN = datetime(2026, 3, 1, 22, tzinfo=UTC)
 _names = itertools.count()
+EMPTIED = ("fact_transactions", "pending_transactions", "dim_account", "dim_merchant", "daily_balances", "load_ledger")
 
 rows = st.builds(
     lambda **fields: fields,
     account_id=st.sampled_from(["A1", "DE89370400440532013000"]),
     currency=st.sampled_from(["EUR", "JPY"]),
     event_time=st.integers(0, 12).map(lambda half_hours: BEGIN + timedelta(minutes=30 * half_hours)),
+    booking_date=st.sampled_from([date(2026, 3, 1), date(2026, 3, 2), date(2026, 3, 3)]),
+    status=st.sampled_from(["BOOKED", "BOOKED", "BOOKED", "REJECTED", "PENDING"]),
     balance_after=st.none() | st.integers(-3, 3).map(Decimal),
     merchant_name=st.sampled_from([None, "Shop", "Café"]),
     merchant_country=st.sampled_from([None, "DE"]),
@@ -49,9 +52,9 @@ def position(row: Row) -> tuple[Any, ...]:
 
 def expected_balances(happened: Iterable[Row]) -> list[tuple[Any, ...]]:
     last: dict[tuple[Any, ...], Row] = {}
-    for row in sorted(happened, key=lambda row: (row["event_time"], position(row))):
-        if row["balance_after"] is not None:
-            last[row["account_id"], row["currency"], row["event_date"]] = row
+    for row in sorted(happened, key=position):
+        if row["balance_after"] is not None and row["status"] == "BOOKED":
+            last[row["account_id"], row["currency"], row["booking_date"]] = row
     return [(*key, row["balance_after"]) for key, row in sorted(last.items())]
 
 
@@ -59,7 +62,7 @@ def expected_merchants(happened: Iterable[Row]) -> list[tuple[Any, ...]]:
     """(name, country, code, valid_from, valid_to): a new version wherever the code changes over time."""
     sightings: dict[tuple[str, str], dict[datetime, str | None]] = {}
     for row in sorted(happened, key=lambda row: (row["event_time"], position(row))):
-        if row["merchant_name"] is not None:
+        if row["merchant_name"] is not None and row["status"] != "PENDING":
             merchant = (row["merchant_name"], row["merchant_country"] or "ZZ")
             sightings.setdefault(merchant, {})[row["event_time"].replace(tzinfo=None)] = row["merchant_category_code"]
     versions = []
@@ -115,7 +118,7 @@ def load_in_some_split_and_compare(bench: Bench, fields: list[Row], data: st.Dat
     for row in happened:
         runs[data.draw(st.integers(0, 2), label="run")].append(row)
     with bench.warehouse.connect() as connection:
-        for table in ("fact_transactions", "dim_account", "dim_merchant", "daily_balances", "load_ledger"):
+        for table in EMPTIED:
             connection.execute(f"TRUNCATE banking.{table}".encode())
     for key in bench.s3.list_objects_v2(Bucket=BUCKET).get("Contents", []):
         bench.s3.delete_object(Bucket=BUCKET, Key=key["Key"])

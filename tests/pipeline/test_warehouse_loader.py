@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from data_catalog.transaction_contract import CURATED_FIELDS, Field
+from data_catalog.transaction_contract import CURATED_FIELDS, SCHEMA_VERSION, Field
 from data_processing.create_glue_job import default_arguments
 from data_processing.etl_transaction_processing import arguments
 from data_processing.etl_transaction_processing import warehouse as warehouse_of
@@ -166,10 +166,17 @@ def test_an_optional_field_that_the_contract_gains_becomes_a_column_and_is_loade
     load(bench)
     apply_security(bench.data_api, bench.target)
     bench.batch('CREATE USER "frida" PASSWORD DISABLE', 'GRANT ROLE fraud_analyst TO "frida"')
-    gained = (*CURATED_FIELDS[:5], Field("purpose", max_length=4, required=False, ascii=True), *CURATED_FIELDS[5:])
+    gained = (
+        *CURATED_FIELDS[:5],
+        Field(999, "purpose", since=SCHEMA_VERSION, max_length=4, required=False, ascii=True),
+        *CURATED_FIELDS[5:],
+    )
     for module in (curated_runs, warehouse_tables, warehouse_load_sql):
         monkeypatch.setattr(module, "CURATED_FIELDS", gained)
-    monkeypatch.setitem(warehouse_tables._CONTRACT_TABLES, "fact_transactions", gained)
+    finals = tuple(field for field in gained if field.name != "booked_date")
+    monkeypatch.setattr(warehouse_load_sql, "_FINALS_FIELDS", finals)
+    for table in ("fact_transactions", "pending_transactions"):
+        monkeypatch.setitem(warehouse_tables._CONTRACT_TABLES, table, gained)
 
     warehouse_tables.create_tables(bench.data_api, bench.target)
     put_files = functools.partial(curated_runs.put_files, fields=gained)
@@ -185,7 +192,7 @@ def test_an_optional_field_that_the_contract_gains_becomes_a_column_and_is_loade
 
 
 def test_a_required_field_that_a_table_lacks_is_refused(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(warehouse_tables._CONTRACT_TABLES, "fact_transactions", (Field("new", max_length=4),))
+    monkeypatch.setitem(warehouse_tables._CONTRACT_TABLES, "fact_transactions", (Field(999, "new", max_length=4),))
     with pytest.raises(PlatformError, match="lacks the required column new"):
         warehouse_tables.create_tables(bench.data_api, bench.target)
 
