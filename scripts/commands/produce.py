@@ -105,7 +105,8 @@ def _bar(out: Console) -> Progress:
 
 def show(out: Console, report: ProduceReport) -> None:
     """How many records were acknowledged, and which lines could not be records."""
-    out.print(f"{report.records:,} records acknowledged in {report.calls:,} calls, {report.retried:,} put again")
+    calls = f"{report.calls:,} call" + ("s" if report.calls != 1 else "")
+    out.print(f"{report.records:,} records acknowledged in {calls}, {report.retried:,} put again")
     show_refusals(out, report)
 
 

@@ -1,8 +1,10 @@
-"""plan, apply, status and destroy as commands, against a moto server in another process."""
+"""The commands that work on an account, as people run them, against a moto server in another process."""
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import subprocess
 import sys
 import urllib.request
@@ -15,6 +17,7 @@ import boto3
 import pytest
 
 from infrastructure.settings import Settings
+from scripts.orchestrate_pipeline import main
 from tests.moto_server import server_process
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,10 +67,10 @@ def reset(endpoint: str) -> None:
     urllib.request.urlopen(request, timeout=30).close()
 
 
-def client(endpoint: str, service: str) -> Any:
+def client(endpoint: str, service: str, region: str = "eu-central-1") -> Any:
     return boto3.client(
         service,
-        "eu-central-1",
+        region,
         endpoint_url=endpoint,
         aws_access_key_id="testing",
         aws_secret_access_key="testing",
@@ -153,6 +156,12 @@ def test_prod_is_destroyed_by_name_only(run: Run, endpoint: str) -> None:
         (("plan",), {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, "Could not connect"),
         (("plan",), {"STREAM_RETENTION_HOURS": "24"}, "STREAM_RETENTION_HOURS is 24"),
         (("plan",), {"SHARD_COUNT": "many"}, "whole number"),
+        (("plan",), {"AWS_REGION": "eu-centrl-1"}, "Did you mean eu-central-1?"),
+        (("plan", "--region", "eu-centrl-1"), {}, "Did you mean eu-central-1?"),
+        (("apply",), {"EXPECTED_ACOUNT_ID": "210987654321"}, "Did you mean EXPECTED_ACCOUNT_ID?"),
+        (("produce", "--input", "absent.ndjson"), {}, "absent.ndjson: cannot be read (No such file or directory)"),
+        (("produce", "--input", "README.md"), {}, "README.md: not NDJSON"),
+        (("load",), {}, "this endpoint only emulates one"),
         (("apply", "--only", "data_ingestion"), {}, "Apply security first"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
@@ -164,6 +173,186 @@ def test_a_mistake_ends_with_one_clear_line_and_status_1(
     assert finished.returncode == 1
     assert told in finished.stderr
     assert "Traceback" not in finished.stderr
+
+
+PRODUCE = pytest.mark.parametrize(
+    "produce",
+    [
+        pytest.param(("scripts/orchestrate_pipeline.py", "produce"), id="command"),
+        pytest.param(("data_ingestion/transaction_producer.py",), id="file"),
+    ],
+)
+PROD_OF_MYBANK = {"PROJECT": "mybank", "ENVIRONMENT": "prod", "AWS_REGION": "eu-west-1"}
+
+
+def make_stream(endpoint: str, name: str, region: str = "eu-central-1") -> Any:
+    kinesis = client(endpoint, "kinesis", region)
+    kinesis.create_stream(StreamName=name, ShardCount=1)
+    return kinesis
+
+
+def streamed(kinesis: Any, name: str) -> list[bytes]:
+    """All records of a stream of one shard."""
+    (shard,) = kinesis.list_shards(StreamName=name)["Shards"]
+    place = kinesis.get_shard_iterator(StreamName=name, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON")[
+        "ShardIterator"
+    ]
+    return [record["Data"] for record in kinesis.get_records(ShardIterator=place)["Records"]]
+
+
+def transactions(count: int) -> list[bytes]:
+    return [
+        b'{"account_id": "A%d", "amount": "1.50", "currency": "EUR", "credit_debit_indicator": "DBIT"}' % number
+        for number in range(count)
+    ]
+
+
+@pytest.fixture
+def feed(tmp_path: Path) -> Path:
+    """Three transactions."""
+    file = tmp_path / "feed.ndjson"
+    file.write_bytes(b"\n".join(transactions(3)))
+    return file
+
+
+@PRODUCE
+def test_produce_puts_on_the_stream_of_the_settings_and_prints_whose_it_is(
+    produce: tuple[str, ...], run: Run, endpoint: str, feed: Path
+) -> None:
+    script, *command = produce
+    kinesis = make_stream(endpoint, "mybank-prod-transactions", "eu-west-1")
+
+    finished = run(*command, "--input", str(feed), script=script, **PROD_OF_MYBANK)
+
+    assert finished.returncode == 0, finished.stderr
+    assert "account 123456789012  region eu-west-1  environment prod" in finished.stdout.splitlines()[0]
+    assert "3 records acknowledged" in finished.stdout
+    assert streamed(kinesis, "mybank-prod-transactions") == transactions(3)
+
+
+@PRODUCE
+def test_produce_refuses_another_account_than_expected_before_it_puts_anything(
+    produce: tuple[str, ...], run: Run, endpoint: str, feed: Path
+) -> None:
+    script, *command = produce
+    kinesis = make_stream(endpoint, "mybank-prod-transactions", "eu-west-1")
+
+    settings = PROD_OF_MYBANK | {"EXPECTED_ACCOUNT_ID": "210987654321"}
+    refused = run(*command, "--input", str(feed), script=script, **settings)
+
+    assert refused.returncode == 1
+    assert refused.stderr.splitlines() == [
+        "error: account 123456789012: is not EXPECTED_ACCOUNT_ID (210987654321); nothing was changed. Name the right "
+        "--profile, or correct EXPECTED_ACCOUNT_ID in .env."
+    ]
+    assert streamed(kinesis, "mybank-prod-transactions") == []
+
+
+@PRODUCE
+def test_produce_without_its_stream_is_one_line_that_says_how_to_make_it(
+    produce: tuple[str, ...], run: Run, feed: Path
+) -> None:
+    script, *command = produce
+    finished = run(*command, "--environment", "test", "--input", str(feed), script=script)
+    assert finished.returncode == 1
+    (line,) = [line for line in finished.stderr.splitlines() if line]
+    assert "stream banking-data-test-transactions: Kinesis refused the records (ResourceNotFoundException)" in line
+    assert "apply --only data_ingestion" in line
+
+
+def test_a_line_that_is_no_record_is_named_and_the_lines_around_it_are_put(
+    run: Run, endpoint: str, tmp_path: Path
+) -> None:
+    kinesis = make_stream(endpoint, "banking-data-dev-transactions")
+    too_long = b'{"account_id": "B", "description": "' + b"x" * 1_100_000 + b'"}'
+    lines = [b"\xef\xbb\xbf" + transactions(1)[0], too_long, *transactions(3)[1:]]
+    (tmp_path / "feed.ndjson").write_bytes(b"\n".join(lines))
+
+    finished = run("produce", "--input", str(tmp_path / "feed.ndjson"))
+
+    assert finished.returncode == 1
+    assert "3 records acknowledged" in finished.stdout
+    assert "1 line is no record, and not on the stream:\n  line 2 is longer than Kinesis takes" in finished.stdout
+    assert streamed(kinesis, "banking-data-dev-transactions") == transactions(3), "the mark is the file's"
+
+
+def test_produce_goes_on_from_a_line_and_keeps_to_a_rate(run: Run, endpoint: str, feed: Path) -> None:
+    kinesis = make_stream(endpoint, "banking-data-dev-transactions")
+    finished = run("produce", "--input", str(feed), "--from-line", "2", "--rate", "1,000")
+    assert finished.returncode == 0, finished.stderr
+    assert streamed(kinesis, "banking-data-dev-transactions") == transactions(3)[1:]
+    beyond = run("produce", "--input", str(feed), "--from-line", "4")
+    assert beyond.returncode == 1
+    assert "ends at line 3, before line 4. There is nothing left to put" in beyond.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "keys"),
+    [
+        (("produce", "--input"), {"records", "refusals", "next_line", "control_totals"}),
+        (("status",), {"subject", "text", "well"}),
+        (("verify",), {"requirement", "control", "met", "failed", "unknown"}),
+        (("reconcile",), {"balanced", "imbalances", "control_totals"}),
+    ],
+    ids=["produce", "status", "verify", "reconcile"],
+)
+def test_json_stands_alone_on_standard_output(
+    command: tuple[str, ...], keys: set[str], run: Run, endpoint: str, feed: Path
+) -> None:
+    assert run("apply", "--only", "security,data_storage,data_ingestion").returncode == 0
+    arguments = [*command, str(feed)] if command[-1] == "--input" else command
+
+    finished = run(*arguments, "--json")
+
+    document = json.loads(finished.stdout)
+    assert keys <= (document[0] if isinstance(document, list) else document).keys()
+    assert "account 123456789012" in finished.stderr
+
+
+@pytest.mark.parametrize("command", ["plan", "apply", "destroy", "status", "verify", "reconcile", "produce --input x"])
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"EXPECTED_ACCOUNT_ID: 210987654321\n", ".env line 1 cannot be read. Write it as NAME=value."),
+        ("# f\xfcr prod\nEXPECTED_ACCOUNT_ID=210987654321\n".encode("latin-1"), ".env is not UTF-8. Save it as UTF-8."),
+        (b"EXPECTED_ACOUNT_ID=210987654321\n", ".env sets EXPECTED_ACOUNT_ID, which is no setting. Did you mean"),
+    ],
+    ids=["YAML", "latin-1", "misspelt"],
+)
+def test_an_env_file_that_guards_nothing_ends_a_command_before_aws_is_asked(
+    content: bytes,
+    told: str,
+    command: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def asked(*arguments: Any) -> None:
+        raise AssertionError("AWS was asked")
+
+    (tmp_path / ".env").write_bytes(content)
+    monkeypatch.setattr("infrastructure.settings_source.ENV_FILE", tmp_path / ".env")
+    monkeypatch.setattr("botocore.client.BaseClient._make_api_call", asked)
+    assert main(command.split()) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith(f"error: settings: {told}")
+    assert len(said.err.splitlines()) == 1
+
+
+def test_quiet_tells_how_it_ended_and_no_more(run: Run, endpoint: str, feed: Path) -> None:
+    planned = run("plan", "-q")
+    assert planned.returncode == 2
+    assert re.fullmatch(r"Plan: \d+ to create, 0 to change, 0 to remove\.", planned.stdout.strip())
+
+    failed = run("apply", "-q", "--only", "data_ingestion")
+    assert failed.returncode == 1
+    assert "Apply security first" in failed.stdout + failed.stderr
+
+    make_stream(endpoint, "banking-data-dev-transactions")
+    produced = run("produce", "-q", "--input", str(feed))
+    assert produced.stdout == "3 records acknowledged in 1 call, 0 put again\n"
+    assert produced.stderr == ""
 
 
 @pytest.mark.parametrize(

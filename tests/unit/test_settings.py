@@ -153,3 +153,107 @@ def test_the_example_names_every_setting_with_its_default() -> None:
         name = field.name.upper()
         assert name in written, f".env.example lacks {name}"
         assert settings_from({name: written[name]}) == Settings(), name
+
+
+@pytest.fixture
+def env_file(tmp_path: Path) -> Path:
+    return tmp_path / ".env"
+
+
+def refusal(env_file: Path, content: str | bytes) -> str:
+    env_file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(PlatformError) as error:
+        read_environment(env_file)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_an_env_file_that_is_not_utf_8_is_one_line(env_file: Path, encoding: str) -> None:
+    said = refusal(env_file, "# Geschäftsjahr\nPROJECT=core\n".encode(encoding))
+    assert said == "settings: .env is not UTF-8. Save it as UTF-8."
+
+
+def test_a_byte_order_mark_hides_no_setting(env_file: Path) -> None:
+    env_file.write_bytes(b"\xef\xbb\xbfPROJECT=core\n")
+    assert read_environment(env_file)["PROJECT"] == "core"
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ('PROJECT=core\nEXPECTED_ACCOUNT_ID="210987654321\n', 2),
+        ("# the guard\n\nEXPECTED_ACCOUNT_ID: 210987654321\n", 3),
+        ("PROJECT=core\nEXPECTED_ACCOUNT_ID\n", 2),
+        ("PROJECT=core\n=210987654321\n", 2),
+    ],
+    ids=["unclosed quote", "YAML", "no value", "no name"],
+)
+def test_a_line_of_an_env_file_that_cannot_be_read_is_told_by_its_number(
+    env_file: Path, content: str, line: int
+) -> None:
+    assert refusal(env_file, content) == f"settings: .env line {line} cannot be read. Write it as NAME=value."
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("EXPECTED_ACOUNT_ID", "Did you mean EXPECTED_ACCOUNT_ID?"),
+        ("expected_account_id", "Did you mean EXPECTED_ACCOUNT_ID?"),
+        ("Shard_Count", "Did you mean SHARD_COUNT?"),
+        ("DATABASE_URL_OF_ANOTHER_TOOL", "Remove it; .env.example lists the settings."),
+    ],
+)
+def test_a_name_in_an_env_file_that_is_no_setting_guards_nothing_and_is_refused(
+    env_file: Path, name: str, told: str
+) -> None:
+    assert refusal(env_file, f"{name}=210987654321\n") == f"settings: .env sets {name}, which is no setting. {told}"
+
+
+def test_awss_own_variables_may_be_in_an_env_file(env_file: Path) -> None:
+    env_file.write_text("AWS_PROFILE=core\nexport AWS_REGION='eu-central-1' # Frankfurt\n")
+    assert read_environment(env_file)["AWS_REGION"] == "eu-central-1"
+
+
+def test_all_problems_of_an_env_file_are_told_together(env_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EXPECTED_ACCOUNT_IDS", "210987654321")
+    assert refusal(env_file, "SHARDS=4\nSTREAM_MOD=ON_DEMAND\n").splitlines() == [
+        "settings: 3 cannot be used. Correct these:",
+        "  .env sets SHARDS, which is no setting. Remove it; .env.example lists the settings.",
+        "  .env sets STREAM_MOD, which is no setting. Did you mean STREAM_MODE?",
+        "  the environment sets EXPECTED_ACCOUNT_IDS, which is no setting. Did you mean EXPECTED_ACCOUNT_ID?",
+    ]
+    assert refusal(env_file, "PROJECT\nSTAGE: dev\n").count("cannot be read. Write it as NAME=value.") == 2
+
+
+def test_all_values_that_cannot_be_used_are_told_together() -> None:
+    with pytest.raises(PlatformError) as error:
+        settings_from({"SHARD_COUNT": "many", "STREAM_RETENTION_HOURS": "24", "AWS_REGION": "eu-centrl-1"})
+    assert str(error.value).splitlines() == [
+        "settings: 3 cannot be used. Correct these:",
+        "  SHARD_COUNT is 'many'. Set it to a whole number.",
+        "  STREAM_RETENTION_HOURS is 24. Set it to 168 to 8760 hours; records must outlive a long weekend's outage.",
+        "  AWS_REGION is 'eu-centrl-1', which is no AWS region. Did you mean eu-central-1?",
+    ]
+
+
+@pytest.mark.parametrize("name", ["EXPECTED_ACOUNT_ID", "expected_account_id", "STREAM_MODES"])
+def test_a_variable_of_the_shell_that_is_a_slip_of_a_setting_is_refused(
+    env_file: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "x")
+    with pytest.raises(PlatformError, match=f"the environment sets {name}, which is no setting. Did you mean"):
+        read_environment(env_file)
+
+
+@pytest.mark.parametrize("name", ["PATH", "PROJECT_HOME", "TAGS_FILE", "ENVIRONMENT_NAME", "REGION_ONE", "STREAM"])
+def test_a_variable_of_the_shell_that_is_somebody_elses_is_left_alone(
+    env_file: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "x")
+    read_environment(env_file)
+
+
+def test_an_env_file_that_may_not_be_opened_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(PlatformError, match=r"\.env cannot be read \(Is a directory\)"):
+        (tmp_path / ".env").mkdir()
+        read_environment(tmp_path / ".env")

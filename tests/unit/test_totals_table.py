@@ -41,7 +41,7 @@ def test_no_number_is_folded_or_cut(width: int) -> None:
 
 def test_the_columns_are_given_up_before_any_of_them_is_cut() -> None:
     hops = {"produced": totals(LARGE), "streamed": totals(LARGE + 1)}
-    for width in range(45, 120):
+    for width in range(50, 120):
         table = printed(hops, width)
         assert f"{LARGE:,}" in table and f"{LARGE + 1:,}" in table and "…" not in table, width
 

@@ -277,3 +277,8 @@ def test_gzip_under_another_name_is_said(tmp_path):
     path.write_bytes(gzip.compress(b'{"a":1}\n'))
     with pytest.raises(PlatformError, match="is gzip under another name"):
         check_readable(str(path))
+
+
+def test_a_stream_that_refuses_at_once_tells_the_line_that_was_asked_for():
+    with pytest.raises(PlatformError, match="all lines before line 500"):
+        produce([Line(500, record("a", 1))], Stream(refuse_after=0), "s", pause=no_pause, first_line=500)
