@@ -12,11 +12,15 @@ from data_catalog.transaction_contract import LANDED_FIELDS, TRANSACTION_FIELDS,
 # Generous: a landed row whose fields all have their greatest length is below 16 KiB.
 MAX_LINE_BYTES = 64 * 1024
 
-_STATED: dict[str, str] = {
-    name: property_["pattern"].removeprefix("^").removesuffix("$")
-    for name, property_ in json_schema()["properties"].items()
-    if "pattern" in property_ and "!-~" not in property_["pattern"]
-} | {"card_last4": "[0-9]{4}"} | dict.fromkeys(("sequence_number", "replaces_sequence_number"), "0|[1-9][0-9]{0,127}")
+_STATED: dict[str, str] = (
+    {
+        name: property_["pattern"].removeprefix("^").removesuffix("$")
+        for name, property_ in json_schema()["properties"].items()
+        if "pattern" in property_ and "!-~" not in property_["pattern"]
+    }
+    | {"card_last4": "[0-9]{4}"}
+    | dict.fromkeys(("sequence_number", "replaces_sequence_number"), "0|[1-9][0-9]{0,127}")
+)
 _TIMESTAMP = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?Z"
 _DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _INTEGER = "0|[1-9][0-9]{0,17}"
