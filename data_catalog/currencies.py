@@ -1,8 +1,9 @@
-"""ISO 4217: the currencies, their minor units, and until when a withdrawn one is taken. Standard library only.
+"""ISO 4217: the currencies, their minor units, and how long a withdrawn one is accepted. Standard library only.
 
 Sources: ISO 4217 list one (current codes and minor units) and list three (month of withdrawal), as of 2026-02, in the
-edition of github.com/datasets/currency-codes; Unicode CLDR 47 for the digits of withdrawn currencies, of which list
-three tells none. Metals, testing codes and "no currency" (XAU, XTS, XXX and their like) are no money of an account.
+edition of github.com/datasets/currency-codes; Unicode CLDR 47 for the decimals of withdrawn currencies, which list
+three lacks. Metals, testing codes and "no currency" (XAU, XTS, XXX and the like) are left out, because no account is
+kept in them.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _CURRENT = {
     3: "BHD IQD JOD KWD LYD OMR TND",
     4: "CLF UYW",
 }
-# List three: the month of withdrawal before the codes. Where it tells a span, the span's end.
+# List three: the month of withdrawal, then the codes. If the list gives a span, its end.
 _WITHDRAWN = """
     1979-12 LAJ  1981-12 ESA GWE ILP MZE RHD  1983-06 MTP  1984-11 MLF  1985-05 LSM  1985-07 ARP  1986-02 GNS PES
     1986-03 BRB  1986-06 GQE  1987-02 BOP  1987-05 UGS  1989-02 BRC  1989-12 ALK GNE MVQ UYN VNC ZWC  1990-01 YUD
@@ -41,7 +42,7 @@ _WITHDRAWN_WITHOUT_DECIMALS = frozenset("ADP BYR ESP ITL LUF MGF MRO SLL STD TMM
 
 
 def _last_event_dates() -> dict[str, date]:
-    """Accounts are settled and histories sent after a currency's end: it is taken for a year beyond its last month."""
+    """Accounts are settled and histories sent after a currency's end: accepted for a year beyond its last month."""
     found: dict[str, date] = {}
     last = date.min
     for word in _WITHDRAWN.split():
@@ -53,7 +54,7 @@ def _last_event_dates() -> dict[str, date]:
     return found
 
 
-# Withdrawn currency -> the last event date (UTC) on which it is taken.
+# Withdrawn currency -> the last event date (UTC) on which it is accepted.
 LAST_EVENT_DATES = _last_event_dates()
 
 CURRENCY_MINOR_UNITS: dict[str, int] = {

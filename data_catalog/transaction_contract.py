@@ -29,7 +29,7 @@ SCHEMA_MAJOR_VERSION = SCHEMA_VERSION.split(".", 1)[0]
 AMOUNT_PRECISION = 18
 AMOUNT_SCALE = 4
 
-# A bad clock may run ahead by this much; an event later than its arrival by more is quarantined.
+# How far a producer's clock may be ahead. An event that is later than its arrival by more is quarantined.
 EVENT_TIME_AHEAD_SECONDS = 24 * 3600
 EARLIEST_EVENT_YEAR = 1970
 
@@ -43,7 +43,7 @@ CHANNELS = ("MOBILE", "WEB", "ATM", "BRANCH", "POS", "API", "BATCH")
 
 
 class Type(Enum):
-    """The neutral column vocabulary; each store's types are mapped from it in one table below."""
+    """Column types that belong to no store; the tables below map them to each store's types."""
 
     STRING = "string"
     DECIMAL = "decimal"  # DECIMAL(18,4); in JSON a plain decimal string
@@ -107,7 +107,7 @@ TRANSACTION_FIELDS: tuple[Field, ...] = (
     ),
 )
 
-# What stands in for the card number past the stream.
+# What replaces the card number after the stream.
 CARD_FIELDS: tuple[Field, ...] = (
     Field(
         21, "card_token", required=False, max_length=64, ascii=True, comment="Keyed HMAC of the whole PAN, with version"
@@ -115,7 +115,7 @@ CARD_FIELDS: tuple[Field, ...] = (
     Field(22, "card_last4", required=False, max_length=4, ascii=True, comment="Last four digits of the PAN"),
 )
 
-# Where a record stood in the stream: (incarnation, shard, sequence, sub-sequence) identifies a raw row.
+# A record's position in the stream. (incarnation, shard, sequence, sub-sequence) identifies a raw row.
 POSITION_FIELDS: tuple[Field, ...] = (
     Field(
         23, "stream_incarnation", max_length=64, ascii=True, comment="The stream's creation; sequences restart with it"

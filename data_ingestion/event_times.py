@@ -1,7 +1,7 @@
-"""Event times: RFC 3339 text -> UTC, never later than what the text says. Pure.
+"""Event times: RFC 3339 text -> UTC, never later than the text says. Pure.
 
 Digits beyond microseconds are cut off, because rounding would move 23:59:59.9999999 into another day. A leap second,
-which no datetime can hold, is the last microsecond of its minute.
+which no datetime can hold, becomes the last microsecond of its minute.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _LAST_OF_MINUTE = timedelta(seconds=59, microseconds=999_999)
 
 
 def utc_time(text: str) -> datetime | None:
-    """The time in UTC; None for what is no RFC 3339 time with an offset, or has no UTC (in year 1 or 9999)."""
+    """The time in UTC; None if the text is no RFC 3339 time with an offset, or has no UTC (in year 1 or 9999)."""
     match = _RFC3339(text)
     if match is None:
         return None
@@ -37,7 +37,7 @@ def utc_time(text: str) -> datetime | None:
 
 
 def utc_times(texts: Sequence[str]) -> list[datetime | None]:
-    """utc_time of each. Texts of a common shape ("0000-00-00T00:00:00.000Z") are read without a look at each."""
+    """utc_time of each. Texts of a common shape ("0000-00-00T00:00:00.000Z") are converted all at once."""
     shapes = "\n".join(texts).encode("utf-8", "replace").translate(_SHAPE).split(b"\n")
     if len(shapes) == len(texts) and all(map(_is_certain_shape, set(shapes))):
         try:

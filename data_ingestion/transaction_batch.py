@@ -27,7 +27,7 @@ from data_ingestion.transaction_validation import Valid, validate
 
 __all__ = ["BatchResult", "control_entry", "process_batch"]
 
-# Records gone through at a time: the more, the fewer calls; so many stay, with all that is made of them, in a cache.
+# Records processed at a time. More means fewer calls; this many, with all that is made of them, fit the CPU's cache.
 _CHUNK = 2_000
 _AHEAD = timedelta(seconds=EVENT_TIME_AHEAD_SECONDS)
 _encoder = msgspec.json.Encoder()
@@ -60,7 +60,7 @@ class BatchResult:
 
 @dataclass(slots=True)
 class _Outcome:
-    """What has come of the records so far."""
+    """The outcome of the records processed so far."""
 
     landed: list[bytes] = field(default_factory=list)
     quarantined: list[bytes] = field(default_factory=list)
@@ -74,9 +74,9 @@ class _Outcome:
 
 
 def process_batch(event_records: Sequence[Any], stream_incarnation: str, token_keys: TokenKeys) -> BatchResult:
-    """Go through the records of one Lambda event ("Records"), all of one shard.
+    """Process the records of one Lambda event ("Records"), all of one shard.
 
-    PlatformError where the event is not a Kinesis batch; never for what a record holds.
+    Raises PlatformError if the event is not a Kinesis batch, but never because of a record's content.
     """
     batch = read_event(event_records)
     records = batch.records
@@ -107,13 +107,13 @@ def _process(records: Records, origin: Origin, token_keys: TokenKeys, outcome: _
 def _certain_rows(
     records: Records, transactions: list[Any], origin: Origin, token_keys: TokenKeys, outcome: _Outcome
 ) -> list[Any]:
-    """The landed rows of records that are certainly valid; None for those that take a closer look."""
+    """The landed rows of records that are certainly valid; None for records that need a closer look."""
     columns = columns_of(transactions)
     outcome.streamed_count.add_fields(columns["currency"], columns["credit_debit_indicator"], columns["amount"])
     columns["event_time"] = utc_times(columns["event_time"])
     doubtful = uncertain(records.data, transactions, columns, min(records.arrivals) + _AHEAD)
     if doubtful:
-        # Not tokenised: what stands there may be no card number.
+        # Not tokenised, because the field may hold no card number.
         columns["card_number"] = cards = list(columns["card_number"])
         for index in doubtful:
             cards[index] = None
@@ -126,7 +126,7 @@ def _certain_rows(
 def _looked_at(
     records: Records, places: list[int], origin: Origin, token_keys: TokenKeys, outcome: _Outcome
 ) -> Iterator[tuple[int, Any]]:
-    """(place, row) of the records that take a closer look: landed, or quarantined."""
+    """(place, row) of the records that need a closer look, landed or quarantined."""
     valid: dict[int, Valid] = {}
     for place in places:
         data = records.data[place]
@@ -149,7 +149,7 @@ def _write(rows: list[Any], outcome: _Outcome) -> None:
     landed = [row for row in rows if type(row) is LandedRow]
     if len(landed) < len(rows):
         outcome.quarantined.append(_encoder.encode_lines([row for row in rows if type(row) is not LandedRow]))
-    # Counted from what is written, apart from what was counted as streamed.
+    # Counted from the written rows, independently of the count of streamed.
     outcome.landed_count.add_fields(
         [row.currency for row in landed], [row.credit_debit_indicator for row in landed], [row.amount for row in landed]
     )

@@ -29,7 +29,7 @@ from data_catalog.transaction_contract import FIRST_VERSION, SCHEMA_VERSION
 
 DEFAULT_SEED = 20260302
 
-# A fixed window, so that a seed means the same transactions on every day that it is run.
+# A fixed period, so that a seed gives the same transactions on any day.
 _FIRST_EVENT = datetime(2026, 3, 2, tzinfo=UTC)
 _WINDOW = timedelta(days=4)
 _LATE = timedelta(days=2)
@@ -432,7 +432,7 @@ def main() -> None:
         for record in generate(arguments.transactions, arguments.seed):
             sys.stdout.buffer.write(record + b"\n")
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader (head, say) has what it wanted
+    except BrokenPipeError:  # the reader has closed the pipe, as head does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

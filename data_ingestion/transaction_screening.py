@@ -45,7 +45,7 @@ _OPTIONAL = tuple(field.name for field in RECEIVED_FIELDS if not field.required)
 
 _DIGITS = b"0123456789"
 _CARD_LIKE = b"0" * MIN_DIGITS
-# Digits alike, so that few shapes of an amount are left.
+# All digits become 0, so that amounts have few distinct shapes.
 _AMOUNT_SHAPE = bytes(ord("0") if byte in _DIGITS else byte for byte in range(256))
 # Of an identifier: digits alike, other printable characters alike, and "!" for what none may hold and for a backslash,
 # which may begin an escaped digit. Dashes are deleted.
@@ -59,12 +59,12 @@ _TEXT_SEPARATORS = bytes([*range(1, 33), ord("-"), 127])
 
 
 def decode_records(records: Sequence[bytes]) -> list[Any]:
-    """Each record as a ReceivedTransaction, or None where that takes a closer look."""
+    """Each record as a ReceivedTransaction, or None if it needs a closer look."""
     decoded: list[Any] = []
     for data in records:
         try:
             decoded.append(_decode(data))
-        except Exception:  # msgspec's, or a RecursionError; its text holds values, so nothing of it is kept
+        except Exception:  # of msgspec, or a RecursionError; its text quotes values, so nothing of it is kept
             decoded.append(None)
     return decoded
 
@@ -95,16 +95,16 @@ def uncertain(records: Sequence[bytes], transactions: Sequence[Any], columns: Co
 
 
 def _where(column: Sequence[Any], is_certain: Callable[[Any], bool]) -> Iterable[int]:
-    """Where values stand that are not certain. Each distinct value is asked for once."""
+    """The places of values that are not certain. Each distinct value is checked once."""
     doubtful = {value for value in set(column) if not is_certain(value)}
     return [index for index, value in enumerate(column) if value in doubtful] if doubtful else ()
 
 
 def _unlike_their_bytes(records: Sequence[bytes], transactions: Sequence[Any], columns: Columns) -> Iterable[int]:
-    """Records in which a field stands twice, or which are very long.
+    """Records in which a field occurs twice, or which are very long.
 
-    Every key, and every value of the contract but null, brings two quotes. Where nothing is escaped, records that hold
-    four quotes for each value understood hold nothing else; else each record is compared with what it reads as.
+    Every key, and every value of the contract except null, has two quotes. If nothing is escaped, records with four
+    quotes per decoded value hold nothing else; otherwise each record is compared with its decoded form.
     """
     joined = b"\n".join(records)
     if b"\\" not in joined:
@@ -120,7 +120,7 @@ def _unlike_their_bytes(records: Sequence[bytes], transactions: Sequence[Any], c
 
 
 def _shapes(texts: Sequence[str], table: bytes, deleted: bytes = b"", between: str = "\n") -> list[bytes]:
-    """The shape of each text; of none of them where one holds the character that stands between them."""
+    """The shape of each text; none at all if a text contains the separator."""
     if not texts:
         return []
     shapes = between.join(texts).encode().translate(table, deleted).split(between.encode())
@@ -133,7 +133,7 @@ def _uncertain_amounts(columns: Columns) -> Iterable[int]:
     doubtful = {kind for kind in set(kinds) if not _is_certain_amount(*kind)}
     if doubtful:
         yield from [index for index, kind in enumerate(kinds) if kind in doubtful]
-    # What is left of an amount without zeros and points is nothing only if it is zero.
+    # An amount is zero only if nothing is left of it without zeros and points.
     if b"\n\n" in "\n".join(("", *amounts, "")).encode().translate(None, b"0."):
         yield from [index for index, amount in enumerate(amounts) if not amount.strip("0.")]
     balances = columns["balance_after"]

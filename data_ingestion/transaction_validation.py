@@ -41,9 +41,10 @@ from data_ingestion.control_entries import control_entry, without_needless_zeros
 from data_ingestion.event_times import utc_time
 from data_ingestion.kpl_aggregation import MAGIC
 
-# Generous: a transaction with every field at its longest has under 16 KiB. The rest is room for unknown fields.
+# Generous: a transaction whose fields all have their greatest length is below 16 KiB. The rest is room for unknown
+# fields.
 MAX_RECORD_BYTES = 64 * 1024
-# A transaction is flat; this much is left to unknown fields.
+# A transaction is flat; unknown fields may nest this deep.
 MAX_DEPTH = 16
 
 _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
@@ -52,7 +53,7 @@ WHOLE_DIGITS = AMOUNT_PRECISION - AMOUNT_SCALE
 
 
 class Fault(NamedTuple):
-    """Why a record is not landed: a key of QUARANTINE_REASONS, and the contract's field at fault, if it is one."""
+    """Why a record is not landed: a key of QUARANTINE_REASONS, and the contract's field at fault, if there is one."""
 
     reason: str
     field: str | None = None
@@ -107,7 +108,7 @@ _holds_surrogate = re.compile("[\ud800-\udfff]").search
 EARLIEST_EVENT_TIME = datetime(EARLIEST_EVENT_YEAR, 1, 1, tzinfo=UTC)
 LATEST_EVENT_TIME = datetime(9999, 12, 30, tzinfo=UTC)
 
-# Shorter ones can hold no card number, and their forms are checked one by one.
+# Shorter fields cannot hold a card number, and their forms are checked one by one.
 LONG_IDENTIFIERS = tuple(field.name for field in RECEIVED_FIELDS if field.ascii and field.max_length >= MIN_DIGITS)
 _long_identifiers = attrgetter(*LONG_IDENTIFIERS)
 DATES = tuple(field.name for field in RECEIVED_FIELDS if field.type is Type.DATE)
@@ -123,7 +124,7 @@ _REASONS = {
 
 
 def validate(data: bytes, not_after: datetime) -> Valid | Fault:
-    """A transaction, or why it is none. not_after: the latest event time to believe. Never raises."""
+    """A valid transaction, or why it is none. not_after: the latest event time that is accepted. Never raises."""
     document = _read(data)
     if isinstance(document, Fault):
         return document
@@ -136,12 +137,13 @@ def validate(data: bytes, not_after: datetime) -> Valid | Fault:
         return _fields_fault(document) or Fault("invalid_value")
     result = _check(transaction, not_after, len(document) - len(document.keys() & _ANNOTATIONS.keys()))
     if isinstance(result, Valid) and control_entry(data) != _counts_for(transaction):
-        return Fault("malformed_json")  # readable one way and not another, as with half a pair of surrogates in a key
+        # one reader accepts it and the other does not, e.g. half a surrogate pair in a key
+        return Fault("malformed_json")
     return result
 
 
 def _counts_for(transaction: Any) -> tuple[ControlKey, Decimal]:
-    """What its landed row counts for; the same as what the producer counted, or it doesn't land."""
+    """What its landed row counts for. If the producer counted something else, the record does not land."""
     return ControlKey(transaction.currency, transaction.credit_debit_indicator), Decimal(transaction.amount)
 
 
@@ -236,7 +238,7 @@ def _finished(transaction: Any, unknown_fields: int) -> Valid | Fault:
     for name in FREE_TEXTS:
         text = getattr(transaction, name)
         if text:
-            if "\0" in text:  # PostgreSQL, for one, stores no such text
+            if "\0" in text:  # PostgreSQL, for one, cannot store such text
                 return Fault("invalid_value", name)
             setattr(transaction, name, mask_card_numbers(text))
     card_number = transaction.card_number
@@ -253,7 +255,7 @@ class _DuplicateKeyError(Exception):
 
 
 class _Number:
-    """Stands for any JSON number: its type is all that counts, and a huge one must cost nothing."""
+    """Stands for any JSON number. Only its type matters, and parsing a huge one must cost nothing."""
 
 
 _NUMBER = _Number()
@@ -283,7 +285,7 @@ def _read(data: bytes) -> dict[str, Any] | Fault:
     if not data.strip(_WHITE_SPACE):
         return Fault("empty_record")
     if data.startswith(MAGIC):
-        return Fault("broken_aggregate")  # a sound one was taken apart before
+        return Fault("broken_aggregate")  # a sound aggregate was split before
     if len(data) > MAX_RECORD_BYTES:
         return Fault("record_too_large")
     if data.startswith(_BYTE_ORDER_MARKS):
@@ -304,7 +306,7 @@ def _read(data: bytes) -> dict[str, Any] | Fault:
 
 
 def _depth(document: dict[str, Any]) -> int:
-    """How many objects and arrays stand in each other."""
+    """How deep objects and arrays are nested."""
     depth = 0
     level: list[Any] = [document]
     while level:

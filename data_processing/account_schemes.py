@@ -1,6 +1,6 @@
-"""Whether an account is named by an IBAN, told by the registry of data_governance/iban.py in Spark's own expressions.
+"""Whether an account number is an IBAN, by the registry of data_governance/iban.py, in Spark's own expressions.
 
-A Python function would send every row through another process. The tests hold this against is_iban().
+A Python function would send every row through another process. Tests compare this with is_iban().
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from pyspark.sql import functions as F
 
 from data_governance.iban import IBAN_LENGTHS
 
-_HALF = 15  # digits of an account at a time: a bigint holds 18
+_HALF = 15  # digits processed at a time, because a bigint holds 18
 
 
 def account_scheme(column: str) -> Column:
-    """IBAN for an account number of the country's length whose check digits hold (mod 97 = 1), else BBAN."""
+    """IBAN if the account number has the country's length and valid check digits (mod 97 = 1), else BBAN."""
     lengths = ", ".join(repr(f"{country}{length}") for country, length in sorted(IBAN_LENGTHS.items()))
     has_length = F.expr(f"concat(substring({column}, 1, 2), length({column})) IN ({lengths})")
     in_digits = has_length & F.col(column).rlike(r"\A[A-Z]{2}[0-9]+\z")
@@ -26,7 +26,7 @@ def account_scheme(column: str) -> Column:
 
 
 def _remainder_of_digits(column: str) -> str:
-    """The account, then country (A is 10, Z is 35) and check digits, as one number mod 97; the account all digits."""
+    """The number mod 97 of account, country (A is 10, Z is 35) and check digits; the account has only digits."""
     first = f"bigint(substring({column}, 5, {_HALF}))"
     second = f"coalesce(try_cast(substring({column}, {5 + _HALF}) AS bigint), 0L)"
     powers = ", ".join(str(10**length % 97) for length in range(_HALF + 1))
@@ -37,7 +37,7 @@ def _remainder_of_digits(column: str) -> str:
 
 
 def _remainder_with_letters(column: str) -> str:
-    """The same with letters anywhere: nine digits at a time, since the whole has up to 68."""
+    """The same with letters anywhere, nine digits at a time, because there are up to 68 digits."""
     digits = f"concat(substring({column}, 5), substring({column}, 1, 4))"
     for value, letter in enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZ", 10):
         digits = f"replace({digits}, '{letter}', '{value}')"

@@ -2,13 +2,13 @@
 
     python data_processing/create_glue_job.py        # deploy or mend the job alone
 
-The job's default arguments are all that it needs: started from the console as it is, it does its work. Its script and
-its modules lie in the artifacts bucket under keys that name their content, so that a deployment never changes the files
-of a run that has begun, and a run never sees the script of one deployment with the modules of another.
+The job needs no arguments but its defaults, so it can be started from the console as it is. The keys of its script and
+modules in the artifacts bucket name their content: a deployment never changes the files of a run that has begun, and no
+run mixes the script of one deployment with the modules of another.
 
-One run at a time (MaxConcurrentRuns 1): the trigger's next start while a run is at work is refused by Glue, and the run
-after it takes up what has arrived meanwhile. Spare capacity (Flex) is cheaper and may have to be waited for: prod does
-not use it. Bookmarks are off: what is processed is told by the manifests (docs/architecture_overview.md).
+One run at a time (MaxConcurrentRuns 1): while a run is at work Glue refuses the trigger's next start, and the run after
+that takes what has arrived meanwhile. Spare capacity (Flex) is cheaper but may have to be waited for, so prod does not
+use it. Bookmarks are off, because manifests say what a run processes (docs/etl.md).
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from infrastructure.references import (
 from infrastructure.settings import Settings
 
 _PART = "data_processing"
-_FOLDER = "glue"  # of the artifacts bucket; the job's role may read it
+_FOLDER = "glue"  # prefix in the artifacts bucket that the job's role may read
 _KEY_DIGITS = 16
-_FLEX_WORKERS = ("G.1X", "G.2X")  # Glue has no spare capacity of other kinds
+_FLEX_WORKERS = ("G.1X", "G.2X")  # the only worker types that Glue offers as spare capacity
 
 
 def resources(settings: Settings, clients: Clients) -> list[Resource]:
@@ -80,7 +80,7 @@ def resources(settings: Settings, clients: Clients) -> list[Resource]:
 
 
 def default_arguments(settings: Settings, modules_url: str) -> dict[str, str]:
-    """The arguments that a run takes unless it is given others: Glue's own, then the script's."""
+    """The arguments of a run that is given no others: Glue's own, then the script's."""
     return {
         "--extra-py-files": modules_url,
         "--TempDir": f"s3://{settings.bucket('curated')}/{STAGING_PREFIX}glue/",
@@ -119,20 +119,20 @@ def _execution_class(settings: Settings) -> str:
 
 
 def _where_there_is_a_warehouse(settings: Settings) -> dict[str, IfPresent]:
-    """The load's arguments: a run without them curates only, one with them fails where no warehouse stands."""
+    """The load's arguments. Without them a run only curates; with them it fails if there is no warehouse."""
     arguments = _load_arguments(settings)
     return {name: IfPresent(load_ids(settings)[0], value) for name, value in arguments.items()}
 
 
 def log_groups(settings: Settings) -> list[str]:
-    """Where Glue writes the logs of a job with a security configuration: standard error and output, continuous log."""
+    """The log groups of a job with a security configuration: standard error, standard output, continuous log."""
     configuration, role = settings.prefix, settings.role_name("glue")
     own = f"{GLUE_LOG_GROUPS}/{configuration}-role/{role}"
     return [f"{own}/error", f"{own}/output", f"{GLUE_LOG_GROUPS}/logs-v2-{configuration}"]
 
 
 def schedule(minutes: int) -> str:
-    """Glue's cron expression for every so many minutes of an hour."""
+    """Glue's cron expression for a start every so many minutes."""
     return f"cron(0/{minutes} * * * ? *)" if minutes < 60 else "cron(0 * * * ? *)"
 
 

@@ -1,14 +1,14 @@
-"""One run of the job: a manifest in, curated files, alerts and quarantine out, and the result that commits them.
+"""One run of the job: reads a manifest, writes curated files, alerts and quarantine, and the result that commits them.
 
     stage     raw objects are gathered into few large files
     transform one scan, one write to the staging area; then what was written is counted, from the files themselves
     publish   the write-ahead list is put, and the files are copied to the names that derive from the run id
-    result    the run's commit; the staging area goes
+    result    the run's commit; the staging area is removed
 
-Killed before publish.json: nothing counts, the run is computed again. Killed after it: what it lists is copied again,
-under the same names. Where the staged files are lost by then, the run is computed again and what the old list had
-published is removed first. Each attempt has a scratch of its own, and none is removed before the result is there:
-should two jobs be at the same run, the first write-ahead list counts, and the other job fails (run_state.py).
+Killed before publish.json: nothing counts, and the run is computed again. Killed after it: the files that it lists are
+copied again, under the same names. If the staged files are lost by then, the run is computed again, after everything
+that the old list had published is removed. Each attempt has its own scratch, which stays until the result exists: if
+two jobs process the same run, the first write-ahead list counts and the other job fails (run_state.py).
 """
 
 from __future__ import annotations
@@ -66,20 +66,22 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
-# Parquet files of this size are read at full speed; curated rows take about as much there as landed ones in gzip.
+# Parquet files of this size are read at full speed. Curated rows take about as much space in Parquet as landed rows do
+# in gzip.
 TARGET_FILE_BYTES = 128 * 1024**2
 # Fewer files are not worth idle cores, smaller ones are not worth more cores.
 _SMALLEST_SHARE = 32 * 1024**2
-# A run of so many files' worth is shuffled once more, by date: that costs less than shares times dates of small files.
+# A run worth this many files is shuffled once more, by date. Otherwise each of its parts would write a small file for
+# every date, which costs more.
 _FILES_WORTH_GATHERING = 8
-# What a row takes in a shuffle (LZ4), at the least, by what it takes in a curated file.
+# How many times its size in a curated file a row takes in a shuffle (LZ4), at least.
 _SHUFFLED_SIZE = 4
 
 _QUARANTINE_FILE_ROWS = 500_000
 
 _STAGED_SCHEMA = spark_ddl([*typed_columns(CURATED_FIELDS), *((name, "string") for name in STAGED_PARTITIONS)])
 _LOOKED_AT_SCHEMA = spark_ddl([each for each in typed_columns(CURATED_FIELDS) if each[0] in fraud_rules.COLUMNS])
-# All different: a dictionary is built in vain.
+# Columns whose values all differ, so that a dictionary would be useless.
 _NO_DICTIONARY = ("transaction_id", "content_hash", "sequence_number")
 
 
@@ -105,7 +107,7 @@ _PREFIXES = {
     "quarantine": (ETL_QUARANTINE_PREFIX, "ndjson.gz"),
 }
 
-# What of the staged rows is curated: disposition -> kind.
+# The dispositions of staged rows that are curated -> kind of file.
 _CURATED_KINDS = {LEDGER: "curated", PENDING: "pending_transactions"}
 
 Progress = Callable[..., None]
@@ -126,7 +128,7 @@ class _Counted:
 
 
 class EtlRun:
-    """Carries a manifest through, on a Spark session."""
+    """Carries out a manifest, on a Spark session."""
 
     def __init__(
         self, spark: SparkSession, s3: S3Client, buckets: Buckets, manifest: Manifest, staging_directory: str | None
@@ -140,13 +142,13 @@ class EtlRun:
         self._started = time.monotonic()
 
     def finish(self) -> RunResult:
-        """Do what is left of the run; its result."""
+        """Do what is left of the run; returns its result."""
         run_id = self._manifest.run_id
         publication = self._state.publication(run_id)
         if publication is None or not self._is_still_staged(publication):
             if publication is not None:
                 finished = self._state.result(run_id)
-                if finished is not None:  # by another job, which removed its scratch
+                if finished is not None:  # another job finished the run and removed its scratch
                     return finished
                 delete_objects(self._s3, [(row["bucket"], row["key"]) for row in publication["files"]])
             publication = self._computed()
@@ -166,7 +168,7 @@ class EtlRun:
         return all(staged.get(row["staged"]) == row["size"] for row in publication["files"])
 
     def _computed(self) -> dict[str, Any]:
-        """Compute the run into the staging area; its write-ahead list."""
+        """Compute the run into the staging area; returns its write-ahead list."""
         attempt = uuid.uuid4().hex[:8]
         curated = [uri for kind in _CURATED_KINDS.values() if (uri := self._former(kind, attempt))]
         rows = self._transformed(attempt, curated)
@@ -196,11 +198,11 @@ class EtlRun:
         return {file.path: file.size for file in self._staging.files(attempt)}
 
     def _former(self, kind: str, attempt: str) -> str | None:
-        """The uri of what former runs published of a kind; None where there is none."""
+        """The uri of what former runs published of a kind; None if they published nothing."""
         return self._staging.table(self._buckets.of(kind), _PREFIXES[kind][0], f"{attempt}/former/{kind}")
 
     def _transformed(self, attempt: str, curated: list[str]) -> DataFrame:
-        """Scan, decide, write; the staged table."""
+        """Scan, decide, write; returns the staged table."""
         manifest = self._manifest
         cores = self._spark.sparkContext.defaultParallelism
         shares = max(1, min(cores, -(-manifest.size // _SMALLEST_SHARE)), -(-manifest.size // TARGET_FILE_BYTES))
@@ -258,14 +260,15 @@ class EtlRun:
     def _fraud_alerts(
         self, rows: DataFrame, curated: list[str], attempt: str, counted: _Counted
     ) -> list[dict[str, Any]]:
-        """Alerts and their evidence, beyond what former runs published of the same."""
+        """Alerts and their evidence, except those that former runs have published."""
         if not counted.curated_files:
             return []
         event_dates = {date.fromisoformat(_partition(path)) for _, path in counted.curated_files}
         looked_at = sorted(fraud_rules.dates_looked_at(event_dates))
         transactions = rows.where(F.col("disposition").isin(*CURATED)).select(*fraud_rules.COLUMNS)
         for uri in curated:
-            former = self._spark.read.schema(_LOOKED_AT_SCHEMA).parquet(uri)  # by date: other partitions go unread
+            # filtered by date, so that other partitions are not read
+            former = self._spark.read.schema(_LOOKED_AT_SCHEMA).parquet(uri)
             former = former.where(F.col("event_date").isin(looked_at)).select(*fraud_rules.COLUMNS)
             transactions = transactions.unionByName(former)
         evidence = fraud_rules.evidence(transactions, self._manifest.run_id).persist()
@@ -288,7 +291,7 @@ class EtlRun:
     def _beyond_former(
         self, kind: str, rows: DataFrame, fields: Sequence[Field], key: Sequence[str], attempt: str, dates: list[date]
     ) -> list[dict[str, Any]]:
-        """Write the rows whose key no former run published, by date; their files."""
+        """Write the rows whose key no former run published, by date; returns their files."""
         uri = self._former(kind, attempt)
         if uri is not None:
             columns = [*key, "event_date"]
@@ -322,7 +325,7 @@ class EtlRun:
         return rows
 
     def _published_row(self, kind: str, path: str, records: int) -> dict[str, Any]:
-        """One line of the write-ahead list, yet without key and size."""
+        """One line of the write-ahead list, still without key and size."""
         return {
             "kind": kind,
             "bucket": self._buckets.of(kind),
@@ -332,7 +335,7 @@ class EtlRun:
         }
 
     def _published(self, publication: dict[str, Any]) -> RunResult:
-        """Copy what the list says to its place; the run's result."""
+        """Copy every file of the list to its place; returns the run's result."""
         files = publication["files"]
         self._emit("publish", files=0, of=len(files))
         publish_files(self._staging, [(row["staged"], row["bucket"], row["key"]) for row in files])
@@ -363,7 +366,7 @@ def _partition(path: str) -> str:
 
 
 def _with_keys(files: list[dict[str, Any]], run_id: str, sizes: dict[str, int]) -> list[dict[str, Any]]:
-    """Each with the key that it gets: {run_id}-NNNNN, numbered by kind in the order of the staged paths."""
+    """The rows with their final keys: {run_id}-NNNNN, numbered by kind in the order of the staged paths."""
     named: list[dict[str, Any]] = []
     for kind, (prefix, suffix) in _PREFIXES.items():
         ordered = sorted((row for row in files if row["kind"] == kind), key=lambda row: row["staged"])

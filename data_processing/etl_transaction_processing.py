@@ -1,6 +1,6 @@
 """The Glue job: raw objects -> curated Parquet, fraud alerts and quarantine, each record exactly once.
 
-Arguments (Glue's; all names of the job's defaults):
+Arguments (as Glue passes them; the job's defaults have the same names):
     --JOB_NAME --raw_bucket --curated_bucket --quarantine_bucket
     --stream_retention_hours   optional: how long after its arrival a record may still land (168)
     --staging_directory        optional, on a laptop: a local directory for scratch; without it, curated/staging/ in S3
@@ -8,8 +8,8 @@ Arguments (Glue's; all names of the job's defaults):
     --redshift_workgroup or --redshift_cluster, --redshift_database --redshift_schema --redshift_copy_role_arn
                                optional: load the results at the end, as the database user of the job's IAM role
 
-First it finishes a run that was left open, then it makes one run of what is pending. Each stage prints a JSON line.
-Started again after whatever killed it, it completes the work (docs/etl.md).
+It first finishes a run that was left open, then makes one run of what is pending. Each stage prints a JSON line. After
+any kill, starting it again completes the work (docs/etl.md).
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _OPTIONAL = {
 
 
 def arguments(argv: Sequence[str]) -> dict[str, str]:
-    """The job's arguments; getResolvedOptions knows no optional ones."""
+    """The job's arguments. getResolvedOptions has no optional ones, so those that are present are looked for first."""
     given = [name for name in _OPTIONAL if any(one == f"--{name}" or one.startswith(f"--{name}=") for one in argv)]
     return _OPTIONAL | dict(getResolvedOptions(list(argv), [*_REQUIRED, *given]))
 
@@ -75,13 +75,13 @@ def process(
     retention_hours: int = 168,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> list[RunResult]:
-    """Finish open runs, then make one of what is pending; the results of all that ended here."""
+    """Finish open runs, then make one of what is pending; returns the results of all of them."""
     state = RunState(s3, buckets.curated)
     results = []
     for manifest in state.open_manifests(state.runs()):
         emit("manifest", run_id=manifest.run_id, objects=len(manifest.objects), bytes=manifest.size, resumed=True)
         results.append(EtlRun(spark, s3, buckets, manifest, staging_directory).finish())
-    # Taken before the listing, so that what lands meanwhile is within the next one's reach.
+    # Taken before the listing, so that the next listing includes what lands meanwhile.
     pending = _pending(s3, buckets.raw, state, timedelta(hours=retention_hours), now())
     if pending is None:
         emit("manifest", objects=0, note="nothing is pending")
@@ -104,7 +104,7 @@ def _pending(
 
 
 def _session(options: dict[str, str]) -> tuple[SparkSession, Any]:
-    """The Spark session, and what ends the job. A laptop, which has none of Glue's jars, names a staging directory."""
+    """The Spark session, and a function that ends the job. With a staging directory: a laptop, without Glue's jars."""
     if options["staging_directory"]:
         spark = configure(SparkSession.builder.appName(options["JOB_NAME"]).getOrCreate())
         return spark, spark.stop

@@ -1,15 +1,15 @@
-"""The fraud rules: which accounts and cards deserve a look, and what that rests on. Pure: DataFrame -> DataFrame.
+"""The fraud rules: which accounts and cards deserve a look, and on what evidence. Pure: DataFrame -> DataFrame.
 
-Few, explained and deterministic; facts stay untouched. They are examples of the kinds that a bank runs (a limit, a sum
-over a window, a rate, an implausible sequence), to be replaced by its own.
+Few, explained and deterministic; they never change a transaction. They are examples of the kinds that a bank runs (a
+limit, a sum over a window, a rate, an implausible sequence), for the bank to replace with its own.
 
-A rule looks at windows of event time that end at a transaction. A window that satisfies it raises the alert that is
-named by the rule, its subject (an account or a card) and the bucket (hour or day, UTC) in which the window ends; what
-stands in such windows is the alert's evidence. Every rule is monotone: more transactions never take an alert away. So
-the same transactions raise the same alerts with the same evidence, in whatever order and runs they come.
+A rule looks at windows of event time that end at a transaction. A window that satisfies it raises an alert, which is
+named by the rule, its subject (an account or a card) and the bucket (hour or day, UTC) in which the window ends. The
+alert's evidence are the transactions in such windows. Every rule is monotone: more transactions never take an alert
+away. So the same transactions raise the same alerts with the same evidence, in whatever order and runs they come.
 
 Rules look at what happened or may still happen: PENDING counts, REJECTED does not. Several puts of one transaction in
-one window count as one use. That an item was rejected or reversed later closes its alert in the warehouse's view.
+one window count as one use. If an item is rejected or reversed later, the warehouse's view closes its alert.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pyspark.sql import functions as F
 
 from data_catalog.transaction_contract import FRAUD_ALERT_EVIDENCE_FIELDS, FRAUD_ALERT_FIELDS
 
-# How far a window reaches at most, and so which dates hold what the rules look at beside a transaction's own.
+# The longest window, which decides on what other dates the rules look beside a transaction's own.
 LONGEST_WINDOW = timedelta(hours=24)
 # What the rules read of a curated transaction.
 COLUMNS = (
@@ -42,7 +42,7 @@ LARGE_AMOUNTS = {
     "JPY": 2_500_000,
     "BHD": 6_000,
 }
-# The same kind of list for cash: deposits are reported from about 10,000 euros on.
+# The same for cash: about 10,000 euros, from which on deposits have to be reported.
 CASH_REPORTING = {currency: amount * 2 // 3 for currency, amount in LARGE_AMOUNTS.items()}
 STRUCTURING_DEPOSITS = 3
 RAPID_PURCHASES, RAPID_MINUTES = 5, 10
@@ -53,10 +53,10 @@ TRAVEL_MINUTES = 60
 class Rule:
     """A rule, and what its alerts say.
 
-    concerned: the transactions that it looks at. minutes: the length of its windows. raised: over COLUMNS and measures.
-    measures: of the window that ends at a row, uses (distinct transactions), total (their amounts), first_country and
-    last_country (by name). within: what windows are kept apart by, beside the subject. bucket: hour or day.
-    least_evidence: with fewer transactions still standing, an alert is closed.
+    concerned: the transactions that it looks at. minutes: the length of its windows. raised: the condition, over
+    COLUMNS and measures. measures: of the window that ends at a row, uses (distinct transactions), total (their
+    amounts), first_country and last_country (by name). within: what keeps windows apart, besides the subject. bucket:
+    hour or day. least_evidence: an alert is closed once fewer of its transactions still count.
     """
 
     name: str
@@ -77,7 +77,7 @@ class Rule:
 
 
 def rules() -> list[Rule]:
-    """All of them. A function, since a Column needs a Spark session."""
+    """All rules. A function, because a Column needs a Spark session."""
     is_purchase = (F.col("transaction_type") == "CARD_PURCHASE") & (F.col("credit_debit_indicator") == "DBIT")
     is_present = (
         F.col("transaction_type").isin("CARD_PURCHASE", "WITHDRAWAL")
@@ -144,23 +144,24 @@ def rules() -> list[Rule]:
 
 
 def dates_looked_at(event_dates: Iterable[date]) -> set[date]:
-    """The event dates of all windows that may hold a transaction of these dates: before it and behind it."""
+    """The event dates of all windows that may hold a transaction of these dates, before and after it."""
     reach = LONGEST_WINDOW.days
     return {day + timedelta(days=days) for day in event_dates for days in range(-reach, reach + 1)}
 
 
 def evidence(transactions: DataFrame, run_id: str) -> DataFrame:
-    """What the alerts of a run rest on: FRAUD_ALERT_EVIDENCE_FIELDS, and what FRAUD_ALERT_FIELDS has beyond them.
+    """The evidence of a run's alerts: FRAUD_ALERT_EVIDENCE_FIELDS, and the fields of FRAUD_ALERT_FIELDS that those
+    lack.
 
     transactions: COLUMNS of the run's curated transactions, and of former ones on dates_looked_at(). Only windows that
-    hold one of the run's are looked at; the others were, when their last transaction was curated.
+    hold one of the run's transactions are examined; all others were examined when their last transaction was curated.
     """
     happened = transactions.where(F.col("status") != "REJECTED")
     return reduce(DataFrame.unionByName, [_evidence_of(happened, rule, run_id) for rule in rules()])
 
 
 def alerts(evidence: DataFrame) -> DataFrame:
-    """The alerts of evidence(): FRAUD_ALERT_FIELDS, a row each."""
+    """The alerts of evidence(): FRAUD_ALERT_FIELDS, one row each."""
     dated = evidence.withColumn("event_date", F.to_date("bucket_start"))
     return dated.select(*(field.name for field in FRAUD_ALERT_FIELDS)).distinct()
 
@@ -173,8 +174,8 @@ def _evidence_of(transactions: DataFrame, rule: Rule, run_id: str) -> DataFrame:
     reach = _micros(rule.minutes)
     backwards = by_subject.orderBy(F.col("at").desc()).rangeBetween(Window.unboundedPreceding, 0)
     onwards = by_subject.orderBy("at").rangeBetween(Window.unboundedPreceding, reach)
-    # A window is no longer than a bucket, so those that hold a row end in two buckets at most: in that of the first
-    # tip at or behind the row, and in that of the last one within reach.
+    # A window is no longer than a bucket, so the windows that hold a row end in at most two buckets: that of the first
+    # window's end at or after the row, and that of the last one within reach.
     spanned = tips.select(
         "*", F.min("tip_at").over(backwards).alias("first_tip"), F.max("tip_at").over(onwards).alias("last_tip")
     )
@@ -253,6 +254,6 @@ def _micros(minutes: int) -> int:
 
 
 def _by_currency(limits: dict[str, int]) -> Column:
-    """The limit of the row's currency; null, which nothing reaches, where there is none."""
+    """The limit for the row's currency; null, which no amount reaches, for a currency without one."""
     cases = [F.when(F.col("currency") == currency, limit) for currency, limit in limits.items()]
     return F.coalesce(*cases)

@@ -1,7 +1,7 @@
 """What the Glue job runs: its script, and a zip of the project's modules that it imports; the same bytes each time.
 
-The modules are found by following imports from the script, so that nothing is missing and nothing of the command line,
-the provisioning or the Lambda is shipped.
+The modules are found by following the script's imports, so that nothing is missing and neither command line,
+provisioning nor Lambda is shipped.
 """
 
 from __future__ import annotations

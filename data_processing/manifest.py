@@ -1,12 +1,13 @@
 """Plans runs: which raw objects a run processes, fixed before it starts. Pure.
 
-A run is known by its manifest. Whatever is killed, the manifest stays; the next run of the job finishes it before it
-makes one of its own. An object is in one manifest only, known by its key: a retried batch writes the same key again,
-and under SSE-KMS with another ETag.
+A run is identified by its manifest. After any kill the manifest remains, and the next run of the job finishes it before
+it makes its own. An object is in one manifest only, identified by its key: a retried batch writes the same key again,
+with another ETag under SSE-KMS.
 
-What is pending is what the raw zone holds less what manifests hold. Both stay bounded however old the lake is, because
-a record can only land while the stream still keeps it: once a run has taken all that was pending, partitions older
-than the stream's retention at that time are complete, and neither they nor the manifests from before are read again.
+Pending are the raw zone's objects that no manifest holds. Both sets stay bounded however old the lake is, because a
+record can land only while the stream still keeps it: once a run has taken everything pending, partitions that were
+older than the stream's retention at that time are complete, and neither they nor the manifests from before are read
+again.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ from typing import Any
 
 from data_catalog.lake_layout import Coverage, arrival_of, batch_of
 
-# A run takes at most so much; more stays pending for the next run. 16 GiB of gzip are some 100 million rows.
+# The most that a run takes; the rest stays pending for the next run. 16 GiB of gzip are some 100 million rows.
 MAX_OBJECTS = 100_000
 MAX_BYTES = 16 * 1024**3
 
-# Clocks of Kinesis, S3 and the job may differ; a batch is named by the arrival of its first record.
+# How far the clocks of Kinesis, S3 and the job may differ. A batch is filed under the arrival of its first record.
 _CLOCK_SLACK = timedelta(days=1)
 
 
@@ -38,7 +39,7 @@ class RawObject:
 
     @property
     def order(self) -> tuple[str, tuple[str, str, int, int], str]:
-        """Sorts by arrival, shard and sequence; what no batch wrote stands at the end."""
+        """Sort key: arrival, shard and sequence; objects that no batch wrote come last."""
         batch = batch_of(self.key)
         return ("T".join(arrival_of(self.key)), batch, self.key) if batch else (self.key, ("", "", 0, 0), self.key)
 
@@ -47,9 +48,9 @@ class RawObject:
 class Manifest:
     """A run's fixed input.
 
-    objects: the raw objects it processes, in order of arrival, shard and sequence. earlier: objects of former runs that
-    overlap one of them, read again only to know the positions that were processed then. listed_from: the arrival date
-    from which raw was listed, None for all. exhausted: nothing pending was left out.
+    objects: the raw objects that it processes, in order of arrival, shard and sequence. earlier: objects of former runs
+    whose ranges overlap one of these, read again only for the positions that were processed then. listed_from: the
+    arrival date from which raw was listed, None for all. exhausted: the run takes everything that was pending.
     """
 
     run_id: str
@@ -120,7 +121,7 @@ def plan(
     max_objects: int = MAX_OBJECTS,
     max_bytes: int = MAX_BYTES,
 ) -> Manifest | None:
-    """The next run's manifest; None where nothing is pending. The oldest arrivals come first.
+    """The next run's manifest; None if nothing is pending. The oldest arrivals come first.
 
     listing: the raw zone's objects from listed_from on; manifests: at least those that hold any of them.
     """
@@ -141,7 +142,7 @@ def plan(
 
 
 def _within(pending: Sequence[RawObject], max_objects: int, max_bytes: int) -> list[RawObject]:
-    """As many from the front as the limits allow; one at least."""
+    """As many objects from the front as the limits allow, at least one."""
     chosen: list[RawObject] = []
     size = 0
     for raw in pending[:max_objects]:
@@ -153,14 +154,14 @@ def _within(pending: Sequence[RawObject], max_objects: int, max_bytes: int) -> l
 
 
 def overlapping(objects: Iterable[RawObject], others: Iterable[RawObject]) -> list[RawObject]:
-    """The others whose range of sequence numbers meets that of one of the objects in the same shard, by key."""
+    """Those of the others, by key, whose range of sequence numbers overlaps one of the objects' in the same shard."""
     coverage = Coverage(batch for raw in objects if (batch := batch_of(raw.key)))
     found = (raw for raw in others if (batch := batch_of(raw.key)) and coverage.met_by(batch))
     return sorted(found, key=lambda raw: raw.key)
 
 
 def bundles(objects: Sequence[RawObject], target_bytes: int) -> list[list[RawObject]]:
-    """Groups of neighbours of about target_bytes, to be read as one file each; a larger object stands alone."""
+    """Groups of neighbouring objects of about target_bytes, each read as one file; a larger object is alone."""
     groups: list[list[RawObject]] = []
     size = 0
     for raw in objects:

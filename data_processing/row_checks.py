@@ -1,8 +1,8 @@
 """What is wrong with a raw row: Spark columns over line, row (its fields as text) and the typed columns. Pure.
 
-A fault is "reason:field" with a reason of QUARANTINE_REASONS, or null. The form (JSON, types, lengths, sets) of a row
-that the landing wrote is proven by one regular expression; every other row is looked at field by field. The meaning
-(calendar, scale by currency, ranges, references) is checked on all.
+A fault is "reason:field", with a reason of QUARANTINE_REASONS, or null. One regular expression proves the form (JSON,
+types, lengths, sets) of a row that the landing wrote; every other row is checked field by field. The meaning (calendar,
+scale by currency, ranges, references) is checked on all rows.
 """
 
 from __future__ import annotations
@@ -48,16 +48,17 @@ _TIME = """CASE WHEN substring(row.{0}, 12, 8) = '23:59:60' THEN concat(substrin
 
 
 def text(name: str) -> Column:
-    """A field of the parsed row, as it stands in the JSON."""
+    """A field of the parsed row, as text from the JSON."""
     return F.col("row").getField(name)
 
 
 def typed(name: str) -> Column:
-    """The same in its curated type; null where it can't be. A row without a fault loses nothing here."""
+    """The same in its curated type, or null if it has no such value. A row without a fault loses nothing here."""
     kind = _FIELDS[name].type
     if kind in (Type.STRING, Type.INTEGER):
         return text(name)
-    # Times end in Z, which is the session's time zone: Spark compiles a regular expression for every zone it reads.
+    # Times end in Z, the session's time zone. With any other zone Spark would compile a regular expression for each
+    # value.
     value = _TIME.format(name) if kind is Type.TIMESTAMP else f"row.{name}"
     return F.expr(f"try_cast({value} AS {_TYPES[name]})")
 
@@ -73,10 +74,10 @@ def minor_units() -> Column:
 
 
 def form() -> Column:
-    """Over line, row: what is wrong with the form; null where LINE proves that nothing is.
+    """Over line, row: what is wrong with the form; null if LINE proves that nothing is.
 
     A struct of fault; counts: whether the row can be counted under its currency and indicator, as leniently as at
-    landing; placed: whether it says where it stood.
+    landing; placed: whether its position is known.
     """
 
     def looked_at(structure: Column) -> Column:
@@ -90,7 +91,7 @@ def form() -> Column:
 
 
 def _let(value: Column, use: Callable[[Column], Column]) -> Column:
-    """use(value), where the value is computed once, however often it is used."""
+    """use(value), with the value computed only once."""
     return F.transform(F.array(value), use)[0]
 
 
@@ -115,12 +116,12 @@ def _counts_in_totals(structure: Column) -> Column:
 
 
 def is_placed() -> Column:
-    """Whether a row at fault says where it stood; over form."""
+    """Whether the position of a row at fault is known; over form."""
     return F.coalesce("form.placed", F.lit(True))
 
 
 def _is_placed(structure: Column) -> Column:
-    """What the first object of an unreadable line says is no answer."""
+    """An unreadable line has no position, whatever its first object says."""
     all_there = F.concat(*(text(name).cast("string") for name in POSITION)).isNotNull()
     return F.coalesce(structure & all_there & text("sequence_number").rlike(_SEQUENCE_NUMBER), F.lit(False))
 
@@ -154,9 +155,9 @@ def _has_structure() -> Column:
 
 
 def _is_utf8(line: Column) -> Column:
-    """Whether every U+FFFD of the decoded line stands there as such, none for bytes that could not be decoded.
+    """Whether every U+FFFD in the decoded line was in the file, rather than replacing bytes that could not be decoded.
 
-    decode() would do, but raises in Spark 4 where it replaced in Spark 3; is_valid_utf8() is not in Spark 3.
+    Not by decode(), which replaces in Spark 3 and raises in Spark 4, nor by is_valid_utf8(), which Spark 3 lacks.
     """
     decoded = F.length(F.regexp_replace(line, f"[^{REPLACEMENT}]", ""))
     written = F.octet_length(line) - F.octet_length(F.replace(line, F.lit(REPLACEMENT), F.lit("")))
@@ -164,7 +165,7 @@ def _is_utf8(line: Column) -> Column:
 
 
 def _meaning_fault() -> Column:
-    """Over the typed columns, each cast once in the step before, and two texts that tell more than their values."""
+    """Over the typed columns, which the step before has cast, and two fields whose text says more than their value."""
     units, amount = F.col("units"), F.col("amount_text")
     point = F.instr(amount, ".")
     decimals = F.when(point > 0, F.length(F.expr("rtrim('0', amount_text)")) - point)
@@ -190,7 +191,7 @@ def _meaning_fault() -> Column:
 
 
 def _last_event_date() -> Column:
-    """The last event date of the row's currency; null, which nothing is beyond, for one that is not withdrawn."""
+    """The last event date of the row's currency; null, which no date is beyond, unless it is withdrawn."""
     dates = ", ".join(f"'{currency}', DATE'{day}'" for currency, day in LAST_EVENT_DATES.items())
     return F.when(_is_one_of("currency", LAST_EVENT_DATES), F.expr(f"map({dates})[currency]"))
 
@@ -200,5 +201,5 @@ def _is_no_time(name: str, earliest: Column) -> Column:
 
 
 def _is_one_of(column: str, values: Collection[str]) -> Column:
-    """Null where the column is. As SQL: a Column for each of hundreds of values takes a round trip to the JVM each."""
+    """Null if the column is. Built as SQL text: hundreds of Column objects would each take a round trip to the JVM."""
     return F.expr(f"{column} IN ({', '.join(repr(value) for value in sorted(values))})")

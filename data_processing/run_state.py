@@ -2,10 +2,10 @@
 
 runs/{run_id}/manifest.json   what the run processes; written first
 runs/{run_id}/publish.json    the write-ahead list: staged file -> final key
-runs/{run_id}/result.json     what came of it; written last: the run's commit
+runs/{run_id}/result.json     what became of it; written last: the run's commit
 
-The Glue job runs once at a time. Should two run all the same, nothing may come of it but an error in one of them: the
-manifest and the write-ahead list are put on condition that nobody else put one.
+The Glue job runs once at a time. If two run all the same, the worst that may happen is an error in one of them:
+manifest and write-ahead list are put on the condition that nobody else has put one.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 _READ_SLACK = timedelta(days=2)
-# Between two that plan at the same time: from the one's listing to the other's manifest.
+# If two jobs plan at the same time: the longest time between one's listing and the other's manifest.
 _LONGEST_PLANNING = timedelta(days=1)
 _THREADS = 16
 
@@ -42,7 +42,7 @@ class Listed(NamedTuple):
 
 
 class RunState:
-    """Reads and writes it through an S3 client."""
+    """Reads and writes the state through an S3 client."""
 
     def __init__(self, s3: S3Client, curated_bucket: str) -> None:
         self._s3 = s3
@@ -52,7 +52,7 @@ class RunState:
         self._etags: dict[str, str] = {}
 
     def runs(self) -> dict[str, Listed]:
-        """Every run by id. One listing call per some 300 runs."""
+        """Every run by id. One listing call returns about 300 runs."""
         found: dict[str, Listed] = {}
         for entry in s3_objects.entries(self._s3, self._bucket, RUNS_PREFIX):
             run_id, name = run_of(entry["Key"])
@@ -67,8 +67,8 @@ class RunState:
     def open_manifests(self, runs: dict[str, Listed]) -> list[Manifest]:
         """Manifests of runs that did not finish, oldest first.
 
-        An object belongs to one run. A manifest that should have been withdrawn, but its writer was killed before it
-        could (write_manifest), is withdrawn here.
+        An object belongs to one run. If a writer was killed before it could withdraw its manifest (write_manifest), it
+        is withdrawn here.
         """
         times = [listed.manifest_at for listed in runs.values() if not listed.finished and listed.manifest_at]
         if not times:
@@ -94,7 +94,7 @@ class RunState:
         return is_open, is_open and self.publication(run_id) is None, listed.manifest_at, run_id
 
     def recent_manifests(self, runs: dict[str, Listed], retention: timedelta) -> list[Manifest]:
-        """At least the manifests that hold objects which a listing of what may be pending will show."""
+        """At least the manifests of all objects that a listing of pending objects may show."""
         times = [listed.manifest_at for listed in runs.values() if listed.manifest_at]
         if not times:
             return []
@@ -103,7 +103,7 @@ class RunState:
         floor = list_from(manifests, retention)
         if floor is None:
             return self._manifests_since(runs, min(times))
-        # An object lands on its arrival date at the earliest, and a manifest holds it later still.
+        # An object lands on its arrival date or later, and a manifest takes it after that.
         begun = datetime(floor.year, floor.month, floor.day, tzinfo=UTC) - _READ_SLACK
         return manifests if begun >= since else self._manifests_since(runs, begun)
 
@@ -119,10 +119,11 @@ class RunState:
         return self._read[run_id]
 
     def write_manifest(self, manifest: Manifest) -> None:
-        """Fix a run's input. PlatformError where another process fixed one at the same time; nothing is fixed then.
+        """Fix a run's input. Raises PlatformError, and fixes nothing, if another process fixed one at the same time.
 
-        Two that planned the same objects write the same key, and one of them is refused. Of two that planned others,
-        one at least sees a run that it did not plan with, because S3 lists what was put before, and withdraws.
+        Two jobs that planned the same objects write the same key, and one of them is refused. If they planned different
+        objects, at least one of them sees a run that it did not plan with, because S3 lists everything put before, and
+        withdraws.
         """
         planned_with = self._seen
         if not put_if_absent(self._s3, self._bucket, run_key(manifest.run_id, "manifest.json"), manifest.to_json()):
@@ -140,13 +141,15 @@ class RunState:
         self._s3.delete_object(Bucket=self._bucket, Key=run_key(run_id, "manifest.json"))
 
     def publication(self, run_id: str) -> dict[str, Any] | None:
-        """The run's write-ahead list; None where it has none yet."""
+        """The run's write-ahead list; None if it has none yet."""
         body = self._body(run_id, "publish.json")
         return json.loads(body) if body is not None else None
 
     def write_publication(self, run_id: str, publication: dict[str, Any]) -> None:
-        """Fix what the run publishes, instead of the list that publication() read. PlatformError where another process
-        fixed one since."""
+        """Fix what the run publishes, in place of the list that publication() read.
+
+        Raises PlatformError if another process has fixed one since.
+        """
         body = json.dumps(publication, indent=0).encode()
         etag = self._etags.get(run_key(run_id, "publish.json"))
         if not put_if_absent(self._s3, self._bucket, run_key(run_id, "publish.json"), body, etag):

@@ -6,19 +6,19 @@ from pyspark.sql import SparkSession
 
 # Session settings: in force for everything that the job reads and writes.
 SETTINGS = {
-    # Inferring filters for joins copies every expression of the rows: minutes of planning for nothing here.
+    # Inferring join filters copies every expression of the rows: minutes of planning that gain nothing here.
     "spark.sql.constraintPropagation.enabled": "false",
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.parquet.compression.codec": "zstd",
     # The Parquet timestamp that every reader knows; Spark's default is the deprecated INT96.
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
-    # Dates as they are, however old: by default Spark refuses those that an older calendar counts otherwise.
+    # Keep old dates as they are. By default Spark refuses dates that the Julian calendar counts differently.
     "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",
     "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",
     "spark.sql.sources.partitionColumnTypeInference.enabled": "false",
-    # The job computes nothing twice; looking for it in so many checks takes longer than the job's small runs.
+    # The job computes nothing twice, and searching its checks for common expressions takes longer than a small run.
     "spark.sql.subexpressionElimination.enabled": "false",
-    # The JVM never compiles a method above 8,000 bytes: Spark shall split what would be one.
+    # The JVM never compiles methods above 8,000 bytes, so Spark has to split generated code before that.
     "spark.sql.codegen.hugeMethodLimit": "8000",
     "spark.sql.files.ignoreMissingFiles": "false",
     "spark.sql.files.ignoreCorruptFiles": "false",

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import ObjectTypeDef
 
 
-# Gzip members one behind another are a gzip file: many small objects become one without being packed anew. A line feed
-# between them ends a last line that has none.
+# Concatenated gzip files are a gzip file, so many small objects become one without recompression. A line feed between
+# them ends a last line that lacks one.
 _LINE_FEED = gzip.compress(b"\n", mtime=0)
 BUNDLE_BYTES = 16 * 1024**2
 _SMALLEST_BUNDLE = 1024**2
@@ -50,13 +50,13 @@ class Staging(Protocol):
         """What Spark reads or writes there."""
 
     def put(self, path: str, chunks: Iterable[bytes]) -> str:
-        """Write a file; its uri."""
+        """Write a file; returns its uri."""
 
     def table(self, bucket: str, prefix: str, path: str) -> str | None:
-        """The uri of all files below a prefix of the lake (fetched to path if need be), None where there are none."""
+        """The uri of all files below a prefix of the lake (fetched to path if needed), or None if there are none."""
 
     def direct(self, bucket: str, raw: RawObject) -> str | None:
-        """The uri of an object that Spark can read where it is, None where it can't."""
+        """The uri of an object if Spark can read it in place, else None."""
 
     def files(self, path: str) -> list[StagedFile]:
         """The data files below a path, in order."""
@@ -159,7 +159,7 @@ class S3Staging:
 
 
 def _is_data(path: str) -> bool:
-    """Not Spark's markers, checksums or unfinished files, nor what S3's file systems put for a folder."""
+    """Whether it is a data file: no marker, checksum or unfinished file of Spark, no placeholder of a folder."""
     hidden = any(part.startswith(("_", ".")) for part in path.split("/"))
     return not hidden and not path.endswith(("/", "_$folder$"))
 
@@ -180,10 +180,10 @@ def stage_raw(
     parallelism: int,
     on_staged: Callable[[int], None] = lambda objects: None,
 ) -> list[str]:
-    """Make raw objects readable as few files, about as many as can be read at once; their uris.
+    """Make raw objects readable as few files, about as many as can be read at once; returns their uris.
 
-    Small objects are concatenated, byte for byte, to files of at most BUNDLE_BYTES; a larger one stays where it is if
-    Spark can read it there. PlatformError where an object is not what the manifest says.
+    Small objects are concatenated, byte for byte, to files of at most BUNDLE_BYTES; a larger one stays in place if
+    Spark can read it there. Raises PlatformError if an object is not what the manifest says.
     """
     total = sum(raw.size for raw in objects)
     target = min(BUNDLE_BYTES, max(_SMALLEST_BUNDLE, total // parallelism + 1))

@@ -2,8 +2,8 @@
 
     lines -> parsed -> typed -> decided -> staged
 
-One scan and one write: every row ends in one staged table, partitioned by what became of it, whose columns are the
-curated table's so that its curated files are final as they stand. A row at fault carries its fault and its line in
+One scan and one write: every row ends in one staged table, partitioned by what became of it. Its columns are those of
+the curated table, so its curated files are final without rewriting. A row at fault carries its fault and its line in
 `description` until quarantine_rows() takes them out again.
 
 Runs on Spark 3.5 and 4 (ANSI mode): nothing here relies on a failing cast.
@@ -44,7 +44,7 @@ STAGE = "etl"
 _LANDED = tuple(field.name for field in LANDED_FIELDS)
 _TYPES = dict(typed_columns(LANDED_FIELDS))
 _LANDED_SCHEMA = spark_ddl(json_columns(LANDED_FIELDS))
-# What a transaction says, whoever delivers it and however often: no token (its key rotates), no contract version.
+# A transaction's content, independent of its delivery: no position, no token (its key rotates), no contract version.
 _CONTENT_FIELDS = tuple(
     field
     for field in LANDED_FIELDS
@@ -57,23 +57,23 @@ _FINAL = "final"
 
 
 def parsed(lines: DataFrame) -> DataFrame:
-    """value -> line, row: the line and its fields as they stand in the JSON; nulls where it is none."""
-    rows = lines.where(F.octet_length("value") > 0)  # empty lines part the objects of a bundle
+    """value -> line, row: the line, and its fields as text from the JSON; nulls if it is no JSON."""
+    rows = lines.where(F.octet_length("value") > 0)  # empty lines separate the objects of a bundle
     return rows.select(F.col("value").alias("line"), F.from_json("value", _LANDED_SCHEMA).alias("row"))
 
 
 def positions(lines: DataFrame) -> DataFrame:
-    """value -> the position columns of the rows, made ones where a row tells none."""
+    """value -> the rows' position columns; a row without a position gets one made from its content."""
     return typed(parsed(lines)).select(*POSITION)
 
 
 def typed(rows: DataFrame) -> DataFrame:
-    """line, row -> the landed columns in their curated types, content_hash, reason (null where there is no fault).
+    """line, row -> the landed columns in their curated types, content_hash, reason (null without a fault).
 
-    A row at fault gets an identity of its own for transaction_id, what it counts for in currency, indicator and
-    amount, its fault and its line for description.
+    A row at fault has an identity of its own as transaction_id, what it counts for in currency, indicator and amount,
+    and its fault and line in description.
     """
-    # Step by step, so that no step computes anything twice; each copies its rows, so that there are few.
+    # Step by step, so that nothing is computed twice. Each step copies the rows, so there are few steps.
     texts = [row_checks.text(name).alias(f"{name}_text") for name in ("amount", *row_checks.DATES)]
     values = [row_checks.typed(name).alias(name) for name in _LANDED]
     units = row_checks.minor_units().alias("units")
@@ -91,7 +91,7 @@ def _is_bad() -> Column:
 
 
 def _instead() -> dict[str, Column]:
-    """The columns in which a row at fault has something else than its own value."""
+    """The columns whose value a row at fault replaces."""
     counts = row_checks.counts_in_totals()
     at_fault = {
         "transaction_id": _own_identity(),
@@ -100,7 +100,7 @@ def _instead() -> dict[str, Column]:
         "amount": F.when(counts, F.col("amount")).otherwise(F.lit(0).cast(_TYPES["amount"])),
         "description": F.concat("fault", F.lit("\n"), "line"),  # a line holds no line feed
     }
-    # Where the position can't be read, one made of the content, so that it is the row's own.
+    # A row without a readable position gets one made from its content, so that it has it alone.
     nowhere = {
         "stream_incarnation": F.lit("unknown"),
         "shard_id": F.lit("unknown"),
@@ -143,10 +143,10 @@ def decided(rows: DataFrame, curated: DataFrame | None = None, earlier: DataFram
     """Adds disposition, and the reason of conflicts.
 
     Of an id's final states (BOOKED, REJECTED) the first in stream order is the ledger's; the same content again is a
-    duplicate, and other content, or the other final state, a conflict. Of its pending puts, each distinct content is
-    held once, before a final state or behind it.
+    duplicate; other content, or the other final state, is a conflict. Of its pending puts each distinct content is held
+    once, whether before or after a final state.
 
-    curated: transaction_id, content_hash, status of what is curated already; it comes before any row. earlier: the
+    curated: transaction_id, content_hash, status of what is curated already, which precedes all rows. earlier: the
     position columns of rows that former runs processed; a row at one of them is redelivered.
     """
     held = rows.withColumn("held_as", _held_as())
@@ -154,7 +154,7 @@ def decided(rows: DataFrame, curated: DataFrame | None = None, earlier: DataFram
     ranked = held.select(
         "*",
         F.row_number().over(in_order).alias("number"),
-        F.rank().over(in_order).alias("rank"),  # equal at equal positions
+        F.rank().over(in_order).alias("rank"),  # the same for rows of equal positions
         F.first("content_hash").over(in_order).alias("first_hash"),
     )
     known = _with_known(ranked, curated)
@@ -179,9 +179,9 @@ def _held_as() -> Column:
 
 
 def stream_order() -> list[Column]:
-    """Columns that sort rows as they were put: sequence numbers (no leading zeros) as the integers that they are.
+    """Columns that sort rows as they were put; sequence numbers, which have no leading zeros, sort as integers.
 
-    A replayed row stands where the row stood that it replaces; of two at one place, its own position decides.
+    A replayed row has the place of the row that it replaces; of two rows at one place, their own positions decide.
     """
     place = [F.coalesce(F.col(replaced), F.col(own)) for replaced, own in zip(REPLACED, POSITION, strict=True)]
     return [*_in_numbers(*place), *_in_numbers(*map(F.col, POSITION))]
@@ -210,8 +210,8 @@ def _with_earlier(rows: DataFrame, earlier: DataFrame | None) -> DataFrame:
 def staged(rows: DataFrame, run_id: str, gathered: bool = False) -> DataFrame:
     """The curated columns in order and STAGED_PARTITIONS, sorted for the write and for pruning by account.
 
-    gathered: rows of a staged partition are brought together first, in as many parts as adaptive execution's advisory
-    size makes of them; otherwise every part of the rows writes a file for every date.
+    gathered: shuffle each staged partition's rows together first, in parts of adaptive execution's advisory size.
+    Otherwise every Spark partition writes a file for every date.
     """
     slice_ = (
         F.when(F.col("disposition").isin(*CURATED), F.to_date("event_time").cast("string"))
@@ -233,7 +233,7 @@ def staged(rows: DataFrame, run_id: str, gathered: bool = False) -> DataFrame:
 
 
 def _landed_text(name: str) -> Column:
-    """A typed column as a landed row has it: amounts without needless zeros, times in RFC 3339."""
+    """A typed column as text in the form of a landed row: amounts without needless zeros, times in RFC 3339."""
     type_ = _TYPES[name]
     column = F.col(name)
     if type_.startswith("decimal"):
@@ -256,7 +256,7 @@ def staged_counts(staged_rows: DataFrame) -> DataFrame:
 def quarantine_rows(staged_rows: DataFrame, arrival_date: str) -> DataFrame:
     """The staged quarantine as lines: value (JSON of QUARANTINE_FIELDS) and arrival_date, in stream order.
 
-    arrival_date: the run's ISO date; it stands for the arrival of a row whose own can't be read or can't be.
+    arrival_date: the run's ISO date, used for rows whose own arrival cannot be read or is impossible.
     """
     run_date = F.lit(arrival_date).cast("date")
     can_be = F.col("arrival_time").between(F.lit(EARLIEST_ARRIVAL), F.date_add(run_date, DAYS_AHEAD))
@@ -279,7 +279,7 @@ def quarantine_rows(staged_rows: DataFrame, arrival_date: str) -> DataFrame:
 
 
 def _taken_out(staged_rows: DataFrame) -> DataFrame:
-    """Adds field and payload, and gives a row at fault its own transaction_id again, where it has a readable one."""
+    """Adds field and payload, and restores the transaction_id of a row at fault, if it is readable."""
     conflict = F.col("slice") == _CONFLICT
     fault, line = (F.when(~conflict, F.substring_index("description", "\n", end)) for end in (1, -1))
     landed = F.to_json(F.struct(*(_landed_text(name) for name in _LANDED)))

@@ -1,4 +1,4 @@
-"""Pieces of Redshift SQL that several statements share: literals, names, columns, places in the stream. Pure."""
+"""Pieces of Redshift SQL that several statements share: literals, names, columns, positions in the stream. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SAFE_TEXT = re.compile(r"[A-Za-z0-9_.:/@+=, -]*")
 
 
 def literal(value: str | date | datetime) -> str:
-    """A value as SQL literal. Takes only text that needs no escaping, since Redshift reads backslashes as escapes."""
+    """A value as an SQL literal. Refuses text that would need escaping, since Redshift reads backslashes as escapes."""
     if isinstance(value, datetime):
         text = value.astimezone(UTC).replace(tzinfo=None).isoformat(" ")
     else:
@@ -25,12 +25,12 @@ def literal(value: str | date | datetime) -> str:
 
 
 def text(value: str, length: int = 64) -> str:
-    """Text as an output column: Redshift gives a bare literal no type there, and refuses to convert it later."""
+    """Text as an output column, with a cast: Redshift gives a bare literal no type and cannot convert it later."""
     return f"CAST({literal(value)} AS VARCHAR({length}))"
 
 
 def checked_name(name: str) -> str:
-    """The name, if it needs no quotes. PlatformError otherwise."""
+    """The name, if it needs no quotes. Raises PlatformError otherwise."""
     if not _NAME.fullmatch(name):
         raise PlatformError(f"schema {name!r}", "is no plain lower-case name", "Use letters, digits and underscores")
     return name
@@ -42,9 +42,9 @@ def column_list(fields: Sequence[Field], prefix: str = "") -> str:
 
 
 def position(table: str = "", replayed: bool = True) -> str:
-    """Where a row stands in the stream, as text that sorts so: the place of the row that it replaces, then its own.
+    """A row's position in the stream, as text that sorts by it: that of the row it replaces, then its own.
 
-    Sequence numbers are integers of up to 128 digits. A space, which no identifier holds, sorts before all that do.
+    Sequence numbers are integers of up to 128 digits. A space, which no identifier holds, sorts before all others.
     replayed: whether the rows have the columns of a replaced position (contract 1.1).
     """
     prefix = f"{table}." if table else ""

@@ -1,7 +1,7 @@
 """What the warehouse derives from its transactions and keeps as tables: accounts, merchants, daily balances. Pure.
 
-A load derives from the rows that it adds. All of it can be made anew from all that the warehouse holds: after a repair
-by hand, and when a warehouse of contract 1.0 is brought to 1.1.
+A load derives from the rows that it adds. All of it can also be made anew from everything that the warehouse holds:
+after a repair by hand, and when a warehouse of contract 1.0 is upgraded to 1.1.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Source:
 
 
 def derived(schema: str, run_id: str, source: Source) -> list[str]:
-    """Take the source's transactions into accounts, merchants and balances; run_id: the load that does it."""
+    """Derive accounts, merchants and balances from the source's transactions. run_id: the load that does it."""
     return [
         *_accounts(schema, run_id, source),
         *_merchants(schema, run_id, source),
@@ -38,7 +38,7 @@ def derived(schema: str, run_id: str, source: Source) -> list[str]:
 
 
 def derived_anew(schema: str, run_id: str) -> list[str]:
-    """Make accounts, merchants and balances from all that the warehouse holds; what has no fact any more goes."""
+    """Make accounts, merchants and balances from all that the warehouse holds; those without facts are deleted."""
     everything = Source(f"{schema}.fact_transactions", f"{schema}.pending_transactions", date.min, "all")
     return [
         f"DELETE FROM {schema}.dim_account",
@@ -49,10 +49,10 @@ def derived_anew(schema: str, run_id: str) -> list[str]:
 
 
 def upgraded(schema: str) -> list[str]:
-    """Bring a warehouse that contract 1.0 filled to 1.1: pending items to their table, booked dates, balances by them.
+    """Upgrade a warehouse of contract 1.0 to 1.1: pending items move to their table, booked dates and balances by them.
 
-    An id whose first delivery was PENDING stood among the facts and kept its BOOKED one out; that one is in quarantine
-    as conflicting_duplicate, and a replay of it lands now.
+    If an id's first delivery was PENDING, it was among the facts and kept the BOOKED one out. That one is in quarantine
+    as conflicting_duplicate, and can now be replayed.
     """
     columns = column_list(CURATED_FIELDS)
     return [
@@ -69,7 +69,7 @@ WHERE fact_transactions.transaction_id = dated.transaction_id AND fact_transacti
 
 
 def booked_so_far(place: str = "") -> str:
-    """The latest date on which a row's account had an entry booked up to it, as a window over rows of BOOKED status."""
+    """The last date on which the row's account had booked anything, as a window over rows of BOOKED status."""
     return (
         "MAX(COALESCE(booking_date, event_date))"
         f" OVER (PARTITION BY account_id ORDER BY {place or position()} ROWS UNBOUNDED PRECEDING)"
@@ -77,7 +77,7 @@ def booked_so_far(place: str = "") -> str:
 
 
 def _accounts(schema: str, run_id: str, source: Source) -> list[str]:
-    """First and last activity, and the last booked date; right in whatever order runs are loaded."""
+    """First and last activity, and the last booked date; correct whatever the order in which runs are loaded."""
     found = f"{source.prefix}_accounts"
     scheme = f"COALESCE({found}.account_scheme, dim_account.identification_scheme)"
     return [
@@ -87,7 +87,7 @@ SELECT account_id, MAX(account_scheme) AS account_scheme, MIN(event_time) AS fir
 FROM (SELECT account_id, account_scheme, event_time, booked_date FROM {source.finals}
     UNION ALL SELECT account_id, account_scheme, event_time, CAST(NULL AS DATE) FROM {source.pending}) AS active
 GROUP BY account_id""",
-        # Rows of contract 1.0 tell no scheme: the account is BBAN until one of 1.1 comes.
+        # Rows of contract 1.0 have no scheme: the account is BBAN until a row of 1.1 comes.
         f"""MERGE INTO {schema}.dim_account USING {found} ON dim_account.account_id = {found}.account_id
 WHEN MATCHED THEN UPDATE SET
     identification_scheme = {scheme},
@@ -104,10 +104,10 @@ VALUES ({found}.account_id, COALESCE({found}.account_scheme, 'BBAN'),
 
 
 def _merchants(schema: str, run_id: str, source: Source) -> list[str]:
-    """Versions of each merchant of the source, made anew from its first event there on.
+    """Versions of each merchant of the source, made anew from its first event in the source on.
 
-    The version in effect just before is the seed; what happened since is read from the facts. So late events split,
-    extend or precede versions as if they had come in time, and nothing before them is touched.
+    They start from the version in effect just before, and what happened since is read from the facts. So late events
+    split, extend or precede versions as if they had come in time; earlier versions are not touched.
     """
     seen, sightings = f"{source.prefix}_merchants", f"{source.prefix}_merchant_sightings"
     merchant = f"merchant_name, COALESCE(merchant_country, {_UNKNOWN_COUNTRY})"
@@ -151,9 +151,9 @@ FROM (
 
 
 def _balances(schema: str, run_id: str, source: Source) -> list[str]:
-    """The closing balance of a booked date is that of its last entry by position; right in any order of loads.
+    """The closing balance of a booked date is that of its last entry by position, whatever the order of loads.
 
-    The position stays with the balance, so that a load reads no fact of days that others have loaded.
+    The position is kept with the balance, so that a load does not read the facts of other loads.
     """
     found = f"{source.prefix}_balances"
     is_later = f"{found}.stream_position > COALESCE(daily_balances.last_position, '')"

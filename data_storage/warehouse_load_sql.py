@@ -1,8 +1,8 @@
 """The transaction that loads one run into the warehouse: its statements, and COPY's manifest. Pure: text out.
 
-The order of things: lock, so that loads queue up and each sees the one before; stage the run's files; take nothing over
-if the ledger knows the run; add what is new; write the ledger last. Redshift enforces no keys, so every row that must
-be unique is made unique here.
+The order: lock, so that loads queue up and each sees the one before; stage the run's files; select nothing if the
+ledger has the run already; add what is new; write the ledger last. Redshift enforces no keys, so these statements make
+unique what has to be unique.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def copy_manifest(bucket: str, files: Iterable[PublishedFile]) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class CopySource:
-    """Where COPY reads from, and as whom. manifests: a URL by kind of file; a kind without files is left out."""
+    """What COPY reads, and with which role. manifests: a URL by kind of file; kinds without files are left out."""
 
     role_arn: str
     manifests: dict[str, str]
@@ -45,8 +45,8 @@ class CopySource:
 def load_statements(run: RunResult, schema: str, source: CopySource, again: bool = False) -> list[str]:
     """The run's load as statements of one transaction, in order; at most 40.
 
-    again: the run was loaded before, and its rows were taken out by hand. What the warehouse derives from its
-    transactions is made anew then, and booked dates follow what stands before the run in the stream.
+    again: the run was loaded before, and its rows were removed by hand. Then everything that the warehouse derives from
+    its transactions is made anew, and booked dates follow what precedes the run in the stream.
     """
     load = _Load(run, checked_name(schema), source, again)
     return [
@@ -60,7 +60,7 @@ def load_statements(run: RunResult, schema: str, source: CopySource, again: bool
 
 
 def _stage_table(name: str, fields: Sequence[Field], key: str) -> str:
-    """A table in the order of the contract that the run was written by, in which COPY reads it."""
+    """A table in the column order of the contract that the run was written by, which COPY needs."""
     columns = ", ".join(
         f"{column} {type_}{' NOT NULL' if required else ''}" for column, type_, required in redshift_columns(fields)
     )
@@ -101,11 +101,11 @@ class _Load:
 
     @property
     def _has_alerts(self) -> bool:
-        """Alerts of contract 1.0 were named by the transaction that tipped them; they stay in the lake."""
+        """Alerts of contract 1.0 were named by the transaction that raised them; they stay in the lake."""
         return self._run.contract_version != FIRST_VERSION
 
     def stage(self) -> list[str]:
-        """Lock first: the transaction's snapshot then shows every load before this one. Stages are the session's."""
+        """Lock first, so that the transaction's snapshot shows every load before. Stages are the session's own."""
         alerts = []
         if self._has_alerts:
             alerts = [
@@ -123,7 +123,7 @@ class _Load:
         ]
 
     def transactions(self) -> list[str]:
-        """Facts and pending items that the warehouse does not hold yet; nothing of a run that the ledger knows."""
+        """Facts and pending items that the warehouse lacks; none of a run that the ledger has already."""
         schema, names = self._schema, column_list(CURATED_FIELDS)
         staged = [
             f"""CREATE TEMP TABLE staged_finals DISTKEY (account_id) AS
@@ -144,7 +144,8 @@ WHERE {position("fact")} < staged.first_position GROUP BY fact.account_id"""
         )
         return [
             *staged,
-            # An entry without booking date is booked when it happened, and never before what its account had booked.
+            # An entry without a booking date is booked on the day when it happened, but never before its account's last
+            # booking.
             f"""CREATE TEMP TABLE new_transactions DISTKEY (account_id) AS
 SELECT {column_list(_FINALS_FIELDS, "dated.")}, CASE WHEN dated.status = 'BOOKED' THEN
     COALESCE(dated.booking_date, GREATEST(dated.booked_so_far, before.last_booked_date)) END AS booked_date
@@ -222,7 +223,7 @@ SELECT {text(run.run_id)}, reason, records FROM ({reasons}) AS quarantined WHERE
 SELECT {columns} FROM ({totals}) AS added WHERE {self._not_loaded}""",
             f"""INSERT INTO {schema}.load_history (run_id, loaded_at)
 SELECT {text(run.run_id)}, GETDATE() WHERE {self._not_loaded}""",
-            # rows_staged is null, and the transaction fails, where the files hold other rows than the run counted.
+            # If the files hold other rows than the run counted, rows_staged is null and the transaction fails.
             f"""INSERT INTO {schema}.load_ledger (run_id, manifest_created_at, loaded_at, files, rows_staged,
     rows_loaded, pending_loaded, fraud_alerts, quarantined)
 SELECT {text(run.run_id)}, CAST({literal(run.created_at)} AS TIMESTAMP), GETDATE(),

@@ -1,8 +1,8 @@
 """Loads the runs of the Glue job into the warehouse, each once: one transaction per run, its ledger row last.
 
 A run is pending while its result.json is in the curated bucket and its row is not in load_ledger. Runs are loaded in
-the order of their manifests. Killed anywhere, started twice or three times at once: run it again, and what is loaded
-is loaded once (data_storage/warehouse_load_sql.py says how).
+the order of their manifests. After a kill at any point, or with several loaders at once, running it again loads each
+run exactly once (data_storage/warehouse_load_sql.py says how).
 
 Runs inside the Glue job: boto3's clients come as arguments, the rest is standard library and this project.
 """
@@ -58,7 +58,7 @@ class LedgerRow:
 
 @dataclass(frozen=True, slots=True)
 class LoadReport:
-    """What one call's load of a run did. rows_loaded below rows_staged: so many were in the warehouse already."""
+    """What one call's load of a run did. rows_staged - rows_loaded rows were in the warehouse already."""
 
     run_id: str
     rows_staged: int
@@ -67,7 +67,7 @@ class LoadReport:
     fraud_alerts: int
 
 
-Progress = Callable[[LoadReport, int], None]  # a loaded run, and how many are left
+Progress = Callable[[LoadReport, int], None]  # called with a loaded run and the number of runs left
 
 
 def load_pending(
@@ -104,7 +104,7 @@ def pending_runs(data_api: DataApi, s3: S3Client, target: WarehouseTarget, curat
 def load_run(
     data_api: DataApi, s3: S3Client, target: WarehouseTarget, curated_bucket: str, run: RunResult
 ) -> LoadReport:
-    """Load one run in one transaction. A run that the ledger knows changes nothing."""
+    """Load one run in one transaction. Does nothing if the ledger has the run already."""
     kinds = {kind: getattr(run, kind) for kind in COPIED_KINDS}
     manifests = {kind: _put_manifest(s3, curated_bucket, run, kind, files) for kind, files in kinds.items() if files}
     source = CopySource(target.copy_role_arn, manifests)
@@ -127,18 +127,18 @@ def load_run(
 
 
 def _put_manifest(s3: S3Client, bucket: str, run: RunResult, kind: str, files: Sequence[PublishedFile]) -> str:
-    """Write COPY's manifest beside the run's result; its URL."""
+    """Write COPY's manifest beside the run's result; returns its URL."""
     key = run_key(run.run_id, f"copy_{kind}.manifest")
     s3.put_object(Bucket=bucket, Key=key, Body=copy_manifest(bucket, files), ContentType="application/json")
     return f"s3://{bucket}/{key}"
 
 
 def _client_token(data_api: DataApi, target: WarehouseTarget, name: str, statements: Sequence[str]) -> str:
-    """The same for every loader that makes the same attempt, so that the Data API runs it once and all wait for it.
+    """All loaders that make the same attempt send the same token, so the Data API runs it once and all wait for it.
 
-    An attempt that ended keeps its token for eight hours, and the run may have to be loaded again within them: after
-    a failure, a repair by hand or a restore of the warehouse. So the count of ended attempts, which the Data API lists
-    for a day, makes the next one's token.
+    An attempt that ended occupies its token for eight hours, and the run may have to be loaded again within them: after
+    a failure, a repair by hand or a restore of the warehouse. So the number of ended attempts, which the Data API lists
+    for a day, is part of the next token.
     """
     ended = 0
     following: dict[str, str] = {}
@@ -156,7 +156,7 @@ def _client_token(data_api: DataApi, target: WarehouseTarget, name: str, stateme
 
 
 def ledger(data_api: DataApi, target: WarehouseTarget, run_id: str | None = None) -> list[LedgerRow]:
-    """The loaded runs in the order of their manifests; of one run where it is named."""
+    """The loaded runs in the order of their manifests, or only the one that is named."""
     where = f"WHERE run_id = {literal(run_id)}" if run_id is not None else ""
     rows = query(
         data_api,
