@@ -28,10 +28,10 @@ from infrastructure.local.java import find_java
 
 ROOT = Path(__file__).resolve().parents[1]
 PLOT = ROOT / "docs" / "etl.svg"
-# The goals. The ratio to the floor is stated for this many rows: the start weighs on fewer.
+# The goals. The ratio to the floor is stated for this many rows, because the start weighs too much on fewer.
 FLOOR_GOAL, FLOOR_GOAL_ROWS = 1.8, 2_000_000
 SMALL_OBJECTS_GOAL = 1.3
-# Python holds what the driver collects. The JVM's memory is its heap (1 GiB), which it fills, and what stands beside.
+# Python holds what the driver collects. The JVM's memory is its heap (1 GiB), which it fills, and what lies outside.
 PYTHON_GROWTH_GOAL = 1.2
 JVM_GOAL_MIB = 1536
 # The JVM as a cluster runs it: all its compilers.
@@ -96,7 +96,7 @@ def _measured(case: str, lake: Path) -> Measured:
 
 
 def _tell_usage(jvm: int | None = None) -> None:
-    """Print this process's CPU seconds and peak memory, and those of its JVM, by process id, while it is there."""
+    """Print CPU and peak memory of this process, and of its JVM (by process id) while it still runs."""
     processes = [os.getpid()] if jvm is None else [os.getpid(), jvm]
     cpu = sum(_cpu_seconds(process) for process in processes)
     print(json.dumps({"cpu": cpu, "python": _peak_mib(os.getpid()), "jvm": _peak_mib(jvm) if jvm else 0}))
@@ -108,7 +108,7 @@ def _cpu_seconds(process: int) -> float:
 
 
 def _peak_mib(process: int) -> float:
-    """Of the program itself; getrusage's peak would be that of the process which started it, where that is higher."""
+    """The program's own peak; getrusage's may be that of the process which started it, if that was higher."""
     lines = Path(f"/proc/{process}/status").read_text().splitlines()
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:"))
 
@@ -142,7 +142,7 @@ def _run_case(case: str, lake: Path) -> None:
 
 
 def _floor(spark: Any, raw: str, out: str) -> None:
-    """What is left if nothing is checked: Spark's typed reader, Spark's writer, the same columns and codec."""
+    """The least that is left without any checks: Spark's typed reader and writer, the same columns and codec."""
     from data_catalog.transaction_contract import LANDED_FIELDS, spark_ddl, typed_columns
 
     rows = spark.read.schema(spark_ddl(typed_columns(LANDED_FIELDS))).option("recursiveFileLookup", "true").json(raw)
@@ -171,7 +171,7 @@ def _print(results: Results, sizes: list[int]) -> None:
 
 
 def ratios(results: Results, sizes: list[int]) -> dict[str, float]:
-    """CPU seconds by what they are measured by."""
+    """CPU seconds relative to the case that each is compared with."""
     found = {}
     for rows in sizes:
         for case in ("job", "duckdb"):
@@ -181,7 +181,7 @@ def ratios(results: Results, sizes: list[int]) -> dict[str, float]:
 
 
 def _print_goals(results: Results, sizes: list[int]) -> bool:
-    """Print what was aimed at and what came of it; whether no goal is missed."""
+    """Print each goal and the result; whether no goal is missed."""
     first, last = sizes[0], sizes[-1]
     by = ratios(results, sizes)
     job, small_job = results["job", last], results["job", first]

@@ -53,13 +53,13 @@ def _write_object(lake: Path, number: int, lines: list[str]) -> None:
 
 
 class FileStore:
-    """As much of an S3 client as the job calls, over directories named as buckets."""
+    """As much of an S3 client as the job calls, over directories named like buckets."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self.meta = SimpleNamespace(
             events=HierarchicalEmitter()
-        )  # conditions of puts are registered there, and unheeded
+        )  # conditional puts register handlers here, which are ignored
 
     def get_paginator(self, _: str) -> Any:
         return self
@@ -98,9 +98,9 @@ class FileStore:
 
 
 def duckdb_query(raw: Path, out: Path) -> str:
-    """The heart of the job as one writes it in DuckDB: cast, checked, the first of each id, by disposition and date.
+    """The core of the job in DuckDB: cast, checked, the first of each id, by disposition and date.
 
-    It does less than the job: the reader's silent repairs go unseen, and there is no fault's reason, no alert, no lake.
+    It does less than the job: silent repairs by its reader go unnoticed, and there are no reasons, alerts or lake.
     """
     text = ", ".join(f"{field.name}: 'VARCHAR'" for field in LANDED_FIELDS)
     typed = ", ".join(f"try_cast({name} AS {type_}) AS {name}" for name, type_ in typed_columns(LANDED_FIELDS))

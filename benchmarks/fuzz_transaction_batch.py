@@ -44,7 +44,7 @@ def try_input(data: bytes) -> None:
     if result != carefully(records):
         raise AssertionError("the fast and the careful way differ")
     written = (result.landed + result.quarantined + result.control).decode()
-    # A digit more beside it, escaped or not, and it is no card number.
+    # With one more digit beside it, escaped or not, it is no card number.
     read = _ESCAPE.sub(lambda match: chr(int(match[1], 16)), written)
     if PLANTED.intersection(_RUN.findall(read)):
         raise AssertionError("a card number was written")

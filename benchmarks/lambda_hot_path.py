@@ -160,7 +160,7 @@ def handlers() -> dict[str, Handler]:
 
 
 def microseconds(handler: Handler, event: Event) -> float:
-    """CPU time of one call, a record."""
+    """CPU time of one call, divided by its records."""
     start = time.thread_time()
     with contextlib.redirect_stdout(io.StringIO()):
         handler(event)
@@ -177,7 +177,8 @@ def measured(found: dict[str, Handler], faults: bool, seconds: float) -> Results
         rounds = 0
         while rounds < 5 or time.monotonic() < end:
             for name, handler in found.items():
-                if name != TUTORIAL or rounds < 3 * GOAL_BATCH / batch:  # two orders away: a few times will do
+                # a hundred times slower, so a few repetitions will do
+                if name != TUTORIAL or rounds < 3 * GOAL_BATCH / batch:
                     costs[name].append(microseconds(handler, one))
             rounds += 1
         for name, each in costs.items():
@@ -229,7 +230,7 @@ def in_fresh_process(program: str, times: int) -> float:
 
 
 def goals(by_feed: dict[str, Results]) -> str:
-    """Each goal beside what was measured, by feed where it matters."""
+    """Each goal with its result, by feed if that matters."""
     lines = ["| goal | measured | |", "|---|---|---|"]
 
     def line(goal: str, text: str, met: bool) -> None:

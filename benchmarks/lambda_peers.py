@@ -1,7 +1,7 @@
-"""Other ways to write the function, to compare with: each takes an event and puts what it lands.
+"""Other ways to write the function, for comparison: each takes an event and puts what it lands.
 
 None of them does all that the platform's function does: control totals, landing position, a quarantine without card
-numbers, KPL aggregates, duplicate keys and the rest of what is tested for. What each does is said with it.
+numbers, KPL aggregates, duplicate keys and the rest of what is tested. Each docstring says what it does.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _KEY = bytes(range(32))
 
 
 def floor(put: Put) -> Handler:
-    """No handler: base64, join and ISA-L's gzip level 1, below which nothing that lands a batch can go."""
+    """No handler: base64, join and ISA-L's gzip level 1, the least that landing a batch can cost."""
 
     def handle(event: Event) -> None:
         lines = [base64.b64decode(record["kinesis"]["data"]) for record in event["Records"]]
@@ -177,7 +177,7 @@ def powertools_pydantic(put: Put, same_duties: bool) -> Handler:
 
 
 def careful_stdlib(put: Put) -> Handler:
-    """The standard library with care: json, checks, Luhn, token, masking, one object a batch, gzip 6."""
+    """Careful code on the standard library: json, checks, Luhn, token, masking, one object a batch, gzip 6."""
     required = ("transaction_id", "account_id", "amount", "currency", "event_time")
     enums = {
         "transaction_type": frozenset(TRANSACTION_TYPES),

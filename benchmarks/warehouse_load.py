@@ -64,7 +64,7 @@ def put_run(s3: Any, name: str, count: int) -> None:
 
 
 def resident_mb() -> int:
-    """The most memory that this process has had so far."""
+    """This process's peak memory so far."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak // (1024 * 1024 if sys.platform == "darwin" else 1024)
 
