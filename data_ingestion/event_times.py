@@ -15,6 +15,7 @@ _RFC3339 = re.compile(
     r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}):(\d{2})(\.\d+)?(Z|z|[+-](?:[01]\d|2[0-3]):?[0-5]\d)", re.ASCII
 ).fullmatch
 _is_certain = re.compile(r"0000-00-00T00:00:00(?:\.0+)?(?:Z|[+-]00:00)").fullmatch
+_is_offset = re.compile(r"[+-](?:[01]\d|2[0-3]):[0-5]\d", re.ASCII).fullmatch
 _SHAPE = bytes(ord("0") if byte in b"0123456789" else byte for byte in range(256))
 _LAST_OF_MINUTE = timedelta(seconds=59, microseconds=999_999)
 
@@ -39,7 +40,9 @@ def utc_time(text: str) -> datetime | None:
 def utc_times(texts: Sequence[str]) -> list[datetime | None]:
     """utc_time of each. Texts of a common shape ("0000-00-00T00:00:00.000Z") are converted all at once."""
     shapes = "\n".join(texts).encode("utf-8", "replace").translate(_SHAPE).split(b"\n")
-    if len(shapes) == len(texts) and all(map(_is_certain_shape, set(shapes))):
+    # datetime takes an offset of 75 minutes.
+    offsets = {text[-6:] for text in texts if text[-1:] != "Z"}
+    if len(shapes) == len(texts) and all(map(_is_certain_shape, set(shapes))) and all(map(_is_offset, offsets)):
         try:
             times = list(map(datetime.fromisoformat, texts))
             return [time if time.tzinfo is UTC else time.astimezone(UTC) for time in times]
