@@ -176,6 +176,24 @@ def curated_query(outcome: str) -> str:
     return f"SELECT {typed}, {_time('event_time')}::DATE AS event_date FROM judged WHERE outcome = '{outcome}'"
 
 
+def balances_query() -> str:
+    """account_id, currency, day and closing balance of judged's ledger, run after run as they are loaded."""
+    return f"""
+    WITH booked AS (SELECT account_id, currency, balance_after::DECIMAL(18,4) AS balance, booking_date::DATE AS given,
+        max(coalesce(booking_date::DATE, {_time("event_time")}::DATE)) OVER (
+            PARTITION BY account_id ORDER BY {_ORDER} ROWS UNBOUNDED PRECEDING) AS so_far,
+        row_number() OVER (ORDER BY {_ORDER.partition(",")[2]}) AS place
+        FROM judged WHERE outcome = 'ledger' AND status = 'BOOKED')
+    SELECT account_id, currency, coalesce(given, so_far) AS day, arg_max(balance, place) AS balance
+    FROM booked WHERE balance IS NOT NULL GROUP BY ALL"""
+
+
+def totals_query(outcome: str) -> str:
+    """currency, credit_debit_indicator, records and amount of judged's rows of an outcome."""
+    return f"""SELECT currency, credit_debit_indicator, count(*), sum(amount::DECIMAL(18,4))
+        FROM judged WHERE outcome = '{outcome}' GROUP BY ALL ORDER BY ALL"""
+
+
 def _typed(name: str, type_: str) -> str:
     return (
         f"({_time(name)} AT TIME ZONE 'UTC')"

@@ -11,11 +11,12 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from data_catalog.transaction_contract import LANDED_FIELDS, QUARANTINE_FIELDS, json_columns
-from infrastructure.local.emulator import emulated_aws
+from data_storage import warehouse_loader
 from tests.pipeline.etl_lake import ARRIVAL_DATE, BUCKETS, EmulatedLake
-from tests.pipeline.etl_oracle import curated_query, judge_lake
+from tests.pipeline.etl_oracle import balances_query, curated_query, judge_lake, totals_query
 from tests.pipeline.etl_rows import INCARNATION, SHARD
 from tests.pipeline.test_etl_differential import made_lines
+from tests.pipeline.warehouse_bench import open_bench
 
 
 @st.composite
@@ -29,11 +30,17 @@ def _runs(draw: st.DrawFn) -> list[list[str]]:
 # No shrinking: an example takes two runs of the job.
 @settings(max_examples=4, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 @given(runs=_runs())
-def test_two_runs_leave_what_duckdb_makes_of_the_raw_files(spark, runs):
-    with tempfile.TemporaryDirectory() as directory, emulated_aws(), duckdb.connect() as connection:
+def test_two_runs_leave_what_duckdb_makes_of_the_raw_files(spark, warehouse, runs):
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        open_bench(warehouse) as bench,
+        duckdb.connect() as connection,
+        warehouse.connect() as loaded,
+    ):
         connection.execute("SET TimeZone = 'UTC'")
         lake = EmulatedLake(spark, Path(directory) / "staging")
         results = [_land_and_run(lake, number, lines) for number, lines in enumerate(runs)]
+        warehouse_loader.load_pending(bench.data_api, bench.s3, bench.target, BUCKETS.curated)
         for bucket in (BUCKETS.raw, BUCKETS.curated, BUCKETS.quarantine):
             _copy(lake, bucket, Path(directory))
         judge_lake(connection, f"{directory}/{BUCKETS.raw}/**/*.ndjson.gz")
@@ -46,6 +53,9 @@ def test_two_runs_leave_what_duckdb_makes_of_the_raw_files(spark, runs):
             connection.execute(f"CREATE OR REPLACE TABLE published AS {_published(directory, files, prefix)}")
             assert _differences(connection, "expected", "published") == []
             assert _counted(results, outcome) == _count(connection, "expected")
+        for outcome, table in (("ledger", "fact_transactions"), ("pending", "pending_transactions")):
+            assert loaded.execute(_LOADED.format(table)).fetchall() == connection.sql(totals_query(outcome)).fetchall()
+        assert sorted(loaded.execute(_BALANCES).fetchall()) == sorted(connection.sql(balances_query()).fetchall())
         connection.execute(f"CREATE TABLE refused AS {_REFUSED}")
         connection.execute(f"CREATE TABLE quarantine AS {_quarantine(directory, results)}")
         assert _differences(connection, "refused", "quarantine") == []
@@ -53,6 +63,11 @@ def test_two_runs_leave_what_duckdb_makes_of_the_raw_files(spark, runs):
         landed = _counted(results, "landed")
         assert landed == _count(connection, "judged")
         assert landed + _counted(results, "redelivered") == _count(connection, "raw")
+
+
+_LOADED = """SELECT currency, credit_debit_indicator, COUNT(*), SUM(amount) FROM banking.{}
+    GROUP BY 1, 2 ORDER BY 1, 2"""
+_BALANCES = "SELECT account_id, currency, balance_date, closing_balance FROM banking.daily_balances"
 
 
 def _land_and_run(lake, number, lines):
