@@ -47,10 +47,10 @@ class EmulatedLake:
         *,
         arrival: str = ARRIVAL_DATE,
         hour: str = "09",
-        lane: str = f"{INCARNATION}-{SHARD}",
+        shard: str = f"{INCARNATION}-{SHARD}",
     ) -> str:
         """Put a raw object as a batch of these rows would be; its key."""
-        key = f"raw/transactions/arrival_date={arrival}/arrival_hour={hour}/{lane}-{first}-{last}.ndjson.gz"
+        key = f"raw/transactions/arrival_date={arrival}/arrival_hour={hour}/{shard}-{first}-{last}.ndjson.gz"
         self.put(key, "".join(line(each) + "\n" for each in rows).encode())
         return key
 

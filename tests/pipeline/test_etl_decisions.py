@@ -96,11 +96,11 @@ def test_free_text_can_not_be_shifted_between_fields(decide):
     assert dispositions(decide([one, other])) == ["ledger", "quarantine"]
 
 
-def test_the_same_position_again_is_relanded_and_no_duplicate(decide):
+def test_the_same_position_again_is_redelivered_and_no_duplicate(decide):
     assert sorted(dispositions(decide([row(1), row(1), row(1)]))) == ["ledger", "redelivered", "redelivered"]
 
 
-def test_a_row_at_fault_is_relanded_by_its_position_too(decide):
+def test_a_row_at_fault_is_redelivered_by_its_position_too(decide):
     bad = row(1, currency="XXX")
     assert sorted(dispositions(decide([bad, bad]))) == ["quarantine", "redelivered"]
 
@@ -110,7 +110,7 @@ def test_two_bad_rows_with_the_id_of_a_good_one_leave_it_alone(decide):
     assert dispositions(decide(rows)) == ["quarantine", "quarantine", "ledger"]
 
 
-def test_a_position_that_a_former_run_processed_is_relanded(decide):
+def test_a_position_that_a_former_run_processed_is_redelivered(decide):
     found = decide([row(1), row(2)], earlier=[row(1)])
     assert dispositions(found) == ["redelivered", "ledger"]
 

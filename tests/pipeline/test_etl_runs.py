@@ -84,7 +84,7 @@ def test_the_same_positions_under_another_incarnation_are_other_records(lake):
     lake.land(rows(1), BASE + 1, BASE + 1)
     lake.run()
     other = row(9, sequence_number=str(BASE + 1), stream_incarnation="20270101T000000Z")
-    lake.land([other], BASE + 1, BASE + 1, lane=f"20270101T000000Z-{SHARD}")
+    lake.land([other], BASE + 1, BASE + 1, shard=f"20270101T000000Z-{SHARD}")
     lake.run()
     assert [each["transaction_id"] for each in lake.curated()] == ["tx-000001", "tx-000009"]
 
