@@ -12,20 +12,19 @@ from __future__ import annotations
 
 import argparse
 import heapq
-import json
 import os
 import random
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from itertools import islice
-from typing import Any
 
 from data_catalog.currencies import CURRENCY_MINOR_UNITS
 from data_catalog.transaction_contract import FIRST_VERSION, SCHEMA_VERSION
+from data_ingestion.feed_faults import SPOILING, Book, Entry, Transaction, fed, made_card_number, pick_fault
 
 DEFAULT_SEED = 20260302
 
@@ -36,7 +35,6 @@ _LATE = timedelta(days=2)
 
 _CURRENCY_WEIGHTS = {"EUR": 45, "USD": 15, "GBP": 15, "CZK": 10, "JPY": 10, "BHD": 5}
 _IBAN_COUNTRIES = {"EUR": "DE", "GBP": "GB", "CZK": "CZ", "BHD": "BH"}
-_CARD_PREFIXES = ("400012", "424242", "510510", "555555", "222300", "601100")
 _MERCHANTS = (
     ("Alza.cz", "5732", "CZ"), ("REWE Markt", "5411", "DE"), ("Tesco Express", "5411", "GB"),
     ("Shell Autobahn", "5541", "DE"), ("Lawson 新宿", "5499", "JP"), ("Café Müller", "5814", "DE"),
@@ -49,31 +47,6 @@ _ID_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 # What becomes of a pending item, and how often (in percent).
 _OUTCOMES = {"booked": 60, "other_amount": 15, "other_id": 10, "rejected": 7, "never": 8}
 
-# How often each fault of a real feed occurs.
-_FAULT_RATES = {
-    "duplicate": 0.010,
-    "conflicting_retry": 0.003,
-    "out_of_order": 0.020,
-    "late": 0.010,
-    "truncated_json": 0.002,
-    "missing_field": 0.002,
-    "wrong_type": 0.001,
-    "bad_amount": 0.001,
-    "amount_scale": 0.001,
-    "unknown_currency": 0.001,
-    "bad_card": 0.001,
-    "no_offset": 0.001,
-    "pan_in_description": 0.003,
-    "unknown_field": 0.003,
-}
-# What quarantine takes: it moves no balance.
-_SPOILING = frozenset(
-    {
-        "truncated_json", "missing_field", "wrong_type", "bad_amount", "amount_scale", "unknown_currency", "bad_card",
-        "no_offset",
-    }
-)  # fmt: skip
-
 
 @dataclass(slots=True, eq=False)
 class _Account:
@@ -82,41 +55,6 @@ class _Account:
     card: str
     balance: Decimal
     sends_booking_date: bool
-
-
-Transaction = dict[str, Any]
-
-
-@dataclass(slots=True)
-class Book:
-    """The accounts' book of a feed: the closing balance by (account_id, currency, booked date).
-
-    An entry without booking date is booked on the later of its event date (UTC) and the account's last booked date.
-    """
-
-    closing: dict[tuple[str, str, date], Decimal] = field(default_factory=dict)
-    _last: dict[str, date] = field(default_factory=dict)
-
-    def enter(self, transaction: Transaction, balance: Decimal) -> None:
-        """Note a BOOKED transaction, in the order of the feed."""
-        account = transaction["account_id"]
-        happened = datetime.fromisoformat(transaction["event_time"]).astimezone(UTC).date()
-        last = self._last.get(account, date.min)
-        booked = max(happened, last)
-        if "booking_date" in transaction:
-            booked = date.fromisoformat(transaction["booking_date"])
-        self._last[account] = max(last, booked)
-        self.closing[account, transaction["currency"], booked] = balance
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """A transaction on its way into the feed. balance: what the account's book says after it, if it enters it."""
-
-    account: _Account
-    transaction: Transaction
-    fault: str | None
-    balance: Decimal | None
 
 
 def generate(transactions: int, seed: int = DEFAULT_SEED, book: Book | None = None) -> Iterator[bytes]:
@@ -128,7 +66,7 @@ def generate(transactions: int, seed: int = DEFAULT_SEED, book: Book | None = No
     random_ = random.Random(seed)
     accounts = [_account(random_) for _ in range(min(5_000, max(10, transactions // 10)))]
     bank = _Bank(random_, accounts, _WINDOW / max(1, transactions))
-    yield from islice(_fed(random_, bank.entries(), book if book is not None else Book()), transactions)
+    yield from islice(fed(random_, bank.entries(), book if book is not None else Book()), transactions)
 
 
 class _Bank:
@@ -139,11 +77,11 @@ class _Bank:
         self._accounts = accounts
         self._step = step
         self._now = _FIRST_EVENT
-        self._due: list[tuple[datetime, int, Callable[[], _Entry]]] = []  # a heap: when, a tie-breaker, what
+        self._due: list[tuple[datetime, int, Callable[[], Entry]]] = []  # a heap: when, a tie-breaker, what
         self._planned = 0
-        self._last_booked: _Entry | None = None
+        self._last_booked: tuple[_Account, Transaction] | None = None
 
-    def entries(self) -> Iterator[_Entry]:
+    def entries(self) -> Iterator[Entry]:
         """Without end; the window is filled after the expected number of transactions."""
         while True:
             self._now += self._step * self._random.random() * 2
@@ -151,30 +89,29 @@ class _Bank:
                 yield heapq.heappop(self._due)[2]()
             yield self._next()
 
-    def _later(self, shortest: timedelta, longest: timedelta, what: Callable[[], _Entry]) -> None:
+    def _later(self, shortest: timedelta, longest: timedelta, what: Callable[[], Entry]) -> None:
         self._planned += 1
         when = self._now + shortest + (longest - shortest) * self._random.random()
         heapq.heappush(self._due, (when, self._planned, what))
 
-    def _next(self) -> _Entry:
+    def _next(self) -> Entry:
         account = self._random.choice(self._accounts)
         roll = self._random.random()
         if roll < 0.010 and self._last_booked is not None:
-            original, self._last_booked = self._last_booked, None
-            return self._entry(original.account, self._reversal(original.account, original.transaction))
+            (account, original), self._last_booked = self._last_booked, None
+            return self._entry(account, self._reversal(account, original))
         transaction = _transaction(self._random, account, self._now)
         if roll < 0.012:
             self._later(timedelta(0), timedelta(hours=2), lambda: self._entry(account, transaction))
             return self._entry(account, self._reversal(account, transaction))
         if roll < 0.042:
             return self._pending(account, transaction)
-        entry = self._entry(account, transaction)
-        self._last_booked = entry
-        return entry
+        self._last_booked = account, transaction
+        return self._entry(account, transaction)
 
-    def _entry(self, account: _Account, transaction: Transaction) -> _Entry:
+    def _entry(self, account: _Account, transaction: Transaction) -> Entry:
         """The transaction as it is sent, with a fault perhaps; enters the account's balance if it is booked."""
-        fault = _pick_fault(self._random)
+        fault = pick_fault(self._random)
         transaction = dict(transaction)
         balance = None
         if transaction["status"] == "BOOKED":
@@ -183,16 +120,16 @@ class _Bank:
             transaction["balance_after"] = _text(balance, account.currency)
             if account.sends_booking_date:
                 transaction["booking_date"] = self._now.date().isoformat()
-            if fault in _SPOILING:
+            if fault in SPOILING:
                 balance = None
             else:
                 account.balance = balance
         if fault == "late":
             happened = datetime.fromisoformat(transaction["event_time"])
             transaction["event_time"] = _rfc3339(self._random, happened.astimezone(UTC) - _LATE)
-        return _Entry(account, transaction, fault, balance)
+        return Entry(account.number, transaction, fault, balance)
 
-    def _pending(self, account: _Account, transaction: Transaction) -> _Entry:
+    def _pending(self, account: _Account, transaction: Transaction) -> Entry:
         """The first put of a pending item; what becomes of it comes later."""
         pending = transaction | {"status": "PENDING"}
         (outcome,) = self._random.choices(list(_OUTCOMES), list(_OUTCOMES.values()))
@@ -249,7 +186,7 @@ class _Bank:
 def _account(random_: random.Random) -> _Account:
     currency = random_.choices(list(_CURRENCY_WEIGHTS), list(_CURRENCY_WEIGHTS.values()))[0]
     opening = _money(random_, currency, 500, 20_000)
-    number, card = _account_number(random_, currency), _card_number(random_)
+    number, card = _account_number(random_, currency), made_card_number(random_)
     return _Account(number, currency, card, opening, random_.random() < 0.5)
 
 
@@ -263,12 +200,6 @@ def _account_number(random_: random.Random, currency: str) -> str:
     basic = bank + "".join(random_.choices("0123456789", k=length))
     digits = "".join(str(int(character, 36)) for character in basic + country + "00")
     return f"{country}{98 - int(digits) % 97:02d}{basic}"
-
-
-def _card_number(random_: random.Random) -> str:
-    partial = random_.choice(_CARD_PREFIXES) + "".join(random_.choices("0123456789", k=9))
-    total = sum(sum(divmod(int(d) * 2, 10)) if i % 2 == 0 else int(d) for i, d in enumerate(partial))
-    return partial + str(-total % 10)
 
 
 def _money(random_: random.Random, currency: str, low: int, high: int) -> Decimal:
@@ -345,82 +276,6 @@ def _rfc3339(random_: random.Random, moment: datetime) -> str:
         return text + "Z"
     sign = "+" if offset > timedelta(0) else "-"
     return f"{text}{sign}{abs(offset).seconds // 3600:02d}:00"
-
-
-def _fed(random_: random.Random, entries: Iterator[_Entry], book: Book) -> Iterator[bytes]:
-    """The feed: the entries with their faults, repeats behind them, and delays that keep each account's order."""
-    delayed: dict[str, list[_Entry]] = {}  # by account: what waits behind a delayed entry
-    waiting: list[tuple[int, Callable[[], Iterator[bytes]]]] = []  # records to wait, and what comes then
-
-    def put(entry: _Entry) -> Iterator[bytes]:
-        if entry.balance is not None:
-            book.enter(entry.transaction, entry.balance)
-        yield _spoiled(random_, entry.transaction, entry.fault)
-
-    def send(entry: _Entry) -> Iterator[bytes]:
-        if entry.account.number in delayed:
-            delayed[entry.account.number].append(entry)
-        else:
-            yield from put(entry)
-
-    def release(account: str) -> Iterator[bytes]:
-        for entry in delayed.pop(account):
-            yield from put(entry)
-
-    for entry in entries:
-        account = entry.account.number
-        if entry.fault == "out_of_order" and account not in delayed:
-            delayed[account] = [entry]
-            waiting.append((random_.randrange(5, 50), partial(release, account)))
-        else:
-            yield from send(entry)
-        if entry.fault in ("duplicate", "conflicting_retry"):
-            other = {"description": "Retried with other content"} if entry.fault == "conflicting_retry" else {}
-            again = _Entry(entry.account, entry.transaction | other, None, None)
-            waiting.append((random_.randrange(1, 200), partial(send, again)))
-        waiting = [(wait - 1, what) for wait, what in waiting]
-        due = [what for wait, what in waiting if wait <= 0]
-        waiting = [(wait, what) for wait, what in waiting if wait > 0]
-        for what in due:
-            yield from what()
-
-
-def _pick_fault(random_: random.Random) -> str | None:
-    roll = random_.random()
-    for fault, rate in _FAULT_RATES.items():
-        if roll < rate:
-            return fault
-        roll -= rate
-    return None
-
-
-def _spoiled(random_: random.Random, transaction: Transaction, fault: str | None) -> bytes:
-    if fault == "truncated_json":
-        record = _encode(transaction)
-        return record[: random_.randrange(1, len(record) - 1)]
-    change = _CHANGES.get(fault or "")
-    if change is None:
-        return _encode(transaction)
-    changed = transaction | change(random_, transaction)
-    return _encode({field: value for field, value in changed.items() if value is not _ABSENT})
-
-
-_ABSENT = object()
-_CHANGES: dict[str, Callable[[random.Random, Transaction], Transaction]] = {
-    "missing_field": lambda random_, _: {random_.choice(("account_id", "event_time", "currency", "status")): _ABSENT},
-    "wrong_type": lambda _, transaction: {"amount": float(transaction["amount"])},
-    "bad_amount": lambda random_, _: {"amount": random_.choice(("-12.00", "1,234.50", "NaN", "1e3", "0.00", "12.-"))},
-    "amount_scale": lambda _, transaction: {"amount": transaction["amount"].split(".")[0] + ".1234"},
-    "unknown_currency": lambda random_, _: {"currency": random_.choice(("XXX", "EURO", "eur", "ZZZ"))},
-    "bad_card": lambda _, transaction: {"card_number": "4242424242424241"},
-    "no_offset": lambda _, transaction: {"event_time": "2026-03-02T12:00:00"},
-    "pan_in_description": lambda random_, _: {"description": f"customer gave card {_card_number(random_)} on phone"},
-    "unknown_field": lambda *_: {"terminal_firmware": "7.4.1"},
-}
-
-
-def _encode(transaction: Transaction) -> bytes:
-    return json.dumps(transaction, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def main() -> None:

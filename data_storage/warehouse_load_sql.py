@@ -222,7 +222,8 @@ SELECT {text(run.run_id)}, reason, records FROM ({reasons}) AS quarantined WHERE
             f"""INSERT INTO {schema}.load_control_totals ({columns})
 SELECT {columns} FROM ({totals}) AS added WHERE {self._not_loaded}""",
             f"""INSERT INTO {schema}.load_history (run_id, loaded_at)
-SELECT {text(run.run_id)}, GETDATE() WHERE {self._not_loaded}""",
+SELECT {text(run.run_id)}, GETDATE() FROM (SELECT COUNT(*) AS n FROM stage_transactions) AS staged
+WHERE {self._not_loaded}""",
             # If the files hold other rows than the run counted, rows_staged is null and the transaction fails.
             f"""INSERT INTO {schema}.load_ledger (run_id, manifest_created_at, loaded_at, files, rows_staged,
     rows_loaded, pending_loaded, fraud_alerts, quarantined)

@@ -2,12 +2,15 @@
 
 import json
 from collections import Counter
+from datetime import date
+from decimal import Decimal
 from itertools import islice
 
 import pytest
 
 from data_catalog.currencies import CURRENCY_MINOR_UNITS
 from data_catalog.transaction_contract import TRANSACTION_FIELDS
+from data_ingestion.feed_faults import Book
 from data_ingestion.transaction_generator import generate
 
 
@@ -65,3 +68,46 @@ def test_events_come_out_of_order_and_late(feed):
     times = [t["event_time"][:10] for t in parsed(feed) if t.get("event_time", "").endswith("Z")]
     assert times != sorted(times)
     assert min(times) < "2026-03-02"
+
+
+def test_pending_items_are_booked_rejected_settled_under_another_id_or_forgotten(feed):
+    states: dict[str, set[str]] = {}
+    settled = set()
+    for transaction in parsed(feed):
+        states.setdefault(transaction["transaction_id"], set()).add(transaction.get("status"))
+        settled.add(transaction.get("pending_transaction_id"))
+    pending = {id_ for id_, found in states.items() if "PENDING" in found}
+    assert 0.02 * len(states) < len(pending) < 0.05 * len(states)
+    booked = {id_ for id_ in pending if "BOOKED" in states[id_]}
+    rejected = {id_ for id_ in pending if "REJECTED" in states[id_]}
+    assert len(booked) > len(pending) / 2
+    assert rejected
+    assert pending & settled
+    assert pending - booked - rejected - settled
+
+
+def test_reversals_come_before_and_behind_their_originals(feed):
+    places: dict[str, int] = {}
+    reversals = []
+    for place, transaction in enumerate(parsed(feed)):
+        places.setdefault(transaction["transaction_id"], place)
+        if transaction["transaction_type"] == "REVERSAL":
+            reversals.append((place, transaction["original_transaction_id"]))
+    assert {place < places[original] for place, original in reversals if original in places} == {True, False}
+
+
+def test_the_book_closes_each_day_with_the_accounts_last_valid_entry(feed):
+    book = Book()
+    assert list(generate(5_000, 1, book)) == feed
+    last = {}
+    for transaction in parsed(feed):
+        if transaction.get("booking_date") and transaction.get("status") == "BOOKED":
+            last[transaction.get("account_id"), transaction["booking_date"]] = (
+                transaction["transaction_id"],
+                transaction,
+            )
+    checked = 0
+    for (account, day), (_, transaction) in last.items():
+        closing = book.closing.get((account, transaction.get("currency"), date.fromisoformat(day)))
+        checked += closing is not None and f"{closing}" == f"{Decimal(transaction['balance_after'])}"
+    assert checked > 0.9 * len(last), "but where the day's last one was spoiled"
