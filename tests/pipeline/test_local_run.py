@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from data_ingestion.feed_faults import Book
+from data_ingestion.transaction_generator import generate
 from infrastructure.local.redshift.postgresql import query
 from tests.waiting import wait_until
 
@@ -79,8 +81,21 @@ def test_objects_are_ordinary_files_and_the_warehouse_answers(first_run):
     raw = list((workdir / "s3").glob("*-raw-*/raw/transactions/**/*.ndjson.gz"))
     landed = sum(len(gzip.decompress(path.read_bytes()).splitlines()) for path in raw)
     assert landed == records(run, "landed")
-    ((count,),) = query(workdir / "warehouse", "SELECT COUNT(*) FROM banking.fact_transactions")
-    assert count == run["records"]["loaded"]
+    for table, hop in (("fact_transactions", "ledger"), ("pending_transactions", "pending")):
+        ((count,),) = query(workdir / "warehouse", f"SELECT COUNT(*) FROM banking.{table}")
+        assert count == run["records"][hop] > 0
+    assert run["records"]["ledger"] + run["records"]["pending"] == run["records"]["loaded"]
+
+
+def test_daily_balances_are_the_generators_own_book_for_every_account_and_day(first_run):
+    workdir, _ = first_run
+    book = Book()
+    assert sum(1 for _ in generate(1500, 7, book)) == 1500
+    rows = query(
+        workdir / "warehouse",
+        "SELECT account_id, currency, balance_date, closing_balance FROM banking.daily_balances",
+    )
+    assert {(account, currency, day): balance for account, currency, day, balance in rows} == book.closing
 
 
 def test_the_same_input_again_changes_duplicates_and_nothing_behind_the_landing(first_run):
