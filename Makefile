@@ -20,8 +20,9 @@ help:  ## Show the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
 
 # $(call environment,DIRECTORY): an empty environment of Python 3.11, unless there is one.
-environment = @"$(1)/bin/python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || \
-	{ $(make_environment) "$(1)"; } || { echo "$(no_python)" >&2; exit 1; }
+environment = @is_right() { "$$1" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'; }; \
+	is_right "$(1)/bin/python" 2>/dev/null || { $(make_environment) "$(1)" && is_right "$(1)/bin/python"; } || \
+	{ echo "$(no_python)" >&2; exit 1; }
 no_python = error: Python 3.11 is needed, the Lambda's and Glue's version. Install it (Debian 12: apt-get install \
 python3.11-venv; macOS: brew install python@3.11) or uv, which brings it (https://docs.astral.sh/uv); or say: \
 make PYTHON=/path/to/python3.11
@@ -29,8 +30,7 @@ ifdef UV
 make_environment = uv venv --quiet --clear --python "$(PYTHON)"
 install = uv pip install --quiet --python "$(1)/bin/python"
 else
-make_environment = "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' && \
-	"$(PYTHON)" -m venv --clear
+make_environment = is_right "$(PYTHON)" && "$(PYTHON)" -m venv --clear
 install = "$(1)/bin/python" -m pip install --quiet --disable-pip-version-check
 endif
 install_project = $(call install,$(1)) --no-build-isolation --no-deps --editable .
