@@ -38,6 +38,7 @@ from data_catalog.lake_layout import (
     run_key,
     run_of,
 )
+from data_catalog.transaction_contract import FINAL_STATUSES
 from data_governance.control_totals import ControlKey, ControlTotals, CuratedTotals
 from data_governance.reconciliation import Measured
 from data_governance.run_result import RunResult
@@ -48,6 +49,8 @@ from infrastructure.settings import Settings
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+
+_CURATED_PREFIXES = (CURATED_TRANSACTIONS_PREFIX, CURATED_PENDING_TRANSACTIONS_PREFIX)
 
 Position = tuple[str, str, str, int]
 _BatchObject = tuple[Batch, str]  # the batch, and the key of its object
@@ -123,10 +126,7 @@ class Lake:
         for row in self._rows("quarantine", (file.key for file in result.quarantine)):
             measured.quarantined_etl.add(row.key, Decimal(row.amount))
         measured.duplicate_etl = result.control_totals["duplicate"]
-        measured.curated = CuratedTotals(
-            self._curated(file.key for file in result.curated),
-            self._curated(file.key for file in result.pending_transactions),
-        )
+        measured.curated = self._curated(file.key for file in (*result.curated, *result.pending_transactions))
         return measured
 
     def measure_date(self, date: str) -> Measured:
@@ -139,9 +139,8 @@ class Lake:
             if not row.stream_incarnation.startswith("replay-"):
                 measured.landed.add(row.key, Decimal(row.amount))
         self._measure_quarantine(measured, set(), arrival_day(LANDING_QUARANTINE_PREFIX, date))
-        measured.curated = CuratedTotals(
-            self._curated(self._keys("curated", event_day(CURATED_TRANSACTIONS_PREFIX, date))),
-            self._curated(self._keys("curated", event_day(CURATED_PENDING_TRANSACTIONS_PREFIX, date))),
+        measured.curated = self._curated(
+            key for prefix in _CURATED_PREFIXES for key in self._keys("curated", event_day(prefix, date))
         )
         return measured
 
@@ -170,10 +169,7 @@ class Lake:
         measured.streamed += measures.corrections
         for result in self._results():
             measured.duplicate_etl += result.control_totals["duplicate"]
-        measured.curated = CuratedTotals(
-            self._curated(self._keys("curated", CURATED_TRANSACTIONS_PREFIX)),
-            self._curated(self._keys("curated", CURATED_PENDING_TRANSACTIONS_PREFIX)),
-        )
+        measured.curated = self._curated(key for prefix in _CURATED_PREFIXES for key in self._keys("curated", prefix))
         return measures
 
     def _controls(self, prefix: str = RAW_CONTROL_PREFIX) -> _Controls:
@@ -267,16 +263,18 @@ class Lake:
             totals.add(row.key, amount)
         return gone
 
-    def _curated(self, files: Iterable[str]) -> ControlTotals:
-        totals = ControlTotals()
-        keys = ["currency", "credit_debit_indicator"]
+    def _curated(self, files: Iterable[str]) -> CuratedTotals:
+        """By status and not by table: until contract 1.0 pending items lay among the transactions."""
+        totals = CuratedTotals()
+        keys = ["currency", "credit_debit_indicator", "status"]
         for key in files:
             file = io.BytesIO(s3_objects.body(self._s3, self._settings.bucket("curated"), key))
             table = pyarrow.parquet.read_table(file, columns=[*keys, "amount"])
             grouped = table.group_by(keys).aggregate([("amount", "sum"), ("amount", "count")])
             for row in grouped.to_pylist():
                 key_ = ControlKey(row["currency"], row["credit_debit_indicator"])
-                totals.add(key_, row["amount_sum"], row["amount_count"])
+                of = totals.ledger if row["status"] in FINAL_STATUSES else totals.pending
+                of.add(key_, row["amount_sum"], row["amount_count"])
         return totals
 
     def _results(self) -> Iterator[RunResult]:

@@ -67,7 +67,7 @@ class _Outcome:
     streamed_count: ControlCount = field(default_factory=ControlCount)
     landed_count: ControlCount = field(default_factory=ControlCount)
     quarantined_count: ControlCount = field(default_factory=ControlCount)
-    transaction_ids: set[str] = field(default_factory=set)
+    states: set[tuple[str, str]] = field(default_factory=set)  # (transaction_id, status)
     landed_records: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     unknown_fields: int = 0
@@ -155,7 +155,7 @@ def _write(rows: list[Any], outcome: _Outcome) -> None:
     )
     outcome.landed.append(_encoder.encode_lines(landed))
     outcome.landed_records += len(landed)
-    outcome.transaction_ids.update([row.transaction_id for row in landed])
+    outcome.states.update([(row.transaction_id, row.status) for row in landed])
 
 
 def _result(batch: ShardBatch, origin: Origin, outcome: _Outcome) -> BatchResult:
@@ -185,7 +185,7 @@ def _result(batch: ShardBatch, origin: Origin, outcome: _Outcome) -> BatchResult
         records=records,
         landed_records=outcome.landed_records,
         quarantined_by_reason=dict(sorted(outcome.reasons.items())),
-        duplicates=outcome.landed_records - len(outcome.transaction_ids),
+        duplicates=outcome.landed_records - len(outcome.states),
         unknown_fields=outcome.unknown_fields,
         bytes_received=batch.bytes_received,
         first_arrival=first_arrival,

@@ -132,10 +132,11 @@ def test_the_same_bad_content_again_is_a_repeat(s3):
 def test_curated_is_summed_exactly_from_the_parquet_files(s3):
     table = pyarrow.table(
         {
-            "currency": ["EUR", "EUR", "JPY"],
-            "credit_debit_indicator": ["DBIT", "DBIT", "CRDT"],
+            "currency": ["EUR", "EUR", "JPY", "EUR"],
+            "credit_debit_indicator": ["DBIT", "DBIT", "CRDT", "DBIT"],
+            "status": ["BOOKED", "REJECTED", "BOOKED", "PENDING"],
             "amount": pyarrow.array(
-                [Decimal("0.1000"), Decimal("0.2000"), Decimal("5.0000")], pyarrow.decimal128(18, 4)
+                [Decimal("0.1000"), Decimal("0.2000"), Decimal("5.0000"), Decimal(7)], pyarrow.decimal128(18, 4)
             ),
         }
     )
@@ -143,8 +144,11 @@ def test_curated_is_summed_exactly_from_the_parquet_files(s3):
     pyarrow.parquet.write_table(table, file)
     key = "curated/transactions/event_date=2026-03-02/run-00000.parquet"
     s3.put_object(Bucket=SETTINGS.bucket("curated"), Key=key, Body=file.getvalue())
-    rows = {r["currency"]: (r["records"], Decimal(r["amount"])) for r in measured(s3).curated.ledger.rows()}
+    curated = measured(s3).curated
+    rows = {r["currency"]: (r["records"], Decimal(r["amount"])) for r in curated.ledger.rows()}
     assert rows == {"EUR": (2, Decimal("0.3")), "JPY": (1, Decimal(5))}
+    ((_, records, amount),) = curated.pending.lines()
+    assert (records, amount) == (1, Decimal(7)), "by status: until contract 1.0 pending items lay there too"
 
 
 def test_a_damaged_object_is_named(s3):
