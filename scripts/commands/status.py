@@ -250,7 +250,8 @@ def _loaded(data_api: DataApi, target: WarehouseTarget) -> Finding:
     if not rows:
         return Finding("last loaded", "no run yet")
     last = max(rows, key=lambda row: row.loaded_at)
-    return Finding("last loaded", f"run {last.run_id}, {last.loaded_at} UTC, {last.rows_loaded + last.pending_loaded:,} rows", True)
+    rows_loaded = last.rows_loaded + last.pending_loaded
+    return Finding("last loaded", f"run {last.run_id}, {last.loaded_at} UTC, {rows_loaded:,} rows", True)
 
 
 def _queue(settings: Settings, clients: Clients) -> Finding:
