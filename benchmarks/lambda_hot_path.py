@@ -28,7 +28,7 @@ from typing import Any
 from benchmarks import lambda_peers
 from benchmarks.lambda_peers import Event, Handler
 from data_governance.tokenization import TokenKeys
-from data_ingestion import process_transaction_lambda, transaction_batch, transaction_generator
+from data_ingestion import feed_faults, process_transaction_lambda, transaction_batch, transaction_generator
 from data_ingestion.control_entries import ControlCount
 from data_ingestion.function_package import build_zip
 from infrastructure.aws import clients
@@ -81,7 +81,7 @@ def event(records: Iterable[bytes]) -> Event:
 
 def feed(count: int, faults: bool) -> list[bytes]:
     """The generator's transactions, half of them with a card; with the faults of its feed (2% of records) or not."""
-    rates = transaction_generator._FAULT_RATES
+    rates = feed_faults._FAULT_RATES
     kept = dict(rates)
     if not faults:
         rates.clear()

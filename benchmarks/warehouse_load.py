@@ -88,7 +88,7 @@ def main() -> None:
             put_run(s3, "second", count)
             load(data_api, s3, "replay as another run")
             load(data_api, s3, "rerun")
-            assert loaded_totals(data_api, TARGET).records == count
+            assert loaded_totals(data_api, TARGET).all.records == count
             with warehouse.connect() as connection:
                 size(connection)
 
