@@ -20,7 +20,7 @@ FROM banking.fact_transactions WHERE status = 'BOOKED';
 
 -- Every put of a pending item, and what became of it:
 --   LATE        came after the item's final state
---   SUPERSEDED  a newer put of the item followed
+--   SUPERSEDED  a newer put of the item followed, before its final state
 --   SETTLED     booked, under its own id or by entries that name it in pending_transaction_id
 --   REJECTED    the bank refused it
 --   EXPIRED     nothing of all that for ${pending_expiry_days} days
@@ -29,20 +29,25 @@ CREATE VIEW banking.pending_items AS
 SELECT put.transaction_id, put.content_hash, put.account_id, put.transaction_type, put.credit_debit_indicator,
     put.amount, put.currency, put.event_time, put.event_date, put.channel, put.merchant_name,
     put.merchant_category_code, put.merchant_country, put.original_transaction_id,
-    CASE WHEN put.stream_place > final.stream_place THEN 'LATE'
+    CASE WHEN put.is_late THEN 'LATE'
         WHEN put.newest > 1 THEN 'SUPERSEDED'
-        WHEN final.status = 'BOOKED' OR settling.entries > 0 THEN 'SETTLED'
-        WHEN final.status = 'REJECTED' THEN 'REJECTED'
+        WHEN put.final_status = 'BOOKED' OR settling.entries > 0 THEN 'SETTLED'
+        WHEN put.final_status = 'REJECTED' THEN 'REJECTED'
         WHEN put.event_date < CURRENT_DATE - ${pending_expiry_days} THEN 'EXPIRED'
         ELSE 'OPEN' END AS state,
-    put.newest = 1 AS is_newest, final.transaction_id IS NOT NULL AS has_final_state
-FROM (SELECT transaction_id, content_hash, account_id, transaction_type, credit_debit_indicator, amount, currency,
-        event_time, event_date, channel, merchant_name, merchant_category_code, merchant_country,
-        original_transaction_id, ${place} AS stream_place,
-        ROW_NUMBER() OVER (PARTITION BY transaction_id ORDER BY ${place} DESC) AS newest
-    FROM banking.pending_transactions) AS put
-LEFT JOIN (SELECT transaction_id, status, ${place} AS stream_place FROM banking.fact_transactions) AS final
-    ON final.transaction_id = put.transaction_id
+    put.newest = 1 AS is_newest, put.final_status IS NOT NULL AS has_final_state
+FROM (SELECT placed.*, ROW_NUMBER() OVER (PARTITION BY transaction_id, is_late ORDER BY stream_place DESC) AS newest
+    FROM (SELECT pending.transaction_id, pending.content_hash, pending.account_id, pending.transaction_type,
+            pending.credit_debit_indicator, pending.amount, pending.currency, pending.event_time, pending.event_date,
+            pending.channel, pending.merchant_name, pending.merchant_category_code, pending.merchant_country,
+            pending.original_transaction_id, pending.stream_place, final.status AS final_status,
+            COALESCE(pending.stream_place > final.stream_place, FALSE) AS is_late
+        FROM (SELECT transaction_id, content_hash, account_id, transaction_type, credit_debit_indicator, amount,
+                currency, event_time, event_date, channel, merchant_name, merchant_category_code, merchant_country,
+                original_transaction_id, ${place} AS stream_place
+            FROM banking.pending_transactions) AS pending
+        LEFT JOIN (SELECT transaction_id, status, ${place} AS stream_place FROM banking.fact_transactions) AS final
+            ON final.transaction_id = pending.transaction_id) AS placed) AS put
 LEFT JOIN (SELECT pending_transaction_id, COUNT(*) AS entries FROM banking.fact_transactions
     WHERE status = 'BOOKED' AND pending_transaction_id IS NOT NULL GROUP BY pending_transaction_id) AS settling
     ON settling.pending_transaction_id = put.transaction_id;

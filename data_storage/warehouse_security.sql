@@ -91,6 +91,7 @@ GRANT SELECT ON banking.load_control_totals TO ROLE auditor;
 GRANT SELECT ON banking.load_ledger TO ROLE auditor;
 GRANT SELECT ON banking.load_history TO ROLE auditor;
 
+REVOKE UPDATE ON banking.fact_transactions FROM ROLE loader;  -- contract 1.0 loaded by MERGE
 GRANT SELECT, INSERT ON banking.fact_transactions TO ROLE loader;
 GRANT SELECT, INSERT ON banking.pending_transactions TO ROLE loader;
 GRANT SELECT, INSERT, UPDATE, DELETE ON banking.dim_account TO ROLE loader;

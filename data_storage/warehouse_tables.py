@@ -37,6 +37,10 @@ _LATER_COLUMNS = {
     "load_ledger": ("pending_loaded", "BIGINT"),
 }
 
+# Loads of contract 1.0, which kept no history.
+_REMEMBERED = """INSERT INTO {0}.load_history (run_id, loaded_at) SELECT run_id, loaded_at FROM {0}.load_ledger
+WHERE run_id NOT IN (SELECT run_id FROM {0}.load_history)"""
+
 
 def create_tables(data_api: DataApi, target: WarehouseTarget) -> None:
     """Make missing schema, tables and columns. Raises PlatformError that names the failing statement."""
@@ -51,6 +55,7 @@ def create_tables(data_api: DataApi, target: WarehouseTarget) -> None:
     for table, (name, type_) in _LATER_COLUMNS.items():
         if name not in _columns(data_api, target, table):
             execute(data_api, target, _added_column(target, table, name, type_))
+    execute(data_api, target, _REMEMBERED.format(schema))
     of_former_version = "status = 'PENDING' OR (status = 'BOOKED' AND booked_date IS NULL)"
     if query(data_api, target, f"SELECT 1 FROM {schema}.fact_transactions WHERE {of_former_version} LIMIT 1"):
         execute_batch(data_api, target, upgraded(schema), "upgrade-to-contract-1.1", uuid.uuid4().hex)
