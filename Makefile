@@ -21,6 +21,7 @@ help:  ## Show the targets
 
 # $(call environment,DIRECTORY): an empty environment of Python 3.11, unless there is one.
 environment = @is_right() { "$$1" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'; }; \
+	mkdir -p "$(1)" || { echo "error: name a folder that you may write to: make VENV=/path/to/folder" >&2; exit 1; }; \
 	is_right "$(1)/bin/python" 2>/dev/null || { $(make_environment) "$(1)" && is_right "$(1)/bin/python"; } || \
 	{ echo "$(no_python)" >&2; exit 1; }
 no_python = error: Python 3.11 is needed, the Lambda's and Glue's version. Install it (Debian 12: apt-get install \
