@@ -162,8 +162,9 @@ class RedshiftService:
         return {"Records": [[{"stringValue": name}] for name in names]}
 
     def _columns(self, table: str) -> list[str]:
-        """The columns of the CREATE TABLE statement that made the table."""
-        made = next(sql for sql, _ in self.statements if re.match(rf"CREATE TABLE IF NOT EXISTS \S*\.?{table}\b", sql))
+        """The columns of the CREATE TABLE statement that made the table; none where it was not made."""
+        creates = re.compile(rf"CREATE TABLE IF NOT EXISTS \S*\.?{table}\b").match
+        made = next((sql for sql, _ in self.statements if creates(sql)), "()")
         body = made[made.index("(") + 1 :]
         return [found[1] for line in body.splitlines() if (found := re.match(r"\s+(\w+) +[A-Z]", line))]
 
