@@ -29,7 +29,15 @@ def test_a_result_says_what_became_of_every_row(lake):
     lake.land([*rows(1, 2, 3), row(4, currency="XXX"), again, *rows(3)], BASE + 1, BASE + 5)
     (result,) = lake.run()
     counts = {hop: totals.records for hop, totals in result.control_totals.items()}
-    assert counts == {"landed": 5, "redelivered": 1, "duplicate": 1, "quarantined": 1, "curated": 3}
+    assert counts == {
+        "landed": 5,
+        "redelivered": 1,
+        "duplicate": 1,
+        "quarantined": 1,
+        "curated": 3,
+        "ledger": 3,
+        "pending": 0,
+    }
     totals = lake.totals()
     assert totals["landed"] == totals["curated"] + totals["duplicate"] + totals["quarantined"]
     lines = {key: amount for key, _, amount in totals["curated"].lines()}
@@ -63,7 +71,7 @@ def test_a_transaction_of_a_former_run_is_a_duplicate_or_a_conflict(lake):
     lake.run()
     assert [each["transaction_id"] for each in lake.curated()] == ["tx-000001", "tx-000002", "tx-000003"]
     assert {hop: each.records for hop, each in lake.totals().items()} == {
-        "landed": 5, "redelivered": 0, "duplicate": 1, "quarantined": 1, "curated": 3,
+        "landed": 5, "redelivered": 0, "duplicate": 1, "quarantined": 1, "curated": 3, "ledger": 3, "pending": 0,
     }  # fmt: skip
     (conflict,) = lake.quarantine()
     assert (conflict["reason"], conflict["transaction_id"]) == ("conflicting_duplicate", "tx-000002")
@@ -76,7 +84,15 @@ def test_a_batch_that_was_retried_with_other_boundaries_counts_once(lake):
     lake.land(rows(4), BASE + 4, BASE + 4)
     (result,) = lake.run()
     counts = {hop: totals.records for hop, totals in result.control_totals.items()}
-    assert counts == {"landed": 2, "redelivered": 4, "duplicate": 0, "quarantined": 0, "curated": 2}
+    assert counts == {
+        "landed": 2,
+        "redelivered": 4,
+        "duplicate": 0,
+        "quarantined": 0,
+        "curated": 2,
+        "ledger": 2,
+        "pending": 0,
+    }
     assert len(lake.curated()) == 5
 
 
@@ -168,7 +184,15 @@ def test_adaptive_execution_and_code_generation_change_nothing(as_glue, lake):
     lake.land([*again, *rows(3)], BASE + 3, BASE + 14)
     (result,) = lake.run()
     counts = {hop: totals.records for hop, totals in result.control_totals.items()}
-    assert counts == {"landed": 3, "redelivered": 1, "duplicate": 1, "quarantined": 1, "curated": 1}
+    assert counts == {
+        "landed": 3,
+        "redelivered": 1,
+        "duplicate": 1,
+        "quarantined": 1,
+        "curated": 1,
+        "ledger": 1,
+        "pending": 0,
+    }
     assert result.quarantined_by_reason == {"conflicting_duplicate": 1}
     assert {each["reason"] for each in lake.quarantine()} == {"conflicting_duplicate", "invalid_currency"}
     assert [each["transaction_id"] for each in lake.curated()] == [f"tx-{n:06}" for n in (1, 2, *range(4, 12), 14)]
