@@ -9,6 +9,7 @@ import signal
 import subprocess
 import threading
 import time
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 import boto3
@@ -168,7 +169,7 @@ def undisturbed(spark, tmp_path, monkeypatch):
     with emulated_aws():
         lake = EmulatedLake(spark, tmp_path / "undisturbed")
         land_generated(lake)
-        lake.run()
+        lake.run(datetime.now(UTC))  # as the killed job, whose clock is the machine's
         return lake.state()
 
 
