@@ -283,7 +283,7 @@ def plot(results: Results, path: Path) -> None:
 STEPS: dict[str, list[tuple[Any, str]]] = {
     "base64, positions, arrival times": [(transaction_batch, "read_event")],
     "JSON, types and bounds": [(transaction_batch, "decode_records"), (transaction_batch, "columns_of")],
-    "times to UTC": [(transaction_batch, "in_utc")],
+    "times to UTC": [(transaction_batch, "utc_times")],
     "screening: amounts, identifiers, texts, Luhn": [(transaction_batch, "uncertain")],
     "records looked at singly": [(transaction_batch, "validate"), (transaction_batch, "quarantined_row")],
     "tokens (HMAC)": [(TokenKeys, "tokens")],

@@ -17,6 +17,7 @@ _RFC3339 = re.compile(
 _is_certain = re.compile(r"0000-00-00T00:00:00(?:\.0+)?(?:Z|[+-]00:00)").fullmatch
 _is_offset = re.compile(r"[+-](?:[01]\d|2[0-3]):[0-5]\d", re.ASCII).fullmatch
 _SHAPE = bytes(ord("0") if byte in b"0123456789" else byte for byte in range(256))
+_ANY = "1970-01-01T00:00:00Z"
 _LAST_OF_MINUTE = timedelta(seconds=59, microseconds=999_999)
 
 
@@ -38,17 +39,25 @@ def utc_time(text: str) -> datetime | None:
 
 
 def utc_times(texts: Sequence[str]) -> list[datetime | None]:
-    """utc_time of each. Texts of a common shape ("0000-00-00T00:00:00.000Z") are converted all at once."""
+    """utc_time of each. Texts of a common shape ("0000-00-00T00:00:00.000Z") are read without a look at each."""
     shapes = "\n".join(texts).encode("utf-8", "replace").translate(_SHAPE).split(b"\n")
+    doubtful = {shape for shape in set(shapes) if not _is_certain_shape(shape)}
     # datetime takes an offset of 75 minutes.
     offsets = {text[-6:] for text in texts if text[-1:] != "Z"}
-    if len(shapes) == len(texts) and all(map(_is_certain_shape, set(shapes))) and all(map(_is_offset, offsets)):
-        try:
-            times = list(map(datetime.fromisoformat, texts))
-            return [time if time.tzinfo is UTC else time.astimezone(UTC) for time in times]
-        except (ValueError, OverflowError):
-            pass
-    return list(map(utc_time, texts))
+    if len(shapes) != len(texts) or not all(_is_offset(offset) for offset in offsets if offset[:1] in "+-"):
+        return list(map(utc_time, texts))
+    places = [place for place, shape in enumerate(shapes) if shape in doubtful] if doubtful else []
+    certain = list(texts)
+    for place in places:
+        certain[place] = _ANY
+    try:
+        times = list(map(datetime.fromisoformat, certain))
+        found: list[datetime | None] = [time if time.tzinfo is UTC else time.astimezone(UTC) for time in times]
+    except (ValueError, OverflowError):
+        return list(map(utc_time, texts))
+    for place in places:
+        found[place] = utc_time(texts[place])
+    return found
 
 
 @lru_cache(4096)
