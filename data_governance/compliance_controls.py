@@ -76,7 +76,7 @@ def _least_privilege(role: Properties) -> bool:
 
 def _for_this_account_only(role: Properties) -> bool:
     return all(
-        "aws:SourceAccount" in each.get("Condition", {}).get("StringEquals", {})
+        "aws:SourceAccount" in each.get("Condition", {}).get("StringEqualsIfExists", {})
         for each in _statements(role["AssumeRolePolicyDocument"])
     )
 

@@ -3,7 +3,8 @@
     python data_governance/enable_cloudtrail_logging.py        # make or mend the trail alone
 
 One trail for all regions, with log file validation, encrypted with the audit key. It writes to the audit bucket (under
-Object Lock) and to a log group, from which an alarm is counted. Besides management events it records data events:
+Object Lock) and to a log group, from which an alarm is counted. Besides management events (if
+TRAIL_MANAGEMENT_EVENTS) it records data events:
 
 - Every read and write of an object in the lake's buckets (PCI DSS 10.2.1.1). Of the audit bucket only the reads
   (10.2.1.3), because its writes are the trail's own.
@@ -71,8 +72,9 @@ def resources(settings: Settings, clients: Clients) -> list[Resource]:
 def event_selectors(settings: Settings) -> list[dict[str, Any]]:
     """What the trail records."""
     objects = [f"{settings.bucket_arn(purpose)}/" for purpose in LAKE]
+    management = [_selector("Management events", _equals("eventCategory", "Management"))]
     return [
-        _selector("Management events", _equals("eventCategory", "Management")),
+        *(management if settings.trail_management_events else []),
         _selector("Objects of the lake", *_data("AWS::S3::Object"), _starts_with("resources.ARN", *objects)),
         _selector(
             "Reads of the audit bucket",

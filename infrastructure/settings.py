@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Literal
 
-from infrastructure.settings_bounds import Problem, problems_of, settings_error
+from infrastructure.settings_bounds import DNS_SUFFIXES, Problem, partition_of, problems_of, settings_error
 
 Environment = Literal["dev", "test", "prod"]
 ENVIRONMENTS: tuple[Environment, ...] = ("dev", "test", "prod")
@@ -58,7 +58,7 @@ class Settings:
     batch_size: int = 1000
     batch_window_seconds: int = 1
     maximum_retry_attempts: int = -1  # -1: until the record is too old
-    maximum_record_age_seconds: int = 86_400
+    maximum_record_age_seconds: int = 604_800  # as long as the stream keeps records, at most what Lambda takes
     parallelization_factor: int = 1
     lambda_reserved_concurrency: int = 50  # 0: none reserved; else at least shards x parallelization_factor
 
@@ -75,7 +75,10 @@ class Settings:
     pending_expiry_days: int = 30  # after which an unsettled authorisation counts as expired
     warehouse_auditors: tuple[str, ...] = ()  # names of IAM roles that may run status and reconcile
 
-    # Roles, alarms, the Glue job, Athena
+    # Roles, trail, alarms, the Glue job, Athena
+    trail_management_events: bool = (
+        True  # false: another trail of the account records them, each further copy is billed
+    )
     permissions_boundary_arn: str = ""  # a permissions boundary for every role; many banks demand one
     alarm_emails: tuple[str, ...] = ()  # each owner has to confirm the subscription by mail
     alarm_iterator_age_seconds: int = 300
@@ -181,9 +184,12 @@ class Settings:
     @property
     def partition(self) -> str:
         """The AWS partition of the region: the second part of every ARN, e.g. aws."""
-        if self.region.startswith("cn-"):
-            return "aws-cn"
-        return "aws-us-gov" if self.region.startswith("us-gov-") else "aws"
+        return partition_of(self.region)
+
+    @property
+    def dns_suffix(self) -> str:
+        """What the names of regional service principals and endpoints end with, e.g. amazonaws.com."""
+        return DNS_SUFFIXES[self.partition]
 
     def arn(self, service: str, resource: str) -> str:
         """An ARN in this account and region."""

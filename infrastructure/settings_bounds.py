@@ -75,8 +75,11 @@ _FORMS: dict[str, tuple[str, str]] = {
     "region": (r"[a-z]{2}(-[a-z]+)+-[0-9]", "a region such as eu-central-1"),
     "account_id": (r"[0-9]{12}", "twelve digits"),
     "expected_account_id": (r"([0-9]{12})?", "twelve digits, or nothing"),
-    "project": (r"[a-z][a-z0-9-]{0,20}[a-z0-9]", "2 to 22 lower-case letters, digits and hyphens"),
-    "lambda_runtime": (r"python3\.1[1-3]", "python3.11, python3.12 or python3.13"),
+    "project": (
+        r"(?!.{23})[a-z](-?[a-z0-9]){1,21}",  # CloudTrail takes no two hyphens in a row
+        "2 to 22 lower-case letters and digits, in words joined by single hyphens",
+    ),
+    "lambda_runtime": (r"python3\.1[1-4]", "python3.11 to python3.14"),
     "warehouse_database": _PLAIN_NAME,
     "warehouse_schema": _PLAIN_NAME,
     "permissions_boundary_arn": (r"(arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/.+)?", "the ARN of an IAM policy"),
@@ -112,17 +115,42 @@ def _malformed(values: Mapping[str, Any]) -> Iterator[Problem]:
         for item in (value,) if isinstance(value, str) else value:
             if not re.fullmatch(form, item):
                 yield Problem(f"{name.upper()} is {item!r}", f"Set it to {wanted}.")
-            elif name == "region" and item not in _regions():
-                near = get_close_matches(item, _regions(), n=1)
-                todo = f"Did you mean {near[0]}?" if near else "Set it to a region such as eu-central-1."
-                yield Problem(f"AWS_REGION is {item!r}, which is no AWS region", todo)
+            elif name == "region":
+                yield from _unusable_region(item)
+
+
+def _unusable_region(region: str) -> Iterator[Problem]:
+    partitions = _partitions()
+    if region not in partitions:
+        near = get_close_matches(region, partitions, n=1)
+        todo = f"Did you mean {near[0]}?" if near else "Set it to a region such as eu-central-1."
+        yield Problem(f"AWS_REGION is {region!r}, which is no AWS region", todo)
+    elif partitions[region] not in DNS_SUFFIXES:
+        yield Problem(
+            f"AWS_REGION is {region!r}: the policies are not written for its partition ({partitions[region]})",
+            f"Set it to a region of one of {', '.join(DNS_SUFFIXES)}.",
+        )
+
+
+# The partitions that the platform can stand in, with what their services' names end with.
+DNS_SUFFIXES = {"aws": "amazonaws.com", "aws-cn": "amazonaws.com.cn", "aws-us-gov": "amazonaws.com"}
+
+
+def partition_of(region: str) -> str:
+    """The partition of a region."""
+    return _partitions()[region]
 
 
 @cache
-def _regions() -> frozenset[str]:
-    """The regions of all partitions, as this version of botocore knows them."""
+def _partitions() -> dict[str, str]:
+    """Region -> partition, as this version of botocore knows them."""
     partitions = botocore.session.get_session().get_component("data_loader").load_data("partitions")["partitions"]
-    return frozenset(region for partition in partitions for region in partition["regions"])
+    return {
+        region: partition["id"]
+        for partition in partitions
+        for region in partition["regions"]
+        if not region.endswith("-global")
+    }
 
 
 def _odd_steps(values: Mapping[str, Any]) -> Iterator[Problem]:

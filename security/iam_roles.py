@@ -7,8 +7,9 @@ Resource "*" only if its action has no other form (X-Ray, PutMetricData, and the
 statements); the latter two have a condition instead.
 
 security/trust_policy.json says who may assume a role: the service, acting for this account (aws:SourceAccount) and for
-the resources named (aws:SourceArn). Not every service sends the ARN on every call, hence ArnLikeIfExists beside the
-strict condition on the account.
+the resources named (aws:SourceArn). A service that names another account or resource is refused. AWS documents for none
+of these services that it names them on every AssumeRole, and CloudTrail seems not to: both conditions end in IfExists,
+or CreateTrail, a COPY or a start of the job would fail. A role can only be passed within its own account.
 
 Clear card numbers exist in the stream only; only the lambda role has kinesis:GetRecords.
 """
@@ -129,7 +130,7 @@ def policy_values(settings: Settings) -> dict[str, Any]:
     return buckets | {
         "account_id": settings.account_id,
         "region": settings.region,
-        "dns_suffix": "amazonaws.com.cn" if settings.partition == "aws-cn" else "amazonaws.com",
+        "dns_suffix": settings.dns_suffix,
         "stream_arn": settings.stream_arn,
         "on_failure_queue_arn": settings.on_failure_queue_arn,
         "function_log_group_arn": settings.arn("logs", f"log-group:{settings.function_log_group}"),

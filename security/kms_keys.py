@@ -38,6 +38,7 @@ def key_policy(settings: Settings, purpose: str) -> dict[str, Any]:
         "partition": settings.partition,
         "account_id": settings.account_id,
         "region": settings.region,
+        "dns_suffix": settings.dns_suffix,
         "trail_arn": settings.arn("cloudtrail", f"trail/{settings.trail_name}"),
     }
     return policy_from(POLICY_TEMPLATE, values, POLICY_STATEMENTS[purpose])

@@ -20,6 +20,7 @@ locals {
       partition  = local.partition
       account_id = local.account_id
       region     = local.region
+      dns_suffix = data.aws_partition.current.dns_suffix
       trail_arn  = local.trail_arn
     })).Statement : statement.Sid => statement
   }

@@ -29,8 +29,8 @@ variable "project" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^[a-z][a-z0-9-]{0,20}[a-z0-9]$", var.project))
-    error_message = "project must be 2 to 22 lower-case letters, digits and hyphens, beginning with a letter."
+    condition     = can(regex("^[a-z](-?[a-z0-9]){1,21}$", var.project)) && length(var.project) <= 22
+    error_message = "project must be 2 to 22 lower-case letters and digits, in words joined by single hyphens."
   }
 }
 

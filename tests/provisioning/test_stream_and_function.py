@@ -71,7 +71,7 @@ def test_the_mapping_reports_item_failures_never_bisects_and_gives_up_to_the_que
     assert found["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert found["BisectBatchOnFunctionError"] is False
     assert found["StartingPosition"] == "TRIM_HORIZON"
-    assert (found["MaximumRetryAttempts"], found["MaximumRecordAgeInSeconds"]) == (-1, 86_400)
+    assert (found["MaximumRetryAttempts"], found["MaximumRecordAgeInSeconds"]) == (-1, 604_800)
     assert found["DestinationConfig"]["OnFailure"]["Destination"] == settings.on_failure_queue_arn
 
 

@@ -69,7 +69,21 @@ def test_the_choices_are_those_of_the_setting(choices: str, name: str) -> None:
 
 _SAMPLES = {
     "region": ("eu-central-1", "us-gov-west-1", "Frankfurt", "eu-central", "eu_central-1", "eu-central-1a", ""),
-    "project": ("banking-data", "ab", "a", "a" * 22, "a" * 23, "Bank", "bank-", "1bank", "-bank", "bank_data", ""),
+    "project": (
+        "banking-data",
+        "ab",
+        "a",
+        "a" * 22,
+        "a" * 23,
+        "Bank",
+        "bank-",
+        "1bank",
+        "-bank",
+        "bank_data",
+        "a-b",
+        "a--b",
+        "",
+    ),
     "expected_account_id": ("", "123456789012", "1234", "12345678901x", "1234567890123"),
 }
 

@@ -23,6 +23,7 @@ from data_storage.redshift_setup import load_policy
 from infrastructure.planning.resource import Ref
 from infrastructure.settings import Settings
 from security.iam_roles import ROLES, resources, role_policy, trust_policy
+from security.kms_keys import key_policy
 
 SETTINGS = Settings(region="eu-central-1")
 WORKGROUP = "arn:aws:redshift-serverless:eu-central-1:123456789012:workgroup/0a1b2c3d-0000-0000-0000-000000000000"
@@ -199,13 +200,37 @@ def test_the_landing_function_can_write_objects_and_read_none_of_them_back() -> 
             assert not any(service.startswith("s3.") for service in listed(services))
 
 
+def trusts(purpose: str, **context: str) -> bool:
+    """Whether the role's service may assume it with this context, by IAM's rules for the operators in use."""
+    (statement,) = trust_policy(SETTINGS, purpose)["Statement"]
+    compared = {
+        "StringEquals": lambda value, wanted: value is not None and value in wanted,
+        "StringEqualsIfExists": lambda value, wanted: value is None or value in wanted,
+        "ArnLikeIfExists": lambda value, wanted: value is None or any(fnmatchcase(value, each) for each in wanted),
+    }
+    return all(
+        compared[operator](context.get(key.removeprefix("aws:")), listed(wanted))
+        for operator, block in statement["Condition"].items()
+        for key, wanted in block.items()
+    )
+
+
 @pytest.mark.parametrize("purpose", ROLES)
 def test_a_role_is_assumed_by_its_service_for_this_account_only(purpose: str) -> None:
     (statement,) = trust_policy(SETTINGS, purpose)["Statement"]
     assert statement["Principal"] == {"Service": list(ROLES[purpose].services)}
-    assert statement["Condition"]["StringEquals"] == {"aws:SourceAccount": "123456789012"}
+    assert trusts(purpose, SourceAccount="123456789012")
+    assert not trusts(purpose, SourceAccount="210987654321")
+    assert not trusts(purpose, SourceArn="arn:aws:s3:::bucket-of-somebody-else")
     sources = statement["Condition"]["ArnLikeIfExists"]["aws:SourceArn"]
     assert all(":123456789012:" in source for source in sources)
+
+
+@pytest.mark.parametrize("purpose", ROLES)
+def test_a_service_that_does_not_say_for_which_account_it_acts_is_trusted(purpose: str) -> None:
+    # AWS promises neither key on AssumeRole, and CloudTrail's CreateTrail is known to come without: github.com/
+    # prowler-cloud/prowler/issues/4714.
+    assert trusts(purpose)
 
 
 def test_a_permissions_boundary_is_put_on_every_role() -> None:
@@ -222,6 +247,21 @@ def test_policies_hold_in_the_partitions_of_china_too() -> None:
     text = json.dumps(plain(role_policy(Settings(region="cn-north-1"), "lambda")))
     assert "arn:aws:" not in text.replace("arn:aws:secretsmanager", "").replace("arn:aws:kms", "")
     assert "s3.cn-north-1.amazonaws.com.cn" in text
+
+
+@pytest.mark.parametrize(
+    ("region", "principal"),
+    [
+        ("eu-central-1", "logs.eu-central-1.amazonaws.com"),
+        ("us-gov-west-1", "logs.us-gov-west-1.amazonaws.com"),
+        ("cn-north-1", "logs.cn-north-1.amazonaws.com.cn"),
+    ],
+)
+def test_cloudwatch_logs_uses_the_audit_key_under_the_name_that_it_has_in_the_partition(
+    region: str, principal: str
+) -> None:
+    statements = {each["Sid"]: each for each in key_policy(Settings(region=region), "audit")["Statement"]}
+    assert statements["CloudWatchLogs"]["Principal"] == {"Service": principal}
 
 
 @pytest.mark.parametrize("purpose", POLICIES)

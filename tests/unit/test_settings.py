@@ -6,6 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import botocore.session
 import pytest
 from dotenv import dotenv_values
 
@@ -58,6 +59,8 @@ def test_arns_are_of_the_regions_partition(region: str, partition: str) -> None:
         ("region", "Frankfurt", "eu-central-1"),
         ("project", "Bank", "lower-case"),
         ("project", "-bank", "lower-case"),
+        ("project", "core--bank", "single hyphens"),  # CloudTrail refuses such a name, after all else was made
+        ("region", "us-iso-east-1", "aws, aws-cn, aws-us-gov"),
         ("account_id", "12345", "twelve digits"),
         ("expected_account_id", "12345", "twelve digits"),
         ("object_lock_mode", "NONE", "GOVERNANCE, COMPLIANCE"),
@@ -66,8 +69,8 @@ def test_arns_are_of_the_regions_partition(region: str, partition: str) -> None:
         ("lambda_architecture", "arm", "arm64, x86_64"),
         ("batch_size", 10_001, "1 to 10000"),
         ("key_deletion_window_days", 6, "7 to 30"),
-        ("lambda_runtime", "python3.10", "python3.13"),
-        ("lambda_runtime", "python3.14", "python3.13"),
+        ("lambda_runtime", "python3.10", "python3.14"),
+        ("lambda_runtime", "python3.15", "python3.14"),
         ("warehouse_database", "Bank-DWH", "plain name"),
         ("warehouse_schema", 'x"; DROP SCHEMA y', "plain name"),
     ],
@@ -77,6 +80,22 @@ def test_a_value_out_of_bounds_says_what_is_allowed(field: str, value: Any, told
         Settings(**{field: value})
     assert field.upper() in error.value.what
     assert told in error.value.todo
+
+
+def test_names_at_the_limits_are_what_every_service_takes() -> None:
+    for project in ("ab", "a-b", "a" * 22):
+        assert "--" not in Settings(project=project).trail_name  # the strictest: no two hyphens in a row
+
+
+def test_each_runtime_that_may_be_set_is_one_of_lambdas() -> None:
+    known = botocore.session.get_session().get_service_model("lambda").shape_for("Runtime").enum
+    for minor in range(11, 15):
+        assert Settings(lambda_runtime=f"python3.{minor}").lambda_runtime in known
+
+
+def test_a_record_is_tried_as_long_as_the_stream_keeps_it() -> None:
+    settings = Settings()
+    assert settings.maximum_record_age_seconds == settings.stream_retention_hours * 3600
 
 
 def test_a_key_may_not_go_before_the_secret_that_it_encrypts() -> None:

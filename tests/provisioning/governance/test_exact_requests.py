@@ -251,6 +251,14 @@ def test_the_trail_records_the_lakes_objects_and_who_starts_to_read_the_stream(s
     trail.update(frozenset({"AdvancedEventSelectors"}), properties)
 
 
+def test_the_trail_records_no_management_events_where_another_one_does() -> None:
+    with_them, without = (
+        enable_cloudtrail_logging.event_selectors(Settings(trail_management_events=on)) for on in (True, False)
+    )
+    assert with_them[1:] == without
+    assert all(each["FieldSelectors"][0]["Equals"] == ["Data"] for each in without)
+
+
 def test_a_stopped_trail_is_started_and_nothing_else(stub: Stub) -> None:
     clients = stub("cloudtrail")
     trail, properties = the_trail(clients)
