@@ -7,10 +7,12 @@
                  quarantine/stage=etl/arrival_date=D/RUN-NNNNN.ndjson.gz          what the Glue job refused
     curated      curated/transactions/event_date=D/RUN-NNNNN.parquet              final states: the ledger
                  curated/pending_transactions/, fraud_alerts/, fraud_alert_evidence/   the same way
-                 runs/RUN/manifest.json, publish.json, result.json, COPY manifests
+                 runs/month=M/RUN/manifest.json, publish.json, result.json, COPY manifests
+                 runs/taken.json                                                  what runs have taken, by hour
                  staging/RUN/                                                     scratch of a run
 
-BATCH is {stream incarnation}-{shard}-{first}-{last sequence number}, RUN the run id, D a date in UTC.
+BATCH is {stream incarnation}-{shard}-{first}-{last sequence number}, D a date in UTC, M a month, RUN the run id, which
+begins with the month: 2026-03-0123456789abcdef. Runs of before 0.2 have ids without a month and lie in runs/RUN/.
 """
 
 from __future__ import annotations
@@ -32,11 +34,14 @@ CURATED_PENDING_TRANSACTIONS_PREFIX = "curated/pending_transactions/"
 CURATED_FRAUD_ALERTS_PREFIX = "curated/fraud_alerts/"
 CURATED_FRAUD_ALERT_EVIDENCE_PREFIX = "curated/fraud_alert_evidence/"
 RUNS_PREFIX = "runs/"
+RUNS_MONTH_PREFIX = f"{RUNS_PREFIX}month="
+TAKEN_KEY = f"{RUNS_PREFIX}taken.json"
 STAGING_PREFIX = "staging/"  # a lifecycle rule expires it
 EARLIEST_ARRIVAL = date(2024, 1, 1)  # earlier than any stream of the platform
 DAYS_AHEAD = 2  # how far ahead an arrival date may be, because clocks differ
 
-_BATCH = re.compile(r"(?P<incarnation>[^/]+)-(?P<shard>shardId-\d+)-(?P<first>\d+)-(?P<last>\d+)\.(?:ndjson\.gz|json)$")
+_BATCH_SUFFIXES = (".ndjson.gz", ".json")
+_RUN_MONTH = re.compile(r"(\d{4}-\d{2})-")
 _ARRIVAL = re.compile(r"arrival_date=(\d{4}-\d{2}-\d{2})/(?:arrival_hour=(\d{2})/)?")
 
 
@@ -67,11 +72,20 @@ class Batch(NamedTuple):
 
 
 def batch_of(key: str) -> Batch | None:
-    """The batch that a raw, control or landing quarantine object is named after; None if no batch wrote it."""
-    match = _BATCH.search(key)
-    if match is None:
+    """The batch that a raw, control or landing quarantine object is named after; None if no batch wrote it.
+
+    Cuts in place of a pattern: a plan asks this of every object that it takes.
+    """
+    name = key.rpartition("/")[2]
+    stem = next((name.removesuffix(suffix) for suffix in _BATCH_SUFFIXES if name.endswith(suffix)), "")
+    parts = stem.rsplit("-", 4)
+    if len(parts) < 5:
         return None
-    return Batch(match["incarnation"], match["shard"], int(match["first"]), int(match["last"]))
+    incarnation, word, shard, first, last = parts
+    numbers = f"{shard}{first}{last}"
+    if not (incarnation and shard and first and last) or word != "shardId" or not numbers.isascii():
+        return None
+    return Batch(incarnation, f"{word}-{shard}", int(first), int(last)) if numbers.isdigit() else None
 
 
 def arrival_of(key: str) -> tuple[str, str]:
@@ -96,15 +110,27 @@ def event_day(prefix: str, day: date | str) -> str:
     return f"{prefix}event_date={day}/"
 
 
+def run_month(run_id: str) -> str:
+    """The month in which a run was planned, e.g. 2026-03; "" for runs of before 0.2."""
+    found = _RUN_MONTH.match(run_id)
+    return found[1] if found else ""
+
+
 def run_key(run_id: str, name: str) -> str:
     """The key of one of a run's documents, e.g. result.json."""
-    return f"{RUNS_PREFIX}{run_id}/{name}"
+    month = run_month(run_id)
+    return f"{runs_of_month(month) if month else RUNS_PREFIX}{run_id}/{name}"
 
 
 def run_of(key: str) -> tuple[str, str]:
     """(run id, name) of a key that run_key made."""
-    run_id, _, name = key.removeprefix(RUNS_PREFIX).partition("/")
-    return run_id, name
+    folder, _, name = key.rpartition("/")
+    return folder.rpartition("/")[2], name
+
+
+def runs_of_month(month: str) -> str:
+    """The prefix of the runs that were planned in a month, e.g. 2026-03."""
+    return f"{RUNS_MONTH_PREFIX}{month}/"
 
 
 def published_key(prefix: str, partition: str, value: str, run_id: str, number: int, suffix: str) -> str:
