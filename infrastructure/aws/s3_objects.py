@@ -5,11 +5,13 @@ Many bodies are read at the same time: one by one, the hundred thousand objects 
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import unquote
 
 from botocore.exceptions import ClientError
 
@@ -27,14 +29,86 @@ def entries(s3: S3Client, bucket: str, prefix: str) -> Iterator[ObjectTypeDef]:
         yield from page.get("Contents", [])
 
 
+class Summary(NamedTuple):
+    """An object as a listing shows it. modified: ISO 8601 in UTC, to the second, so that texts compare as times do."""
+
+    key: str
+    size: int
+    etag: str
+    modified: str
+
+
+def summaries(s3: S3Client, bucket: str, prefix: str, start_after: str = "") -> Generator[list[Summary]]:
+    """The objects below a prefix (behind start_after), page by page, in S3's order.
+
+    For listings of hundreds of thousands: botocore's parser takes 20 times longer for a page.
+    """
+    # First, and by a wildcard: else botocore's own handler, which parses the body to look for an error, comes before.
+    s3.meta.events.register_first(_LISTED, _read_lightly, unique_id=_read_lightly.__qualname__)
+    following = {"StartAfter": start_after} if start_after else {}
+    while True:
+        token = _light.set(True)
+        try:
+            page: Any = s3.list_objects_v2(Bucket=bucket, Prefix=prefix, EncodingType="url", **following)  # type: ignore[arg-type]
+        finally:
+            _light.reset(token)
+        yield page[_SUMMARIES] if _SUMMARIES in page else [_summary(entry) for entry in page.get("Contents", [])]
+        if not page.get("IsTruncated"):
+            return
+        following = {"ContinuationToken": page["NextContinuationToken"]}
+
+
+_LISTED = "before-parse.*.ListObjectsV2"
+_SUMMARIES = "Summaries"
+_light: ContextVar[bool] = ContextVar("light", default=False)  # whether this thread's current listing is read lightly
+_KEYS = re.compile(rb"<Key>([^<]*)</Key>")
+_SIZES = re.compile(rb"<Size>(\d+)</Size>")
+_ETAGS = re.compile(rb"<ETag>(?:&quot;|&#34;|\")?([^<&\"]*)(?:&quot;|&#34;|\")?</ETag>")
+_TIMES = re.compile(rb"<LastModified>([^<]{19})[^<]*</LastModified>")
+
+
+def _read_lightly(
+    response_dict: dict[str, Any], customized_response_dict: dict[str, Any] | None = None, **_: Any
+) -> None:
+    """Take the entries out of a listing's XML before botocore parses it. What looks otherwise is left to botocore.
+
+    A botocore that does not have this event yet parses them, which only takes longer.
+    """
+    if customized_response_dict is None or not _light.get() or response_dict["status_code"] != 200:
+        return
+    body = response_dict["body"]
+    begin, end = body.find(b"<Contents>"), body.rfind(b"</Contents>") + len(b"</Contents>")
+    if begin < 0:
+        return
+    entries = body[begin:end]
+    count = entries.count(b"<Contents>")
+    columns = [pattern.findall(entries) for pattern in (_KEYS, _SIZES, _ETAGS, _TIMES)]
+    if {len(column) for column in columns} != {count}:
+        return
+    keys, sizes, etags, times = (b"\n".join(column).decode() for column in columns)
+    decoded = keys.replace("%3D", "=")  # all of the URL encoding that this platform's keys need
+    names = [unquote(key) if "%" in key else key for key in decoded.split("\n")]
+    customized_response_dict[_SUMMARIES] = list(
+        map(Summary, names, map(int, sizes.split("\n")), etags.split("\n"), times.split("\n"))
+    )
+    response_dict["body"] = body[:begin] + body[end:]
+
+
+def _summary(entry: Any) -> Summary:
+    modified = entry["LastModified"].isoformat()[:19]
+    return Summary(unquote(entry["Key"]), entry["Size"], entry["ETag"].strip('"'), modified)
+
+
 def keys(s3: S3Client, bucket: str, prefix: str) -> Iterator[str]:
     """The keys below a prefix, in S3's order."""
     return (entry["Key"] for entry in entries(s3, bucket, prefix))
 
 
-def folders(s3: S3Client, bucket: str, prefix: str) -> list[str]:
-    """The prefixes one level below a prefix; each ends in a slash."""
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, Delimiter="/")
+def folders(s3: S3Client, bucket: str, prefix: str, start_after: str = "") -> list[str]:
+    """The prefixes one level below a prefix, behind start_after; each ends in a slash."""
+    pages = s3.get_paginator("list_objects_v2").paginate(
+        Bucket=bucket, Prefix=prefix, Delimiter="/", StartAfter=start_after
+    )
     return [common["Prefix"] for page in pages for common in page.get("CommonPrefixes", [])]
 
 
