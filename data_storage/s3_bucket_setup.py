@@ -115,6 +115,7 @@ def resources(settings: Settings, clients: Clients) -> list[Resource]:
                 clients=clients,
                 depends_on=(bucket_id(settings, purpose),),
                 keep=spec.keep and "the bucket that it guards stays",
+                guards=bucket_id(settings, purpose),
                 properties={"PolicyDocument": bucket_policy(settings, purpose)},
             )
         )

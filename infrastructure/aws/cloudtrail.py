@@ -8,9 +8,8 @@ from typing import Any, ClassVar
 from infrastructure.aws.tags import tag_dict, tag_list
 from infrastructure.planning.aws_errors import error_code
 from infrastructure.planning.resource import DeletionPending, Properties, Resource
-from infrastructure.planning.waiting import retry_while
+from infrastructure.planning.waiting import PROPAGATION_SECONDS, retry_while
 
-_PROPAGATION_SECONDS = 60  # new roles and policies take seconds to reach CloudTrail, rarely a minute
 _NOT_YET_KNOWN = (
     "InvalidCloudWatchLogsLogGroupArnException",
     "InvalidCloudWatchLogsRoleArnException",
@@ -82,7 +81,7 @@ class Trail(Resource):
         retry_while(
             lambda error: error_code(error) in _NOT_YET_KNOWN,
             lambda: getattr(self._cloudtrail, call)(**parameters),
-            _PROPAGATION_SECONDS,
+            PROPAGATION_SECONDS,
         )
 
     def _selectors(self) -> list[dict[str, Any]]:

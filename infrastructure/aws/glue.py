@@ -8,9 +8,7 @@ from typing import Any, ClassVar
 
 from infrastructure.planning.aws_errors import error_code
 from infrastructure.planning.resource import DeletionPending, Properties, Resource
-from infrastructure.planning.waiting import retry_while
-
-_ROLE_SECONDS = 60
+from infrastructure.planning.waiting import PROPAGATION_SECONDS, retry_while
 
 
 @dataclass(kw_only=True, eq=False)
@@ -106,7 +104,7 @@ class Job(Resource):
         retry_while(
             lambda error: error_code(error) == "InvalidInputException" and "role" in str(error).lower(),
             call,
-            _ROLE_SECONDS,
+            PROPAGATION_SECONDS,
         )
 
 

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from infrastructure.aws.tags import tag_dict, tag_list
 from infrastructure.planning.aws_errors import is_not_found
 from infrastructure.planning.resource import DeletionPending, Properties, Resource
+from infrastructure.planning.waiting import PROPAGATION_SECONDS, retry_while
+
+
+def _is_new(role: str) -> Callable[[Exception], bool]:
+    """Whether an error is a new role that a write does not find yet, although a read has shown it: IAM answers from
+    several places.
+    """
+    return lambda error: is_not_found(error) and role in str(error)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -54,6 +63,10 @@ class Role(Resource):
         )
 
     def update(self, changed: frozenset[str], properties: Properties) -> None:
+        retry_while(_is_new(self.name), lambda: self._change(changed, properties), PROPAGATION_SECONDS)
+
+    def _change(self, changed: frozenset[str], properties: Properties) -> None:
+        """Write what changed; each of the writes may be repeated."""
         iam, name = self._iam, self.name
         # Writers that limit or remove rights come before those that grant them.
         self.write_each(
@@ -142,8 +155,12 @@ class RolePolicy(Resource):
 
     def create(self, properties: Properties) -> None:
         role, policy = self._names
-        self.clients("iam").put_role_policy(
-            RoleName=role, PolicyName=policy, PolicyDocument=json.dumps(properties["PolicyDocument"])
+        retry_while(
+            _is_new(role),
+            lambda: self.clients("iam").put_role_policy(
+                RoleName=role, PolicyName=policy, PolicyDocument=json.dumps(properties["PolicyDocument"])
+            ),
+            PROPAGATION_SECONDS,
         )
 
     def update(self, changed: frozenset[str], properties: Properties) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from infrastructure.planning.aws_errors import error_code, is_not_found
@@ -15,13 +15,18 @@ PURPOSE_TAG = "Purpose"  # distinguishes the keys of one environment
 
 @dataclass(kw_only=True, eq=False)
 class Key(Resource):
-    """A symmetric customer key, found by its alias, or by its tags if a crash left it without an alias."""
+    """A symmetric customer key, found by its alias, or by its tags if a crash left it without an alias.
+
+    KMS is eventually consistent: neither the list of keys nor the tags show a new key at once. The id of the key that
+    this object made is kept, because a search in that time would find nothing and a second key would be made.
+    """
 
     type: ClassVar[str] = "AWS::KMS::Key"
     policies: ClassVar[frozenset[str]] = frozenset({"KeyPolicy"})
 
     alias: str
     deletion_window_days: int
+    made: str = field(default="", init=False)  # the id of the key that create() made
 
     def read(self) -> Properties | None:
         metadata = self._metadata()
@@ -39,12 +44,13 @@ class Key(Resource):
         }
 
     def create(self, properties: Properties) -> None:
-        self._kms.create_key(
+        made = self._kms.create_key(
             KeyUsage="ENCRYPT_DECRYPT",
             Description=properties["Description"],
             Policy=json.dumps(properties["KeyPolicy"]),
             Tags=_tag_list(properties["Tags"]),
         )
+        self.made = made["KeyMetadata"]["KeyId"]
 
     def update(self, changed: frozenset[str], properties: Properties) -> None:
         id_ = self._id()
@@ -101,16 +107,22 @@ class Key(Resource):
         return {"Enabled": True, "PeriodInDays": status.get("RotationPeriodInDays", _DEFAULT_ROTATION_DAYS)}
 
     def _metadata(self) -> dict[str, Any] | None:
-        """The key under the alias if it has this key's tags, else the newest key with them, else the alias's key
-        anyway.
+        """The key that was made here, else the key under the alias if it has this key's tags, else the newest key with
+        them, else the alias's key anyway.
         """
-        try:
-            named: dict[str, Any] | None = self._kms.describe_key(KeyId=self.alias)["KeyMetadata"]
-        except self._kms.exceptions.NotFoundException:
-            named = None
+        if self.made:
+            return self._described(self.made)
+        named = self._described(self.alias)
         if named and self._is_ours(named["KeyId"]):
             return named
         return self._newest_by_tags() or named
+
+    def _described(self, id_: str) -> dict[str, Any] | None:
+        try:
+            metadata: dict[str, Any] = self._kms.describe_key(KeyId=id_)["KeyMetadata"]
+        except self._kms.exceptions.NotFoundException:
+            return None
+        return metadata
 
     def _newest_by_tags(self) -> dict[str, Any] | None:
         keys = [entry for page in self._kms.get_paginator("list_keys").paginate() for entry in page["Keys"]]

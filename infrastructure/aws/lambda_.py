@@ -11,10 +11,9 @@ from typing import Any, ClassVar
 from infrastructure.errors import PlatformError
 from infrastructure.planning.aws_errors import error_code, is_not_found
 from infrastructure.planning.resource import DeletionPending, Properties, Resource
-from infrastructure.planning.waiting import retry_while, wait_until
+from infrastructure.planning.waiting import PROPAGATION_SECONDS, retry_while, wait_until
 
 _SETTLE_SECONDS = 300
-_ROLE_SECONDS = 60  # new roles and policies take seconds to reach a region, rarely a minute
 _NEW_ROLE_MESSAGES = (
     "cannot be assumed",
     "ensure the role can perform",
@@ -84,7 +83,7 @@ class Function(Resource):
                 Tags=properties["Tags"],
                 **_configuration(properties),
             ),
-            _ROLE_SECONDS,
+            PROPAGATION_SECONDS,
         )
         self._wait("State", "Active")
 
@@ -95,7 +94,7 @@ class Function(Resource):
                 lambda: self._lambda.update_function_configuration(
                     FunctionName=self.name, **_configuration(properties)
                 ),
-                _ROLE_SECONDS,
+                PROPAGATION_SECONDS,
             )
             self._wait("LastUpdateStatus", "Successful")
         if changed & {"CodeSha256", "Architectures"}:
@@ -195,7 +194,7 @@ class EventSourceMapping(Resource):
                 Tags=properties["Tags"],
                 **{name: properties[name] for name in _MAPPING},
             ),
-            _ROLE_SECONDS,
+            PROPAGATION_SECONDS,
         )
         self._wait()
 

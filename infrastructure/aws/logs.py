@@ -7,9 +7,7 @@ from typing import Any, ClassVar
 
 from infrastructure.planning.aws_errors import error_code
 from infrastructure.planning.resource import DeletionPending, Properties, Resource
-from infrastructure.planning.waiting import retry_while
-
-_KEY_SECONDS = 30  # a new key's policy takes seconds to reach CloudWatch Logs
+from infrastructure.planning.waiting import PROPAGATION_SECONDS, retry_while
 
 
 def _is_new_key(error: Exception) -> bool:
@@ -40,7 +38,7 @@ class LogGroup(Resource):
             lambda: self._logs.create_log_group(
                 logGroupName=self.name, kmsKeyId=properties["KmsKeyId"], tags=properties["Tags"]
             ),
-            _KEY_SECONDS,
+            PROPAGATION_SECONDS,
         )
 
     def update(self, changed: frozenset[str], properties: Properties) -> None:

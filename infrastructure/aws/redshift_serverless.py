@@ -10,10 +10,9 @@ from typing import Any, ClassVar
 from infrastructure.errors import PlatformError
 from infrastructure.planning.aws_errors import error_code
 from infrastructure.planning.resource import DeletionPending, Properties, Resource
-from infrastructure.planning.waiting import retry_while, wait_until
+from infrastructure.planning.waiting import PROPAGATION_SECONDS, retry_while, wait_until
 
 _SETTLE_SECONDS = 1800  # a new workgroup takes minutes, a new key for a large namespace longer
-_ROLE_SECONDS = 60
 _BUSY_SECONDS = 600
 # The service returns a namespace's roles as text: "IamRole(applyStatus=in-sync, iamRoleArn=arn:aws:iam::1:role/x)".
 _ROLE_ARN = re.compile(r"arn:[^,)\s]+")
@@ -99,7 +98,7 @@ class Namespace(_ServerlessResource):
         retry_while(
             lambda error: error_code(error) == "ValidationException" and "role" in str(error).lower(),
             lambda: self._redshift.create_namespace(namespaceName=self.name, tags=_tags(properties["Tags"]), **wanted),
-            _ROLE_SECONDS,
+            PROPAGATION_SECONDS,
         )
         self._wait()
 

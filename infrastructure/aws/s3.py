@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
+
+from botocore.exceptions import ClientError
 
 from infrastructure.aws.s3_emptying import empty_bucket
 from infrastructure.errors import PlatformError
@@ -15,8 +18,31 @@ from infrastructure.planning.aws_errors import error_code, is_not_found
 from infrastructure.planning.resource import DeletionPending, Properties, Resource, Unsupported
 from infrastructure.planning.waiting import retry_while
 
+T = TypeVar("T")
 _FIRST_REGION = "us-east-1"  # the one region that must not be given as LocationConstraint
-_RELEASE_SECONDS = 120
+_SETTLE_SECONDS = 120
+
+
+def _settled(call: Callable[[], T]) -> T:
+    """The call's value, made again while S3 is still working on the bucket.
+
+    409 OperationAborted: it was made, changed or deleted a moment ago. 404 NoSuchBucket: it was made a moment ago, and
+    the answer comes from a place that does not know it yet (terraform-provider-aws, issues 7628 and 33552).
+    """
+    return retry_while(lambda error: error_code(error) in ("NoSuchBucket", "OperationAborted"), call, _SETTLE_SECONDS)
+
+
+def _patient(write: Callable[[Any], object]) -> Callable[[Any], object]:
+    return lambda value: _settled(lambda: write(value))
+
+
+def _unless_gone(call: Callable[[], object]) -> None:
+    """Make a deleting call, again while S3 is still working on the bucket; what is gone already is no error."""
+    try:
+        retry_while(lambda error: error_code(error) == "OperationAborted", call, _SETTLE_SECONDS)
+    except ClientError as error:
+        if not is_not_found(error):
+            raise
 
 
 @dataclass(kw_only=True, eq=False)
@@ -50,45 +76,44 @@ class Bucket(Resource):
             place["CreateBucketConfiguration"] = {"LocationConstraint": self.region}
         if properties["ObjectLock"]:
             place["ObjectLockEnabledForBucket"] = True
-        retry_while(
-            lambda error: error_code(error) == "OperationAborted",  # a bucket of this name was deleted a moment ago
-            lambda: self._s3.create_bucket(Bucket=self.name, ObjectOwnership=properties["ObjectOwnership"], **place),
-            _RELEASE_SECONDS,
+        _settled(
+            lambda: self._s3.create_bucket(Bucket=self.name, ObjectOwnership=properties["ObjectOwnership"], **place)
         )
 
     def update(self, changed: frozenset[str], properties: Properties) -> None:
         # In this order: public access is blocked before anything else, and Object Lock needs versioning.
-        self.write_each(
-            changed,
-            properties,
-            {
-                "PublicAccessBlock": self._put("put_public_access_block", "PublicAccessBlockConfiguration"),
-                "ObjectOwnership": lambda value: self._s3.put_bucket_ownership_controls(
-                    Bucket=self.name, OwnershipControls={"Rules": [{"ObjectOwnership": value}]}
-                ),
-                "Encryption": self._encrypt,
-                "Versioning": lambda value: self._s3.put_bucket_versioning(
-                    Bucket=self.name, VersioningConfiguration={"Status": value}
-                ),
-                "ObjectLock": self._lock,
-                "LifecycleRules": lambda rules: self._s3.put_bucket_lifecycle_configuration(
-                    Bucket=self.name, LifecycleConfiguration={"Rules": rules}
-                ),
-                "Logging": lambda value: self._s3.put_bucket_logging(
-                    Bucket=self.name, BucketLoggingStatus={"LoggingEnabled": value} if value else {}
-                ),
-                "Tags": self._tag,
-            },
-        )
+        writers: dict[str, Callable[[Any], object]] = {
+            "PublicAccessBlock": self._put("put_public_access_block", "PublicAccessBlockConfiguration"),
+            "ObjectOwnership": lambda value: self._s3.put_bucket_ownership_controls(
+                Bucket=self.name, OwnershipControls={"Rules": [{"ObjectOwnership": value}]}
+            ),
+            "Encryption": self._encrypt,
+            "Versioning": lambda value: self._s3.put_bucket_versioning(
+                Bucket=self.name, VersioningConfiguration={"Status": value}
+            ),
+            "ObjectLock": self._lock,
+            "LifecycleRules": lambda rules: self._s3.put_bucket_lifecycle_configuration(
+                Bucket=self.name, LifecycleConfiguration={"Rules": rules}
+            ),
+            "Logging": lambda value: self._s3.put_bucket_logging(
+                Bucket=self.name, BucketLoggingStatus={"LoggingEnabled": value} if value else {}
+            ),
+            "Tags": self._tag,
+        }
+        self.write_each(changed, properties, {name: _patient(write) for name, write in writers.items()})
 
     def delete(self) -> DeletionPending | None:
         if not self._exists():
             return None
+        with self._policy_aside():
+            return self._empty_and_delete()
+
+    def _empty_and_delete(self) -> DeletionPending | None:
         locked = empty_bucket(self._s3, self.name)
         if locked:
             return DeletionPending(locked.note(self.name), needs_dependencies=True, until=locked.end)
         try:
-            self._s3.delete_bucket(Bucket=self.name)
+            _unless_gone(lambda: self._s3.delete_bucket(Bucket=self.name))
         except self._s3.exceptions.ClientError as error:
             if error_code(error) != "BucketNotEmpty":
                 raise
@@ -96,6 +121,18 @@ class Bucket(Resource):
             note = f"{self.name} was written to while it was emptied; destroy again in a few hours"
             return DeletionPending(note, needs_dependencies=True, until="until it can be removed")
         return None
+
+    @contextlib.contextmanager
+    def _policy_aside(self) -> Iterator[None]:
+        """The bucket without its policy, on emulators only: they enforce a Deny whatever its condition says."""
+        policy = self._get("get_bucket_policy", "Policy") if self.clients.emulated else None
+        if policy:
+            _unless_gone(lambda: self._s3.delete_bucket_policy(Bucket=self.name))
+        try:
+            yield
+        finally:
+            if policy and self._exists():
+                _settled(lambda: self._s3.put_bucket_policy(Bucket=self.name, Policy=policy))
 
     @property
     def _s3(self) -> Any:
@@ -212,17 +249,14 @@ class BucketPolicy(Resource):
             raise
 
     def create(self, properties: Properties) -> None:
-        self.clients("s3").put_bucket_policy(Bucket=self.name, Policy=json.dumps(properties["PolicyDocument"]))
+        document = json.dumps(properties["PolicyDocument"])
+        _settled(lambda: self.clients("s3").put_bucket_policy(Bucket=self.name, Policy=document))
 
     def update(self, changed: frozenset[str], properties: Properties) -> None:
         self.create(properties)
 
     def delete(self) -> DeletionPending | None:
-        try:
-            self.clients("s3").delete_bucket_policy(Bucket=self.name)
-        except self.clients("s3").exceptions.ClientError as error:
-            if not is_not_found(error):
-                raise
+        _unless_gone(lambda: self.clients("s3").delete_bucket_policy(Bucket=self.name))
         return None
 
 
@@ -261,12 +295,14 @@ class S3Object(Resource):
 
     def create(self, properties: Properties) -> None:
         bucket, key = self._place
-        self._s3.put_object(
-            Bucket=bucket,
-            Key=key,
-            Body=self.content(),
-            ChecksumAlgorithm="SHA256",
-            ChecksumSHA256=properties["Sha256"],
+        _settled(
+            lambda: self._s3.put_object(
+                Bucket=bucket,
+                Key=key,
+                Body=self.content(),
+                ChecksumAlgorithm="SHA256",
+                ChecksumSHA256=properties["Sha256"],
+            )
         )
 
     def update(self, changed: frozenset[str], properties: Properties) -> None:
@@ -274,11 +310,7 @@ class S3Object(Resource):
 
     def delete(self) -> DeletionPending | None:
         bucket, key = self._place
-        try:
-            self._s3.delete_object(Bucket=bucket, Key=key)
-        except self._s3.exceptions.ClientError as error:
-            if not is_not_found(error):
-                raise
+        _unless_gone(lambda: self._s3.delete_object(Bucket=bucket, Key=key))
         return None
 
     @property

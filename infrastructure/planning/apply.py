@@ -15,7 +15,7 @@ from graphlib import TopologicalSorter
 
 from infrastructure.errors import PlatformError
 from infrastructure.planning import waiting
-from infrastructure.planning.aws_errors import explain, unsupported_reason
+from infrastructure.planning.aws_errors import explain, is_already_there, unsupported_reason
 from infrastructure.planning.plan import THREADS, Action, Plan, Step, changed, compare, dependencies
 from infrastructure.planning.resource import Properties, Resource, Unsupported, has_unknown, references, resolve
 
@@ -174,8 +174,14 @@ class _Run:
 
     def _create(self, resource: Resource) -> None:
         properties = resolve(resource.properties, self.outputs)
-        resource.create(properties)
-        actual = self._read_new(resource)
+        try:
+            resource.create(properties)
+        except Exception as error:
+            if not is_already_there(error):
+                raise
+            actual = self._read_other(resource, error)
+        else:
+            actual = self._read_new(resource)
         self.outputs[resource.id] = actual
         left = frozenset(changed(compare(resource, actual, properties, self.emulated))) - resource.immutable
         if left:
@@ -191,6 +197,13 @@ class _Run:
         raise PlatformError(
             f"{resource.type} {resource.name}", "was made but does not show up", "Repeat the command; it resumes."
         )
+
+    def _read_other(self, resource: Resource, error: Exception) -> Properties:
+        """What somebody else has made since the plan. If it is not to be seen, what refused us is something else."""
+        try:
+            return self._read_new(resource)
+        except PlatformError:
+            raise error from None
 
     def _update(self, resource: Resource, actual: Properties) -> tuple[Outcome, str]:
         properties = resolve(resource.properties, self.outputs)

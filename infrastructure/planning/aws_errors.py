@@ -48,6 +48,24 @@ NOT_FOUND_CODES = frozenset(
         "ResourceNotFound",
     }
 )
+# What the services say if a name is taken. InvalidRequestException is Athena's, which means other things too.
+_ALREADY_THERE_CODES = frozenset(
+    {
+        "AlreadyExistsException",
+        "BucketAlreadyOwnedByYou",
+        "ConflictException",
+        "EntityAlreadyExists",
+        "EntityAlreadyExistsException",
+        "InvalidRequestException",
+        "QueueAlreadyExists",
+        "QueueNameExists",
+        "ResourceAlreadyExistsException",
+        "ResourceConflictException",
+        "ResourceExistsException",
+        "ResourceInUseException",
+        "TrailAlreadyExistsException",
+    }
+)
 THROTTLING_CODES = frozenset(
     {
         "Throttling",
@@ -148,6 +166,11 @@ def is_retryable(error: BaseException) -> bool:
 def is_not_found(error: BaseException) -> bool:
     """Whether the service says that the thing does not exist (as opposed to: that it has no such operation)."""
     return error_code(error) in NOT_FOUND_CODES and not _is_not_implemented(error)
+
+
+def is_already_there(error: BaseException) -> bool:
+    """Whether the service may mean that the thing exists: another command made it since it was looked for."""
+    return error_code(error) in _ALREADY_THERE_CODES
 
 
 def unsupported_reason(error: BaseException, emulated: bool) -> str:

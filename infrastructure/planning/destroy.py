@@ -2,14 +2,14 @@
 
 A resource is kept if it holds data (Resource.keep), or if something that is kept depends on it: a bucket's key, the
 role of a warehouse. If a deletion finds that something has to stay after all (objects under Object Lock), what that
-depends on is kept too.
+depends on is kept too, and so is what guards it: a bucket's policy goes with the bucket, never before it.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from infrastructure.planning.apply import Outcome, Progress, Report, Result, run_graph
@@ -33,12 +33,25 @@ class Destruction:
         """Delete. If a deletion fails, what the resource depends on stays; everything else goes on."""
         run = _Run(self, on_progress or (lambda result: None))
         steps = {step.resource.id: step for step in self.steps}
-        dependents: dict[str, set[str]] = {id_: set() for id_ in steps}
-        for id_, step in steps.items():
-            for needed in dependencies(step.resource) & steps.keys():
-                dependents[needed].add(id_)
-        run_graph(dependents, steps, run.step)
+        run_graph(_deletion_order(steps), steps, run.step)
         return Report(tuple(run.results), {})
+
+
+def _deletion_order(steps: Mapping[str, Step]) -> dict[str, set[str]]:
+    """Steps that must run first: what depends on a resource is deleted before it, what guards it afterwards."""
+    before: dict[str, set[str]] = {id_: set() for id_ in steps}
+    for id_, step in steps.items():
+        guarded = step.resource.guards
+        for needed in _needed_by(step.resource, steps):
+            first, then = (needed, id_) if needed == guarded else (id_, needed)
+            before[then].add(first)
+    return before
+
+
+def _needed_by(resource: Resource, steps: Mapping[str, Step]) -> set[str]:
+    """The steps' ids that a resource depends on. Whoever needs a guard needs what it guards."""
+    direct = set(dependencies(resource) & steps.keys())
+    return direct | ({steps[id_].resource.guards for id_ in direct} & steps.keys())
 
 
 def plan_destruction(
@@ -55,6 +68,9 @@ def plan_destruction(
         if resource.id in kept:
             for needed in dependencies(resource):
                 kept.setdefault(needed, f"{resource.name} needs it")
+    for resource in ordered:
+        if resource.guards in kept:
+            kept.setdefault(resource.id, "what it guards stays")
     chosen = [resource for resource in resources if resource.id in selected]
     steps = tuple(_step(resource, readings[resource.id], kept) for resource in chosen)
     return Destruction(steps, {id_: why for id_, why in kept.items() if id_ in selected})
@@ -85,6 +101,8 @@ class _Run:
             return None
         if resource.id in self.needed:
             return self._end(step, Outcome.KEPT, note=self.needed[resource.id])
+        if resource.guards:
+            return self._end_guard(step)
         self.on_progress(Result(resource, step.action, Outcome.STARTED))
         started = time.monotonic()
         try:
@@ -97,6 +115,13 @@ class _Run:
             self._needs(resource, f"needed by {resource.name} {pending.until}".rstrip())
         return self._end(step, *_outcome(pending, time.monotonic() - started))
 
+    def _end_guard(self, step: Step) -> None:
+        """It has gone together with what it guards, or stays as long as that does."""
+        gone = {result.resource.id for result in self.results if result.outcome is Outcome.DONE}
+        if step.resource.guards in gone:
+            return self._end(step, Outcome.DONE)
+        return self._end(step, Outcome.KEPT, note="what it guards could not be removed")
+
     def _failed(self, step: Step, error: Exception, seconds: float) -> None:
         reason = unsupported_reason(error, step.resource.clients.emulated)
         if reason:
@@ -108,7 +133,7 @@ class _Run:
 
     def _needs(self, resource: Resource, why: str) -> None:
         with self.lock:
-            for needed in dependencies(resource):
+            for needed in _needed_by(resource, {each.resource.id: each for each in self.destruction.steps}):
                 self.needed.setdefault(needed, why)
 
     def _end(self, step: Step, outcome: Outcome, seconds: float = 0.0, note: str = "") -> None:

@@ -129,7 +129,8 @@ class Resource(ABC):
     part: the folder it belongs to, or redshift, cloudtrail, athena; name: as in the account; properties: desired, may
     hold Refs and callables at any depth; depends_on: ids that must exist first (those of its Refs are added
     automatically); after: ids that come first if they are planned too, but are not required; keep: why destroy leaves
-    it alone without --delete-data, "" if destroy removes it.
+    it alone without --delete-data, "" if destroy removes it; guards: the id of what it protects, with which AWS removes
+    it: destroy never removes it before that.
     """
 
     type: ClassVar[str]
@@ -145,6 +146,7 @@ class Resource(ABC):
     depends_on: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
     keep: str = ""
+    guards: str = ""
     wanted: bool = True
 
     @property

@@ -10,6 +10,9 @@ from typing import TypeVar
 from infrastructure.errors import RetryableError
 
 T = TypeVar("T")
+# New roles, policies and keys are known everywhere after seconds as a rule, and after minutes at worst. AWS gives no
+# bound; Terraform's provider waits two minutes for IAM alone and five for what Lambda checks.
+PROPAGATION_SECONDS = 300
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 5.0
 

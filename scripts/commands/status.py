@@ -157,7 +157,7 @@ def _iterator_age(settings: Settings, clients: Clients) -> Finding:
     seconds = _oldest_unlanded(settings, clients)
     if seconds is None:
         return Finding("iterator age", f"no batch in the last {_AGE_WINDOW.seconds // 60} minutes")
-    return Finding("iterator age", f"{seconds:,.1f} s", seconds < settings.maximum_record_age_seconds / 2)
+    return Finding("iterator age", f"{seconds:,.1f} s", seconds < settings.alarm_iterator_age_seconds)
 
 
 def unlanded(settings: Settings, clients: Clients) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from infrastructure.local.emulator import emulated_aws
 from infrastructure.planning.apply import Outcome, Report
-from infrastructure.settings import BUCKET_PURPOSES, KEY_PURPOSES
+from infrastructure.settings import BUCKET_PURPOSES, KEY_PURPOSES, Settings
 from tests.provisioning.account import EmulatedAccount
 
 
@@ -118,6 +119,34 @@ def _data_key(account: EmulatedAccount) -> str:
     rule = encryption["ServerSideEncryptionConfiguration"]["Rules"][0]
     key: str = rule["ApplyServerSideEncryptionByDefault"]["KMSMasterKeyID"]
     return key
+
+
+def test_a_bucket_that_has_to_stay_keeps_its_policy(applied: EmulatedAccount) -> None:
+    s3, raw = applied.client("s3"), applied.settings.bucket("raw")
+    policy = s3.get_bucket_policy(Bucket=raw)["Policy"]
+    s3.delete_bucket_policy(Bucket=raw)  # moto would refuse the object
+    s3.put_object(Bucket=raw, Key="raw/transactions/a", Body=b"row")
+    s3.put_bucket_policy(Bucket=raw, Policy=policy)
+
+    report = applied.destroy(delete_data=True)
+
+    assert report.errors == ()
+    assert s3.get_bucket_policy(Bucket=raw)["Policy"] == policy
+    stays = names(report, Outcome.KEPT, "AWS::S3::BucketPolicy")
+    assert stays == {raw, applied.settings.bucket("access-logs")}
+    gone = names(report, Outcome.DONE, "AWS::S3::BucketPolicy")
+    assert gone == {applied.settings.bucket(purpose) for purpose in BUCKET_PURPOSES} - stays
+
+
+def test_on_aws_no_policy_is_taken_off_a_bucket_that_is_emptied(settings: Settings) -> None:
+    with emulated_aws():
+        account = EmulatedAccount(settings, emulated=False)
+        bucket = next(each for each in account.resources() if each.name == settings.bucket("raw"))
+        account.client("s3").create_bucket(
+            Bucket=bucket.name, CreateBucketConfiguration={"LocationConstraint": settings.region}
+        )
+        assert bucket.delete() is None
+        assert account.calls.mutating == ["s3.CreateBucket", "s3.DeleteBucket"]
 
 
 def test_a_legal_hold_is_told_apart_from_retention(applied: EmulatedAccount) -> None:

@@ -71,8 +71,8 @@ def test_what_is_missing_is_named_once_each_with_its_kind(account: EmulatedAccou
     assert told.endswith(f"missing: S3::BucketPolicy {raw}")
 
 
-@pytest.mark.parametrize(("milliseconds", "well"), [(2_000, True), (80_000_000, False)])
-def test_the_iterator_age_is_judged_by_how_long_records_live(
+@pytest.mark.parametrize(("milliseconds", "well"), [(2_000, True), (301_000, False), (80_000_000, False)])
+def test_the_iterator_age_is_judged_as_its_alarm_does(
     milliseconds: int, well: bool, applied: EmulatedAccount
 ) -> None:
     put_iterator_age(applied, milliseconds)

@@ -37,6 +37,48 @@ def test_dependants_go_before_what_they_depend_on() -> None:
     assert account.calls == ["delete c", "delete b", "delete a"]
 
 
+def guarded(account: Account, remains: DeletionPending | None = None) -> tuple[Thing, Thing, Thing]:
+    """A bucket, its policy, and another bucket that logs to it."""
+    bucket = Thing(name="bucket", account=account, remains=remains)
+    policy = Thing(name="policy", account=account, depends_on=(bucket.id,), guards=bucket.id)
+    logging = Thing(name="logging", account=account, depends_on=(policy.id,))
+    return bucket, policy, logging
+
+
+def test_a_guard_goes_with_what_it_guards_and_is_never_removed_before() -> None:
+    account = full("bucket", "policy", "logging")
+    report = destroy(*guarded(account))
+    assert account.calls == ["delete logging", "delete bucket"]
+    assert outcomes(report)["policy"] is Outcome.DONE
+
+
+def test_a_guard_stays_with_what_could_not_go() -> None:
+    account = full("bucket", "policy", "logging")
+    report = destroy(*guarded(account, DeletionPending("locked", needs_dependencies=True)))
+    assert outcomes(report) == {
+        "logging": Outcome.DONE,
+        "bucket": Outcome.DELETION_PENDING,
+        "policy": Outcome.KEPT,
+    }
+
+
+def test_a_guard_stays_with_what_was_kept_from_the_start() -> None:
+    account = full("bucket", "policy", "logging")
+    bucket, policy, logging = guarded(account)
+    bucket.keep = "it holds data"
+    report = destroy(bucket, policy, logging)
+    assert account.calls == ["delete logging"]
+    assert outcomes(report)["policy"] is Outcome.KEPT
+
+
+def test_what_needs_a_guard_keeps_what_it_guards() -> None:
+    account = full("bucket", "policy", "logging")
+    bucket, policy, logging = guarded(account)
+    logging.remains = DeletionPending("locked", needs_dependencies=True)
+    destroy(bucket, policy, logging)
+    assert account.calls == ["delete logging"]
+
+
 def test_what_does_not_exist_is_not_touched() -> None:
     account = full("a")
     destroy(Thing(name="a", account=account), Thing(name="b", account=account))

@@ -88,7 +88,7 @@ def test_names_at_the_limits_are_what_every_service_takes() -> None:
 
 
 def test_each_runtime_that_may_be_set_is_one_of_lambdas() -> None:
-    known = botocore.session.get_session().get_service_model("lambda").shape_for("Runtime").enum
+    known = botocore.session.get_session().get_service_model("lambda").shape_for("Runtime").metadata["enum"]
     for minor in range(11, 15):
         assert Settings(lambda_runtime=f"python3.{minor}").lambda_runtime in known
 
