@@ -36,7 +36,7 @@ class AlarmSpec:
     """One alarm: raised if `datapoints` of the last `periods` values are beyond the threshold.
 
     metrics: one metric, or several by the ids that `expression` (CloudWatch metric math) uses. missing: how a period
-    without data counts.
+    without data counts; ignore leaves the alarm as it is.
     """
 
     name: str
@@ -47,7 +47,7 @@ class AlarmSpec:
     periods: int = 1
     datapoints: int = 1
     expression: str = ""
-    missing: Literal["notBreaching", "breaching"] = "notBreaching"
+    missing: Literal["notBreaching", "breaching", "ignore"] = "notBreaching"
 
 
 def alarms(settings: Settings) -> tuple[AlarmSpec, ...]:
@@ -116,6 +116,27 @@ def _landing_alarms(settings: Settings) -> tuple[AlarmSpec, ...]:
             threshold=settings.alarm_iterator_age_seconds * 1000,
             periods=3,
             datapoints=3,
+        ),
+        AlarmSpec(
+            # A mapping that is disabled, removed or not allowed to read emits nothing: no age, no error. So the silence
+            # itself is measured. The alarm lasts until a batch is taken, also where the producers have stopped.
+            name="landing-stopped",
+            description="Records arrive and none is taken: the event source mapping is disabled, gone, or cannot read "
+            "the stream or call the function (`status` tells). Apply again; past the stream's retention records are "
+            "lost.",
+            metrics={
+                "incoming": Metric(
+                    "AWS/Kinesis", "IncomingRecords", {"StreamName": settings.stream_name}, "Sum", FIVE_MINUTES
+                ),
+                "invocations": Metric(
+                    "AWS/Lambda", "Invocations", {"FunctionName": settings.function_name}, "Sum", FIVE_MINUTES
+                ),
+            },
+            expression="IF(incoming > 0 AND FILL(invocations, 0) == 0, 1, 0)",
+            threshold=0,
+            periods=2,
+            datapoints=2,
+            missing="ignore",
         ),
         AlarmSpec(
             name="landing-errors",

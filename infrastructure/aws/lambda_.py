@@ -160,7 +160,10 @@ _MAPPING = (
 
 @dataclass(kw_only=True, eq=False)
 class EventSourceMapping(Resource):
-    """The poller that passes a stream's batches to a function. Found by the names of both; its Uuid is an output."""
+    """The poller that passes a stream's batches to a function. Found by the names of both; its Uuid is an output.
+
+    A mapping to a version or an alias of the function is another one, e.g. that of a recovery (docs/monitoring.md).
+    """
 
     type: ClassVar[str] = "AWS::Lambda::EventSourceMapping"
     immutable: ClassVar[frozenset[str]] = frozenset({"StartingPosition"})
@@ -233,7 +236,12 @@ class EventSourceMapping(Resource):
             FunctionName=self.function_name, EventSourceArn=self.stream_arn
         )
         try:
-            found: list[dict[str, Any]] = [mapping for page in pages for mapping in page["EventSourceMappings"]]
+            found: list[dict[str, Any]] = [
+                mapping
+                for page in pages
+                for mapping in page["EventSourceMappings"]
+                if mapping["FunctionArn"].endswith(f":function:{self.function_name}")
+            ]
         except self._lambda.exceptions.ResourceNotFoundException:
             return None  # the function does not exist
         return next((mapping for mapping in found if mapping["State"] != "Deleting"), found[0] if found else None)

@@ -15,7 +15,9 @@ from typing import Any
 from unittest.mock import patch
 
 from moto import mock_aws
+from moto.awslambda.models import LambdaBackend
 from moto.core.botocore_stubber import BotocoreStubber
+from moto.core.exceptions import JsonRESTError
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 from moto.server import ThreadedMotoServer
 
@@ -25,7 +27,7 @@ _lock = threading.RLock()  # some of its calls make others
 @contextlib.contextmanager
 def emulated_aws() -> Iterator[None]:
     """boto3 in this process reaches an emulated AWS. It starts empty, unless another such context is open already."""
-    with _one_call_at_a_time(BotocoreStubber, "process_request"), mock_aws():
+    with _one_call_at_a_time(BotocoreStubber, "process_request"), _one_mapping_a_pair(), mock_aws():
         yield
 
 
@@ -33,7 +35,7 @@ def emulated_aws() -> Iterator[None]:
 def emulator_server() -> Iterator[str]:
     """The emulator as a server on a free port. Yields its URL."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    with _one_call_at_a_time(DomainDispatcherApplication, "__call__"):
+    with _one_call_at_a_time(DomainDispatcherApplication, "__call__"), _one_mapping_a_pair():
         server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
         server.start()
         try:
@@ -41,6 +43,34 @@ def emulator_server() -> Iterator[str]:
             yield f"http://{host}:{port}"
         finally:
             server.stop()
+
+
+class _MappingExistsError(JsonRESTError):
+    code = 409
+
+
+def _one_mapping_a_pair() -> contextlib.AbstractContextManager[Any]:
+    """Lambda takes one event source mapping of a stream to a function; moto would take any number."""
+    create: Callable[..., Any] = LambdaBackend.create_event_source_mapping
+
+    @functools.wraps(create)
+    def refusing(backend: LambdaBackend, spec: dict[str, Any]) -> Any:
+        source, function = spec["EventSourceArn"], spec["FunctionName"]
+        for held in backend.list_event_source_mappings(source, ""):
+            if _function(held.function_name) == _function(function):
+                raise _MappingExistsError(
+                    "ResourceConflictException",
+                    f'An event source mapping with event source arn (" {source} ") and function (" {function} ") '
+                    f"already exists. Please update or delete the existing mapping with UUID {held.uuid}",
+                )
+        return create(backend, spec)
+
+    return patch.object(LambdaBackend, "create_event_source_mapping", refusing)
+
+
+def _function(name_or_arn: str) -> str:
+    """The function's name, with the version or alias if one is named."""
+    return name_or_arn.rpartition(":function:")[2]
 
 
 def _one_call_at_a_time(owner: type, method: str) -> contextlib.AbstractContextManager[Any]:

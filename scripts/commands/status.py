@@ -189,12 +189,23 @@ def _oldest_unlanded(settings: Settings, clients: Clients) -> float | None:
 
 
 def _mapping(settings: Settings, clients: Clients) -> Finding:
-    found = clients("lambda").list_event_source_mappings(FunctionName=settings.function_name)["EventSourceMappings"]
-    if not found:
+    pages = clients("lambda").get_paginator("list_event_source_mappings").paginate(EventSourceArn=settings.stream_arn)
+    found = {mapping["FunctionArn"]: mapping for page in pages for mapping in page["EventSourceMappings"]}
+    if settings.function_arn not in found:
         return Finding("event source", "no mapping feeds the function", False)
-    state = found[0]["State"]
-    last = found[0].get("LastProcessingResult")
-    return Finding("event source", state + (f", last result: {last}" if last else ""), state == "Enabled")
+    own = found.pop(settings.function_arn)
+    told = [_told(own), *(f"also to {arn.rpartition(':function:')[2]}: {_told(each)}" for arn, each in found.items())]
+    return Finding("event source", "; ".join(told), all(_works(each) for each in (own, *found.values())))
+
+
+def _told(mapping: dict[str, Any]) -> str:
+    last = mapping.get("LastProcessingResult")
+    return str(mapping["State"]) + (f", last result: {last}" if last else "")
+
+
+def _works(mapping: dict[str, Any]) -> bool:
+    """Lambda says "PROBLEM: ..." where it cannot read the stream or call the function; the state stays Enabled."""
+    return mapping["State"] == "Enabled" and not str(mapping.get("LastProcessingResult", "")).startswith("PROBLEM")
 
 
 def _last_landed(settings: Settings, clients: Clients) -> Finding:

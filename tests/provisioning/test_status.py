@@ -72,9 +72,7 @@ def test_what_is_missing_is_named_once_each_with_its_kind(account: EmulatedAccou
 
 
 @pytest.mark.parametrize(("milliseconds", "well"), [(2_000, True), (301_000, False), (80_000_000, False)])
-def test_the_iterator_age_is_judged_as_its_alarm_does(
-    milliseconds: int, well: bool, applied: EmulatedAccount
-) -> None:
+def test_the_iterator_age_is_judged_as_its_alarm_does(milliseconds: int, well: bool, applied: EmulatedAccount) -> None:
     put_iterator_age(applied, milliseconds)
     found = findings(applied)["iterator age"]
     assert (found.text, found.well) == (f"{milliseconds / 1000:,.1f} s", well)
@@ -93,6 +91,23 @@ def put_iterator_age(account: EmulatedAccount, milliseconds: int) -> None:
             }
         ],
     )
+
+
+def test_a_mapping_that_cannot_read_is_not_well_though_it_is_enabled(applied: EmulatedAccount) -> None:
+    def with_a_problem(parsed: dict[str, Any], **_: Any) -> None:
+        parsed["EventSourceMappings"][0]["LastProcessingResult"] = "PROBLEM: Cannot access stream arn"
+
+    applied.client("lambda").meta.events.register("after-call.lambda.ListEventSourceMappings", with_a_problem)
+    found = findings(applied)["event source"]
+    assert found.text.startswith("Enabled, last result: PROBLEM: Cannot access stream")
+    assert found.well is False
+
+
+def test_a_disabled_mapping_is_not_well(applied: EmulatedAccount) -> None:
+    lambda_ = applied.client("lambda")
+    (mapping,) = lambda_.list_event_source_mappings()["EventSourceMappings"]
+    lambda_.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+    assert findings(applied)["event source"].well is False
 
 
 def test_a_raised_alarm_is_named(applied: EmulatedAccount) -> None:

@@ -18,6 +18,7 @@ from infrastructure.aws.lambda_ import Function
 from infrastructure.errors import PlatformError
 from infrastructure.local.emulator import emulated_aws
 from infrastructure.settings import Settings
+from scripts.commands.status import collect
 from security.tokenization_secret import KEY_BYTES, new_secret_value
 from tests.provisioning.account import CORE, EmulatedAccount
 
@@ -73,6 +74,34 @@ def test_the_mapping_reports_item_failures_never_bisects_and_gives_up_to_the_que
     assert found["StartingPosition"] == "TRIM_HORIZON"
     assert (found["MaximumRetryAttempts"], found["MaximumRecordAgeInSeconds"]) == (-1, 604_800)
     assert found["DestinationConfig"]["OnFailure"]["Destination"] == settings.on_failure_queue_arn
+
+
+def test_a_second_mapping_of_the_same_pair_is_refused_as_lambda_refuses_it(standing: EmulatedAccount) -> None:
+    settings, lambda_ = standing.settings, standing.client("lambda")
+    for function in (settings.function_name, settings.function_arn):
+        with pytest.raises(lambda_.exceptions.ResourceConflictException, match="already exists"):
+            lambda_.create_event_source_mapping(
+                FunctionName=function, EventSourceArn=settings.stream_arn, StartingPosition="TRIM_HORIZON"
+            )
+
+
+def test_the_documented_recovery_reads_the_stream_again_beside_the_mapping_and_is_no_drift(
+    standing: EmulatedAccount,
+) -> None:
+    settings, lambda_ = standing.settings, standing.client("lambda")
+    version = lambda_.publish_version(FunctionName=settings.function_name)["Version"]
+    recovery = lambda_.create_event_source_mapping(
+        FunctionName=f"{settings.function_name}:{version}",
+        EventSourceArn=settings.stream_arn,
+        StartingPosition="AT_TIMESTAMP",
+        StartingPositionTimestamp=datetime(2026, 11, 23, 12, 54, tzinfo=UTC),
+        FunctionResponseTypes=["ReportBatchItemFailures"],
+    )
+    assert standing.plan().changes == ()
+    told = {each.subject: each for each in collect(settings, standing.clients, [])}["event source"]
+    assert f"also to {settings.function_name}:{version}: Enabled" in told.text
+    lambda_.delete_event_source_mapping(UUID=recovery["UUID"])
+    assert standing.plan().changes == ()
 
 
 def test_the_queue_is_encrypted_and_refuses_plain_http(standing: EmulatedAccount) -> None:

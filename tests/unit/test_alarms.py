@@ -40,6 +40,8 @@ def put_by_the_function(name: str) -> bool:
         ("AWS/Lambda", "IteratorAge"),
         ("AWS/Lambda", "Errors"),
         ("AWS/Lambda", "Throttles"),
+        ("AWS/Lambda", "Invocations"),
+        ("AWS/Kinesis", "IncomingRecords"),
         ("AWS/SQS", "ApproximateNumberOfMessagesVisible"),
         (SETTINGS.metrics_namespace, "RecordsQuarantined"),
         ("Glue", "glue.error.ALL"),
@@ -96,6 +98,25 @@ def test_the_quarantine_rate_is_a_percentage_and_zero_without_records() -> None:
 
     assert rate(200, 14) == 7
     assert rate(0, 0) == 0
+
+
+@pytest.mark.parametrize(
+    ("incoming", "invocations", "raised"),
+    [(10, None, 1), (10, 0, 1), (10, 3, 0), (0, None, 0), (0, 3, 0)],
+    ids=["nothing at all is emitted", "nothing is invoked", "well", "nothing to land", "the rest is landed"],
+)
+def test_records_that_nobody_takes_raise_an_alarm_though_the_mapping_emits_nothing(
+    incoming: float, invocations: float | None, raised: float
+) -> None:
+    spec = named("landing-stopped")
+    python = spec.expression.replace("AND", "and").replace("IF(", "choose(").replace("FILL(", "fill(")
+    functions = {
+        "choose": lambda condition, value, otherwise: value if condition else otherwise,
+        "fill": lambda value, otherwise: otherwise if value is None else value,
+    }
+    assert eval(python, functions, {"incoming": incoming, "invocations": invocations}) == raised
+    assert raised > spec.threshold or not raised
+    assert spec.missing == "ignore", "once raised it stays until a batch is taken"
 
 
 def test_the_job_is_late_after_four_of_its_intervals_and_never_where_nothing_starts_it() -> None:
