@@ -24,8 +24,9 @@ from pyspark.sql import SparkSession
 
 from data_governance.run_result import RunResult
 from data_processing.etl_run import Buckets, EtlRun, emit
-from data_processing.manifest import Manifest, list_from, plan
-from data_processing.raw_zone import list_raw
+from data_processing.manifest import Manifest
+from data_processing.planning import RawZone, plan
+from data_processing.raw_zone import RawBucket
 from data_processing.run_state import RunState
 from data_processing.spark_session import configure
 from infrastructure.aws.clients import client
@@ -82,11 +83,10 @@ def process(
         emit("manifest", run_id=manifest.run_id, objects=len(manifest.objects), bytes=manifest.size, resumed=True)
         results.append(EtlRun(spark, s3, buckets, manifest, staging_directory).finish())
     # Taken before the listing, so that the next listing includes what lands meanwhile.
-    pending = _pending(s3, buckets.raw, state, timedelta(hours=retention_hours), now())
+    pending = _planned(RawBucket(s3, buckets.raw), state, timedelta(hours=retention_hours), now())
     if pending is None:
         emit("manifest", objects=0, note="nothing is pending")
         return results
-    state.write_manifest(pending)
     emit(
         "manifest", run_id=pending.run_id, objects=len(pending.objects), bytes=pending.size,
         earlier=len(pending.earlier), exhausted=pending.exhausted,
@@ -95,12 +95,17 @@ def process(
     return results
 
 
-def _pending(
-    s3: S3Client, raw_bucket: str, state: RunState, retention: timedelta, created_at: datetime
-) -> Manifest | None:
-    manifests = state.recent_manifests(state.runs(), retention)
-    since = list_from(manifests, retention)
-    return plan(list_raw(s3, raw_bucket, since), manifests, created_at, since)
+def _planned(zone: RawZone, state: RunState, retention: timedelta, now: datetime) -> Manifest | None:
+    """Plan the next run and fix its manifest; None if nothing is pending."""
+    taken = state.taken()
+    planned = plan(zone, state, taken, retention, now)
+    if planned.manifest is not None:
+        state.write_manifest(planned.manifest)
+        taken.add(planned.manifest)
+    if planned.emptied:
+        taken.checked(planned.emptied, now)
+        state.keep_taken(taken, retention, now)
+    return planned.manifest
 
 
 def _session(options: dict[str, str]) -> tuple[SparkSession, Any]:

@@ -1,41 +1,61 @@
-"""Lists the raw zone: what may be pending in it."""
+"""Lists the raw zone, by arrival hour."""
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+import hashlib
+from collections import deque
+from collections.abc import Generator
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from data_catalog.lake_layout import RAW_TRANSACTIONS_PREFIX, arrival_date
+from data_catalog.lake_layout import RAW_TRANSACTIONS_PREFIX, arrival_day
 from data_processing.manifest import RawObject
+from data_processing.planning import Listing
 from infrastructure.aws import s3_objects
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
-_THREADS = 16
+# So many hours are listed at the same time; at 350,000 objects a day each takes some 7 MB.
+_AT_ONCE = 8
 
 
-def list_raw(s3: S3Client, bucket: str, since: date | None) -> list[RawObject]:
-    """The raw objects of the arrival dates from `since` on (None: all). Dates and hours are listed side by side."""
-    dates = [prefix for prefix in s3_objects.folders(s3, bucket, RAW_TRANSACTIONS_PREFIX) if _in_reach(prefix, since)]
-    with ThreadPoolExecutor(_THREADS) as pool:
-        hours = _flat(pool.map(lambda day: s3_objects.folders(s3, bucket, day), dates))
-        return _flat(pool.map(lambda hour: _objects(s3, bucket, hour), hours))
+class RawBucket:
+    """The raw zone in its bucket."""
 
+    def __init__(self, s3: S3Client, bucket: str) -> None:
+        self._s3 = s3
+        self._bucket = bucket
 
-def _flat(lists: Any) -> list[Any]:
-    return [each for one in lists for each in one]
+    def hours(self, since: date | None) -> list[str]:
+        """The prefixes of the arrival hours from a date on (None: of all)."""
+        # Without its slash, the date's prefix sorts before the date's objects and behind all earlier ones.
+        start = arrival_day(RAW_TRANSACTIONS_PREFIX, since).removesuffix("/") if since else ""
+        days = s3_objects.folders(self._s3, self._bucket, RAW_TRANSACTIONS_PREFIX, start)
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            found = pool.map(lambda day: s3_objects.folders(self._s3, self._bucket, day), days)
+            return [hour for hours in found for hour in hours]
 
+    def listings(self, known: dict[str, str]) -> Generator[Listing]:
+        """The objects of these hours, in order. known: by prefix the digest of the keys that the hour is known to have,
+        "" if none is; if it still has them, its objects are None."""
+        ahead: deque[Future[Listing]] = deque()
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            for prefix, digest in known.items():
+                ahead.append(pool.submit(self._listing, prefix, digest))
+                if len(ahead) == _AT_ONCE:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
 
-def _in_reach(prefix: str, since: date | None) -> bool:
-    arrived = arrival_date(prefix)
-    return since is None or arrived is None or arrived >= since
-
-
-def _objects(s3: S3Client, bucket: str, prefix: str) -> list[RawObject]:
-    return [
-        RawObject(entry["Key"], entry["Size"], entry["ETag"].strip('"'))
-        for entry in s3_objects.entries(s3, bucket, prefix)
-    ]
+    def _listing(self, prefix: str, known: str) -> Listing:
+        digest = hashlib.sha256()
+        found: list[s3_objects.Summary] = []
+        for page in s3_objects.summaries(self._s3, self._bucket, prefix):
+            digest.update("".join(f"{each.key}\n" for each in page).encode())
+            found += page
+        if digest.hexdigest() == known:
+            return Listing(prefix, known, None)
+        return Listing(prefix, digest.hexdigest(), [RawObject(each.key, each.size, each.etag) for each in found])

@@ -1,8 +1,12 @@
 """The state of ETL runs in the curated bucket: manifest, publication, result.
 
-runs/{run_id}/manifest.json   what the run processes; written first
-runs/{run_id}/publish.json    the write-ahead list: staged file -> final key
-runs/{run_id}/result.json     what became of it; written last: the run's commit
+runs/month=M/{run_id}/manifest.json   what the run processes; written first
+runs/month=M/{run_id}/publish.json    the write-ahead list: staged file -> final key
+runs/month=M/{run_id}/result.json     what became of it; written last: the run's commit
+runs/taken.json                       the summary of the manifests (data_processing/taken.py)
+
+Only the months are listed that the summary does not call finished. Without it, all runs are listed and all manifests
+read once, so restore an earlier version of it if it is lost.
 
 The Glue job runs once at a time. If two run all the same, the worst that may happen is an error in one of them:
 manifest and write-ahead list are put on the condition that nobody else has put one.
@@ -11,15 +15,23 @@ manifest and write-ahead list are put on the condition that nobody else has put 
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from data_catalog.lake_layout import RUNS_PREFIX, run_key, run_of
+from data_catalog.lake_layout import (
+    RUNS_MONTH_PREFIX,
+    RUNS_PREFIX,
+    TAKEN_KEY,
+    run_key,
+    run_of,
+    runs_of_month,
+)
 from data_governance.run_result import RunResult
-from data_processing.manifest import Manifest, list_from
+from data_processing.manifest import Manifest
+from data_processing.taken import LONGEST_PLANNING, Taken
 from infrastructure.aws import s3_objects
 from infrastructure.aws.s3_objects import put_if_absent
 from infrastructure.errors import PlatformError
@@ -28,10 +40,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
-_READ_SLACK = timedelta(days=2)
-# If two jobs plan at the same time: the longest time between one's listing and the other's manifest.
-_LONGEST_PLANNING = timedelta(days=1)
-_THREADS = 16
+_MANIFEST = "manifest.json"
 
 
 class Listed(NamedTuple):
@@ -47,22 +56,57 @@ class RunState:
     def __init__(self, s3: S3Client, curated_bucket: str) -> None:
         self._s3 = s3
         self._bucket = curated_bucket
-        self._read: dict[str, Manifest] = {}
-        self._seen: frozenset[str] = frozenset()
+        self._listed: dict[str, Listed] = {}
         self._etags: dict[str, str] = {}
 
     def runs(self) -> dict[str, Listed]:
-        """Every run by id. One listing call returns about 300 runs."""
+        """Every run by id of the months that may have open ones."""
+        return self._runs_from(self._stored_taken().month)
+
+    def _runs_from(self, month: str) -> dict[str, Listed]:
         found: dict[str, Listed] = {}
-        for entry in s3_objects.entries(self._s3, self._bucket, RUNS_PREFIX):
-            run_id, name = run_of(entry["Key"])
-            if name == "manifest.json":
-                found[run_id] = found.get(run_id, Listed())._replace(manifest_at=entry["LastModified"])
-            elif name == "result.json":
-                found[run_id] = found.get(run_id, Listed())._replace(finished=True)
-        runs = {run_id: listed for run_id, listed in found.items() if listed.manifest_at}
-        self._seen = frozenset(runs)
-        return runs
+        for prefix in self._prefixes(month):
+            for page in s3_objects.summaries(self._s3, self._bucket, prefix):
+                for entry in page:
+                    run_id, name = run_of(entry.key)
+                    if name == _MANIFEST:
+                        put_at = datetime.fromisoformat(entry.modified).replace(tzinfo=UTC)
+                        found[run_id] = found.get(run_id, Listed())._replace(manifest_at=put_at)
+                    elif name == "result.json":
+                        found[run_id] = found.get(run_id, Listed())._replace(finished=True)
+        self._listed = {run_id: listed for run_id, listed in found.items() if listed.manifest_at}
+        return self._listed
+
+    def _prefixes(self, month: str) -> list[str]:
+        if not month:
+            return [RUNS_PREFIX]
+        first = runs_of_month(month)
+        months = s3_objects.folders(self._s3, self._bucket, RUNS_PREFIX, first.removesuffix("/"))
+        return [prefix for prefix in months if prefix.startswith(RUNS_MONTH_PREFIX)]
+
+    def taken(self) -> Taken:
+        """What is taken: the summary, brought up to the runs that there are now."""
+        taken = self._stored_taken()
+        runs = self._runs_from(taken.month)  # listed later, so that a run that it lacks is gone
+        for run_id in taken.runs - runs.keys():
+            taken.forget(run_id)
+        for manifest in self._manifests(sorted(runs.keys() - taken.runs)):
+            taken.add(manifest)
+        return taken
+
+    def _stored_taken(self) -> Taken:
+        body = self._object(TAKEN_KEY)
+        return Taken.from_json(body) if body is not None else Taken()
+
+    def keep_taken(self, taken: Taken, retention: timedelta, now: datetime) -> None:
+        """Write the summary for the next plan."""
+        taken.settle(retention, now, [run_id for run_id, listed in self._listed.items() if not listed.finished])
+        self._s3.put_object(Bucket=self._bucket, Key=TAKEN_KEY, Body=taken.to_json(), ContentType="application/json")
+
+    def keys_of(self, run_ids: Iterable[str], hour: str) -> set[str]:
+        """The keys that these runs have taken of an arrival hour."""
+        manifests = self._manifests(sorted(run_ids))
+        return {raw.key for manifest in manifests for raw in manifest.objects if raw.key.startswith(hour)}
 
     def open_manifests(self, runs: dict[str, Listed]) -> list[Manifest]:
         """Manifests of runs that did not finish, oldest first.
@@ -70,53 +114,42 @@ class RunState:
         An object belongs to one run. If a writer was killed before it could withdraw its manifest (write_manifest), it
         is withdrawn here.
         """
-        times = [listed.manifest_at for listed in runs.values() if not listed.finished and listed.manifest_at]
-        if not times:
+        unfinished = {manifest.run_id: manifest for manifest in self._manifests(self._unfinished(runs))}
+        if not unfinished:
             return []
-        manifests = self._manifests_since(runs, min(times) - _LONGEST_PLANNING)
-        taken: set[str] = set()
+        keys = {raw.key for manifest in unfinished.values() for raw in manifest.objects}
+        since = min(listed.manifest_at for listed in map(runs.__getitem__, unfinished) if listed.manifest_at)
+        finished = [
+            run_id
+            for run_id, listed in runs.items()
+            if listed.finished and listed.manifest_at and listed.manifest_at >= since - LONGEST_PLANNING
+        ]
+        taken = {raw.key for manifest in self._manifests(finished) for raw in manifest.objects if raw.key in keys}
         found = []
-        for manifest in sorted(manifests, key=lambda each: self._precedence(each.run_id, runs[each.run_id])):
-            keys = {raw.key for raw in manifest.objects}
-            if runs[manifest.run_id].finished:
-                taken |= keys
-            elif keys & taken:
-                self._withdraw(manifest.run_id)
+        for run_id in sorted(unfinished, key=lambda run_id: self._precedence(run_id, runs[run_id])):
+            own = {raw.key for raw in unfinished[run_id].objects}
+            if own & taken:
+                self._withdraw(run_id)
             else:
-                taken |= keys
-                found.append(manifest)
+                taken |= own
+                found.append(unfinished[run_id])
         return sorted(found, key=lambda manifest: (manifest.created_at, manifest.run_id))
 
+    def _unfinished(self, runs: dict[str, Listed]) -> list[str]:
+        return [run_id for run_id, listed in runs.items() if not listed.finished]
+
     def _precedence(self, run_id: str, listed: Listed) -> tuple[Any, ...]:
-        """Decides which manifest keeps a shared object: finished runs, then those with a publish list, then the
-        oldest."""
-        is_open = not listed.finished
-        return is_open, is_open and self.publication(run_id) is None, listed.manifest_at, run_id
+        """Decides which open manifest keeps a shared object: that with a publish list, then the oldest."""
+        return self.publication(run_id) is None, listed.manifest_at, run_id
 
-    def recent_manifests(self, runs: dict[str, Listed], retention: timedelta) -> list[Manifest]:
-        """At least the manifests of all objects that a listing of pending objects may show."""
-        times = [listed.manifest_at for listed in runs.values() if listed.manifest_at]
-        if not times:
-            return []
-        since = max(times) - retention - _READ_SLACK
-        manifests = self._manifests_since(runs, since)
-        floor = list_from(manifests, retention)
-        if floor is None:
-            return self._manifests_since(runs, min(times))
-        # An object lands on its arrival date or later, and a manifest takes it after that.
-        begun = datetime(floor.year, floor.month, floor.day, tzinfo=UTC) - _READ_SLACK
-        return manifests if begun >= since else self._manifests_since(runs, begun)
-
-    def _manifests_since(self, runs: dict[str, Listed], since: datetime) -> list[Manifest]:
-        wanted = [run_id for run_id, listed in runs.items() if listed.manifest_at and listed.manifest_at >= since]
-        with ThreadPoolExecutor(_THREADS) as pool:
-            return list(pool.map(self.manifest, wanted))
+    def _manifests(self, run_ids: Iterable[str]) -> Iterator[Manifest]:
+        """The manifests of these runs, each read once, several at a time."""
+        keys = (run_key(run_id, _MANIFEST) for run_id in run_ids)
+        return (Manifest.from_json(body) for _, body in s3_objects.bodies(self._s3, self._bucket, keys))
 
     def manifest(self, run_id: str) -> Manifest:
         """A run's manifest."""
-        if run_id not in self._read:
-            self._read[run_id] = Manifest.from_json(self._get(run_id, "manifest.json"))
-        return self._read[run_id]
+        return Manifest.from_json(s3_objects.body(self._s3, self._bucket, run_key(run_id, _MANIFEST)))
 
     def write_manifest(self, manifest: Manifest) -> None:
         """Fix a run's input. Raises PlatformError, and fixes nothing, if another process fixed one at the same time.
@@ -125,8 +158,8 @@ class RunState:
         objects, at least one of them sees a run that it did not plan with, because S3 lists everything put before, and
         withdraws.
         """
-        planned_with = self._seen
-        if not put_if_absent(self._s3, self._bucket, run_key(manifest.run_id, "manifest.json"), manifest.to_json()):
+        planned_with = self._listed.keys()
+        if not put_if_absent(self._s3, self._bucket, run_key(manifest.run_id, _MANIFEST), manifest.to_json()):
             raise _two_jobs(manifest.run_id, "was begun at the same time by another job")
         others = [
             run
@@ -138,7 +171,7 @@ class RunState:
             raise _two_jobs(manifest.run_id, f"run {others[0]} was begun at the same time")
 
     def _withdraw(self, run_id: str) -> None:
-        self._s3.delete_object(Bucket=self._bucket, Key=run_key(run_id, "manifest.json"))
+        self._s3.delete_object(Bucket=self._bucket, Key=run_key(run_id, _MANIFEST))
 
     def publication(self, run_id: str) -> dict[str, Any] | None:
         """The run's write-ahead list; None if it has none yet."""
@@ -166,18 +199,17 @@ class RunState:
         self._s3.put_object(Bucket=self._bucket, Key=key, Body=result.to_json(), ContentType="application/json")
 
     def _body(self, run_id: str, name: str) -> bytes | None:
+        return self._object(run_key(run_id, name))
+
+    def _object(self, key: str) -> bytes | None:
         try:
-            return self._get(run_id, name)
+            found = self._s3.get_object(Bucket=self._bucket, Key=key)
         except ClientError as error:
             if error.response["Error"]["Code"] in ("NoSuchKey", "404"):
                 return None
             raise
-
-    def _get(self, run_id: str, name: str) -> bytes:
-        found = self._s3.get_object(Bucket=self._bucket, Key=run_key(run_id, name))
-        self._etags[run_key(run_id, name)] = found["ETag"]
-        body: bytes = found["Body"].read()
-        return body
+        self._etags[key] = found["ETag"]
+        return found["Body"].read()
 
 
 def _two_jobs(run_id: str, what: str) -> PlatformError:

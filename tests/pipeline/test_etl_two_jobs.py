@@ -10,8 +10,9 @@ import pytest
 from botocore.exceptions import ConnectionClosedError
 from py4j.protocol import Py4JJavaError
 
+from data_catalog.lake_layout import run_key
 from data_governance.run_result import RunResult
-from data_processing.manifest import Manifest, RawObject, plan
+from data_processing.manifest import Manifest, RawObject, run_id
 from data_processing.run_state import RunState
 from infrastructure.errors import PlatformError
 from infrastructure.local.emulator import emulated_aws
@@ -42,9 +43,8 @@ def jobs(s3):
 
 def planned(*numbers: int, seconds: int = 0) -> Manifest:
     keys = [f"raw/transactions/arrival_date=2026-11-24/arrival_hour=09/i-s-{n}-{n}.ndjson.gz" for n in numbers]
-    manifest = plan([RawObject(key, 9, "etag") for key in keys], [], NOW + timedelta(seconds=seconds))
-    assert manifest is not None
-    return manifest
+    objects = tuple(RawObject(key, 9, "etag") for key in keys)
+    return Manifest(run_id(objects, NOW), NOW + timedelta(seconds=seconds), objects)
 
 
 def ended(manifest: Manifest) -> RunResult:
@@ -57,7 +57,7 @@ def stored(s3):
 
 def put_without_looking(state, manifest):
     """As a process that is killed right after its put."""
-    state._s3.put_object(Bucket=BUCKETS.curated, Key=f"runs/{manifest.run_id}/manifest.json", Body=manifest.to_json())
+    state._s3.put_object(Bucket=BUCKETS.curated, Key=run_key(manifest.run_id, "manifest.json"), Body=manifest.to_json())
 
 
 def test_of_two_that_planned_the_same_objects_one_is_refused(s3, jobs):
@@ -73,7 +73,7 @@ def test_of_two_that_planned_other_objects_one_withdraws(s3, jobs):
     one.write_manifest(planned(1))
     with pytest.raises(PlatformError, match=f"run {planned(1).run_id} was begun"):
         other.write_manifest(planned(1, 2))
-    assert stored(s3) == [f"runs/{planned(1).run_id}/manifest.json"]
+    assert stored(s3) == [run_key(planned(1).run_id, "manifest.json")]
 
 
 def test_a_run_that_began_and_ended_since_the_planning_is_seen_too(s3, jobs):
@@ -115,7 +115,7 @@ def test_a_manifest_that_nobody_lived_to_withdraw_is_withdrawn_by_the_next_job(s
     third = RunState(s3, BUCKETS.curated)
     (kept,) = third.open_manifests(third.runs())
     assert kept in (planned(1), planned(1, 2)), "S3's times have whole seconds"
-    assert stored(s3) == [f"runs/{kept.run_id}/manifest.json"]
+    assert stored(s3) == [run_key(kept.run_id, "manifest.json")]
 
 
 def test_it_is_withdrawn_even_where_the_other_run_has_ended(s3, jobs):
