@@ -24,8 +24,7 @@ from pyspark.sql import SparkSession
 
 from data_governance.run_result import RunResult
 from data_processing.etl_run import Buckets, EtlRun, emit
-from data_processing.manifest import Manifest
-from data_processing.planning import RawZone, plan
+from data_processing.planning import next_manifest
 from data_processing.raw_zone import RawBucket
 from data_processing.run_state import RunState
 from data_processing.spark_session import configure
@@ -82,8 +81,7 @@ def process(
     for manifest in state.open_manifests(state.runs()):
         emit("manifest", run_id=manifest.run_id, objects=len(manifest.objects), bytes=manifest.size, resumed=True)
         results.append(EtlRun(spark, s3, buckets, manifest, staging_directory).finish())
-    # Taken before the listing, so that the next listing includes what lands meanwhile.
-    pending = _planned(RawBucket(s3, buckets.raw), state, timedelta(hours=retention_hours), now())
+    pending = next_manifest(RawBucket(s3, buckets.raw), state, timedelta(hours=retention_hours), now())
     if pending is None:
         emit("manifest", objects=0, note="nothing is pending")
         return results
@@ -93,19 +91,6 @@ def process(
     )  # fmt: skip
     results.append(EtlRun(spark, s3, buckets, pending, staging_directory).finish())
     return results
-
-
-def _planned(zone: RawZone, state: RunState, retention: timedelta, now: datetime) -> Manifest | None:
-    """Plan the next run and fix its manifest; None if nothing is pending."""
-    taken = state.taken()
-    planned = plan(zone, state, taken, retention, now)
-    if planned.manifest is not None:
-        state.write_manifest(planned.manifest)
-        taken.add(planned.manifest)
-    if planned.emptied:
-        taken.checked(planned.emptied, now)
-        state.keep_taken(taken, retention, now)
-    return planned.manifest
 
 
 def _session(options: dict[str, str]) -> tuple[SparkSession, Any]:

@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import NamedTuple, Protocol
 
 from data_processing.manifest import MAX_BYTES, MAX_OBJECTS, Manifest, RawObject, oldest, overlapping, run_id
+from data_processing.run_state import RunState
 from data_processing.taken import Taken
 
 
@@ -45,6 +46,20 @@ class Plan(NamedTuple):
 
     manifest: Manifest | None
     emptied: dict[str, str]
+
+
+def next_manifest(zone: RawZone, state: RunState, retention: timedelta, now: datetime) -> Manifest | None:
+    """Plan the next run and fix its manifest; None if nothing is pending. now: taken before anything is listed, so that
+    the next plan finds what lands meanwhile."""
+    taken = state.taken()
+    planned = plan(zone, state, taken, retention, now)
+    if planned.manifest is not None:
+        state.write_manifest(planned.manifest)
+        taken.add(planned.manifest)
+    if planned.emptied:
+        taken.checked(planned.emptied, now)
+        state.keep_taken(taken, retention, now)
+    return planned.manifest
 
 
 def plan(
