@@ -34,6 +34,7 @@ class Settings:
     project: str = "banking-data"
     tags: dict[str, str] = field(default_factory=dict)
     expected_account_id: str = ""  # if set, no other account is ever changed
+    emulated_endpoint: bool = False  # the endpoint is an emulator's, though not on loopback (which always is one)
 
     # Keys, and how long what is deleted can be recovered
     key_deletion_window_days: int = 30
@@ -60,7 +61,7 @@ class Settings:
     maximum_retry_attempts: int = -1  # -1: until the record is too old
     maximum_record_age_seconds: int = 604_800  # as long as the stream keeps records, at most what Lambda takes
     parallelization_factor: int = 1
-    lambda_reserved_concurrency: int = 50  # 0: none reserved; else at least shards x parallelization_factor
+    lambda_reserved_concurrency: int = 0  # 0: none reserved; else at least shards x parallelization_factor
 
     # Warehouse: the name of an existing workgroup or cluster; without one, the platform makes its own workgroup
     warehouse_database: str = "banking"

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import threading
 from functools import cache
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Literal, overload
 from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
+
+from infrastructure.errors import PlatformError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -59,14 +62,15 @@ def forget() -> None:
 
 # Emulators answer unimplemented operations with HTTP 500; five attempts with growing pauses would be wasted on that.
 _EMULATOR_CONFIG = Config(retries={"mode": "standard", "max_attempts": 1}, max_pool_connections=32)
-_AWS_HOSTS = ("amazonaws.com", "amazonaws.com.cn", "api.aws")
 
 
 class AwsClients:
     """Calling it with a service's name gives that service's client, e.g. clients("kinesis").
 
-    region, profile: None falls back to boto3's own chain. emulated: the endpoint is not AWS's own. It is derived from
-    the endpoint unless given (moto in process looks like AWS, so its caller passes emulated=True).
+    region, profile: None falls back to boto3's own chain. emulated: the endpoint is not AWS's own. Unless it is given,
+    only loopback is taken for an emulator: any other host may be a bank's own way to AWS, where the function would get
+    a placeholder for its code and errors would pass for gaps of the emulator. (moto in process looks like AWS, so its
+    caller passes emulated=True.) Raises PlatformError if only some services are on loopback.
     """
 
     def __init__(self, region: str | None = None, profile: str | None = None, emulated: bool | None = None) -> None:
@@ -74,7 +78,7 @@ class AwsClients:
         self._profile = profile
         self._lock = threading.Lock()  # making clients from one boto3 session is not thread-safe
         self._clients: dict[str, Any] = {}
-        self.emulated = self._endpoint_is_not_aws() if emulated is None else emulated
+        self.emulated = self._is_on_loopback() if emulated is None else emulated
 
     @overload
     def __call__(self, service: Literal["s3"]) -> S3Client: ...
@@ -97,6 +101,22 @@ class AwsClients:
             return session(self._region, self._profile).client(service, config=_EMULATOR_CONFIG)
         return client(service, self._region, self._profile)
 
-    def _endpoint_is_not_aws(self) -> bool:
-        host = urlsplit(client("sts", self._region, self._profile).meta.endpoint_url).hostname or ""
-        return not any(host == known or host.endswith(f".{known}") for known in _AWS_HOSTS)
+    def _is_on_loopback(self) -> bool:
+        # Who we are, and where the function's code goes.
+        sts, lambda_ = (client(service, self._region, self._profile).meta.endpoint_url for service in ("sts", "lambda"))
+        if is_loopback(sts) != is_loopback(lambda_):
+            raise PlatformError(
+                "AWS",
+                f"STS is at {sts} and Lambda at {lambda_}: one is an emulator, the other is not",
+                "Give all services one endpoint with AWS_ENDPOINT_URL, or none.",
+            )
+        return is_loopback(sts)
+
+
+def is_loopback(url: str) -> bool:
+    """Whether an endpoint is on this machine."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")

@@ -14,6 +14,7 @@ from infrastructure.planning.resource import DeletionPending, Properties, Resour
 from infrastructure.planning.waiting import PROPAGATION_SECONDS, retry_while, wait_until
 
 _SETTLE_SECONDS = 300
+_ALWAYS_UNRESERVED = 100
 _NEW_ROLE_MESSAGES = (
     "cannot be assumed",
     "ensure the role can perform",
@@ -114,6 +115,26 @@ class Function(Resource):
         except self._lambda.exceptions.ResourceNotFoundException:
             return None
         return None
+
+    def refusal(self, properties: Properties, actual: Properties | None) -> PlatformError | None:
+        """Lambda keeps a number of concurrent executions unreserved; new accounts have no more than that."""
+        held = (actual or {}).get("ReservedConcurrentExecutions") or 0
+        wanted = properties["ReservedConcurrentExecutions"] or 0
+        if wanted <= held:
+            return None
+        try:
+            limit = self._lambda.get_account_settings()["AccountLimit"]
+        except Exception:  # an emulator, or an identity that may not look: then AWS has to say it
+            return None
+        free = max(0, limit["UnreservedConcurrentExecutions"] - _ALWAYS_UNRESERVED) + held
+        if wanted <= free:
+            return None
+        return PlatformError(
+            f"{self.type} {self.name}",
+            f"reserves {wanted} concurrent executions, but only {free} of the account's "
+            f"{limit['ConcurrentExecutions']} can be reserved: Lambda keeps {_ALWAYS_UNRESERVED} for all functions",
+            f"Raise Lambda's quota of concurrent executions, or set LAMBDA_RESERVED_CONCURRENCY to {free} or less.",
+        )
 
     @property
     def _lambda(self) -> Any:

@@ -38,28 +38,41 @@ class Summary(NamedTuple):
     modified: str
 
 
-def summaries(s3: S3Client, bucket: str, prefix: str, start_after: str = "") -> Generator[list[Summary]]:
-    """The objects below a prefix (behind start_after), page by page, in S3's order.
+class Page(NamedTuple):
+    """A page of a listing. entries: its XML, from which the rest is read when it is asked for."""
 
-    For listings of hundreds of thousands: botocore's parser takes 20 times longer for a page.
+    keys: list[str]
+    entries: bytes
+
+    def summaries(self) -> list[Summary]:
+        """Its objects, in order."""
+        sizes, etags, times = (pattern.findall(self.entries) for pattern in (_SIZES, _ETAGS, _TIMES))
+        columns = zip(self.keys, sizes, etags, times, strict=True)
+        return [Summary(key, int(size), etag.decode(), modified.decode()) for key, size, etag, modified in columns]
+
+
+def pages(s3: S3Client, bucket: str, prefix: str) -> Generator[Page]:
+    """The objects below a prefix, page by page, in S3's order.
+
+    For listings of hundreds of thousands: botocore's parser takes 70 times longer for a page.
     """
     # First, and by a wildcard: else botocore's own handler, which parses the body to look for an error, comes before.
     s3.meta.events.register_first(_LISTED, _read_lightly, unique_id=_read_lightly.__qualname__)
-    following = {"StartAfter": start_after} if start_after else {}
+    following: dict[str, Any] = {}
     while True:
         token = _light.set(True)
         try:
-            page: Any = s3.list_objects_v2(Bucket=bucket, Prefix=prefix, EncodingType="url", **following)  # type: ignore[arg-type]
+            answer: Any = s3.list_objects_v2(Bucket=bucket, Prefix=prefix, EncodingType="url", **following)
         finally:
             _light.reset(token)
-        yield page[_SUMMARIES] if _SUMMARIES in page else [_summary(entry) for entry in page.get("Contents", [])]
-        if not page.get("IsTruncated"):
+        yield answer.get(_PAGE) or _written_anew(answer.get("Contents", []))
+        if not answer.get("IsTruncated"):
             return
-        following = {"ContinuationToken": page["NextContinuationToken"]}
+        following = {"ContinuationToken": answer["NextContinuationToken"]}
 
 
 _LISTED = "before-parse.*.ListObjectsV2"
-_SUMMARIES = "Summaries"
+_PAGE = "Page"
 _light: ContextVar[bool] = ContextVar("light", default=False)  # whether this thread's current listing is read lightly
 _KEYS = re.compile(rb"<Key>([^<]*)</Key>")
 _SIZES = re.compile(rb"<Size>(\d+)</Size>")
@@ -78,25 +91,24 @@ def _read_lightly(
         return
     body = response_dict["body"]
     begin, end = body.find(b"<Contents>"), body.rfind(b"</Contents>") + len(b"</Contents>")
-    if begin < 0:
+    entries = body[begin:end] if begin >= 0 else b""
+    found = _KEYS.findall(entries)
+    if not found or len(found) != entries.count(b"<Contents>"):
         return
-    entries = body[begin:end]
-    count = entries.count(b"<Contents>")
-    columns = [pattern.findall(entries) for pattern in (_KEYS, _SIZES, _ETAGS, _TIMES)]
-    if {len(column) for column in columns} != {count}:
-        return
-    keys, sizes, etags, times = (b"\n".join(column).decode() for column in columns)
-    decoded = keys.replace("%3D", "=")  # all of the URL encoding that this platform's keys need
-    names = [unquote(key) if "%" in key else key for key in decoded.split("\n")]
-    customized_response_dict[_SUMMARIES] = list(
-        map(Summary, names, map(int, sizes.split("\n")), etags.split("\n"), times.split("\n"))
-    )
+    encoded = b"\n".join(found).decode().replace("%3D", "=")  # all of the URL encoding that this platform's keys need
+    keys = [unquote(key) if "%" in key else key for key in encoded.split("\n")]
+    customized_response_dict[_PAGE] = Page(keys, entries)
     response_dict["body"] = body[:begin] + body[end:]
 
 
-def _summary(entry: Any) -> Summary:
-    modified = entry["LastModified"].isoformat()[:19]
-    return Summary(unquote(entry["Key"]), entry["Size"], entry["ETag"].strip('"'), modified)
+def _written_anew(contents: list[dict[str, Any]]) -> Page:
+    """A page of what botocore has parsed."""
+    rows = [
+        f"<Size>{entry['Size']}</Size><ETag>{entry['ETag']}</ETag>"
+        f"<LastModified>{entry['LastModified'].isoformat()}</LastModified>"
+        for entry in contents
+    ]
+    return Page([unquote(entry["Key"]) for entry in contents], "".join(rows).encode())
 
 
 def keys(s3: S3Client, bucket: str, prefix: str) -> Iterator[str]:

@@ -164,6 +164,8 @@ class _Run:
         return self._end(step, outcome, time.monotonic() - started, note=note)
 
     def _act(self, step: Step) -> tuple[Outcome, str]:
+        if step.refusal:
+            raise step.refusal
         if step.action is Action.DELETE:
             pending = step.resource.delete()
             return (Outcome.DELETION_PENDING, pending.note) if pending else (Outcome.DONE, "")

@@ -243,6 +243,9 @@ def _explain_service_error(error: ClientError, where: str) -> PlatformError:
         )
     if code in THROTTLING_CODES:
         return RetryableError(where, what, "AWS throttles the account's calls: repeat the command, it resumes.")
+    if "UnreservedConcurrentExecution" in message:
+        todo = "Set LAMBDA_RESERVED_CONCURRENCY=0, or raise Lambda's quota of concurrent executions."
+        return PlatformError(where, what, todo)
     if code in _LIMIT_CODES:
         return PlatformError(
             where, what, "Raise the quota in the Service Quotas console (or free some), then repeat the command."

@@ -56,7 +56,8 @@ class Step:
     """One resource and what will be done with it.
 
     differences: old and new values, property by property; blocked: changed properties that cannot change in place;
-    unsupported: property -> why this endpoint cannot hold it ("" stands for the whole resource).
+    refusal: with what AWS will refuse the change (Resource.refusal); unsupported: property -> why this endpoint cannot
+    hold it ("" stands for the whole resource).
     """
 
     resource: Resource
@@ -64,6 +65,7 @@ class Step:
     actual: Properties | None = None
     differences: tuple[Difference, ...] = ()
     blocked: frozenset[str] = frozenset()
+    refusal: PlatformError | None = None
     unsupported: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -207,13 +209,17 @@ def _step(
     desired = resolve(resource.properties, outputs)
     if reading.actual is None:
         found = tuple(Difference(name, ABSENT, value) for name, value in desired.items())
-        return Step(resource, Action.CREATE, None, found, unsupported=_ignored(resource, emulated))
+        refusal = resource.refusal(desired, None)
+        return Step(resource, Action.CREATE, None, found, refusal=refusal, unsupported=_ignored(resource, emulated))
     found = tuple(compare(resource, reading.actual, desired, emulated))
     unsupported = _ignored(resource, emulated) | {
         name: "cannot be read here" for name in desired if reading.actual.get(name) is UNSUPPORTED
     }
-    action = Action.UPDATE if found else Action.NONE
-    return Step(resource, action, reading.actual, found, changed(found) & resource.immutable, unsupported)
+    if not found:
+        return Step(resource, Action.NONE, reading.actual, unsupported=unsupported)
+    refusal = resource.refusal(desired, reading.actual)
+    blocked = changed(found) & resource.immutable
+    return Step(resource, Action.UPDATE, reading.actual, found, blocked, refusal, unsupported)
 
 
 def _ignored(resource: Resource, emulated: bool) -> dict[str, str]:

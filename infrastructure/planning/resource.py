@@ -170,6 +170,12 @@ class Resource(ABC):
     def delete(self) -> DeletionPending | None:
         """Remove it; returns what has to stay, and until when. Removing something that is gone already is no error."""
 
+    def refusal(self, properties: Properties, actual: Properties | None) -> PlatformError | None:
+        """With what AWS will refuse these properties, as far as reading tells: a quota, above all. Makes no mutating
+        call.
+        """
+        return None
+
     def readable(self, call: Callable[[], T]) -> T | Any:
         """The call's value, or UNSUPPORTED if an emulator does not implement it."""
         try:

@@ -6,6 +6,7 @@ import argparse
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
 
 from rich.text import Text
 
@@ -14,6 +15,7 @@ from infrastructure.errors import PlatformError
 from infrastructure.planning.aws_errors import explain
 from infrastructure.provisioning import PLACEHOLDER_ZIP, Embedded
 from infrastructure.settings import Settings
+from infrastructure.settings_bounds import DNS_SUFFIXES
 from infrastructure.settings_source import read_environment, settings_from
 from scripts.commands.terminal import console
 
@@ -42,11 +44,15 @@ def find_account(arguments: argparse.Namespace, *, changing: bool = False) -> Ac
     settings = settings_from(environ, environment=arguments.environment, region=arguments.region)
     try:
         region = arguments.region or _region_of(arguments.profile, settings, environ)
-        clients = AwsClients(region, arguments.profile)
+        clients = AwsClients(region, arguments.profile, emulated=True if settings.emulated_endpoint else None)
         identity = clients("sts").get_caller_identity()
         region = clients("sts").meta.region_name
     except Exception as error:
         raise explain(error, "AWS") from error
+    if settings.emulated_endpoint and _is_aws(clients("sts").meta.endpoint_url):
+        raise PlatformError(
+            "EMULATED_ENDPOINT", "is true, but the endpoint is AWS's own", "Set AWS_ENDPOINT_URL, or set it to false."
+        )
     settings = replace(settings, account_id=identity["Account"], region=region)
     _show(arguments, settings, clients("sts").meta.endpoint_url if clients.emulated else None)
     if changing and settings.expected_account_id not in ("", settings.account_id):
@@ -66,6 +72,11 @@ def _region_of(profile: str | None, settings: Settings, environ: Mapping[str, st
     if not region:
         raise PlatformError("AWS", "no region was given", "Name it with --region or set AWS_REGION in .env.")
     return region
+
+
+def _is_aws(endpoint: str) -> bool:
+    host = urlsplit(endpoint).hostname or ""
+    return any(host.endswith(f".{suffix}") for suffix in (*DNS_SUFFIXES.values(), "api.aws"))
 
 
 def _show(arguments: argparse.Namespace, settings: Settings, endpoint: str | None) -> None:

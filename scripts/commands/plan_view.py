@@ -46,6 +46,9 @@ class PlanView:
     def _show_step(self, step: Step) -> None:
         mark, color = _MARKS[step.action]
         self._print(_resource_line(mark, color, step.resource))
+        if step.refusal:
+            refusal = Text.assemble((f"AWS will refuse this: {step.refusal.what}. ", "bold red"), step.refusal.todo)
+            self._console.print(Padding(refusal, (0, 0, 0, 6)))
         if step.action is Action.DELETE:
             return
         told = list(_told(step))

@@ -305,7 +305,7 @@ DRIFTS: dict[str, tuple[Drift, str, str, Any, Any]] = {
 def standing() -> Iterator[EmulatedAccount]:
     """One account for all of these tests; each of them ends with everything as it should be."""
     with emulated_aws():
-        account = EmulatedAccount(Settings(region="eu-central-1"), parts=CORE)
+        account = EmulatedAccount(Settings(region="eu-central-1", lambda_reserved_concurrency=50), parts=CORE)
         account.apply().raise_for_errors()
         yield account
 

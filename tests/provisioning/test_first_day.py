@@ -11,12 +11,15 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
+import boto3
 import pytest
+from botocore.stub import Stubber
 
 from infrastructure.local.emulator import emulated_aws
 from infrastructure.planning import waiting
 from infrastructure.planning.apply import execute
 from infrastructure.planning.aws_errors import error_code
+from infrastructure.planning.resource import Resource
 from infrastructure.settings import KEY_PURPOSES, Settings
 from tests.provisioning.account import CORE, EmulatedAccount, service_error
 
@@ -161,3 +164,42 @@ def test_what_another_command_made_since_the_plan_is_read_again(
     report = execute(mine, emulated=True)
     assert report.errors == ()
     assert account.plan().changes == ()
+
+
+def function_with(settings: Settings, limit: dict[str, int]) -> Resource:
+    """The function in an account with these limits of Lambda, as AWS tells them."""
+    client = boto3.client("lambda", "eu-central-1")
+    stub = Stubber(client)
+    stub.add_response("get_account_settings", {"AccountLimit": limit})
+    stub.activate()
+    with emulated_aws():
+        function = next(r for r in EmulatedAccount(settings).resources() if r.type == "AWS::Lambda::Function")
+    function.clients = lambda service: client  # type: ignore[assignment, return-value]
+    return function
+
+
+NEW_ACCOUNT = {"ConcurrentExecutions": 10, "UnreservedConcurrentExecutions": 10}
+GROWN_ACCOUNT = {"ConcurrentExecutions": 1000, "UnreservedConcurrentExecutions": 150}
+
+
+@pytest.mark.parametrize(
+    ("limit", "wanted", "held", "told"),
+    [
+        (NEW_ACCOUNT, 50, None, "only 0 of the account's 10 can be reserved"),
+        (GROWN_ACCOUNT, 50, None, ""),
+        (GROWN_ACCOUNT, 51, None, "only 50 of the account's 1000 can be reserved"),
+        (GROWN_ACCOUNT, 70, 20, ""),  # what it holds counts as free
+        (NEW_ACCOUNT, 5, 8, ""),  # giving back is never refused
+    ],
+)
+def test_the_plan_says_that_an_account_has_no_concurrency_to_reserve(
+    limit: dict[str, int], wanted: int, held: int | None, told: str
+) -> None:
+    function = function_with(Settings(), limit)
+    actual = None if held is None else {"ReservedConcurrentExecutions": held}
+    refusal = function.refusal({"ReservedConcurrentExecutions": wanted}, actual)
+    assert (told in str(refusal)) if told else refusal is None
+
+
+def test_by_default_nothing_is_reserved_so_that_a_new_account_takes_it() -> None:
+    assert Settings().lambda_reserved_concurrency == 0

@@ -26,7 +26,7 @@ from tests.provisioning.account import CORE, EmulatedAccount
 @pytest.fixture(scope="module")
 def standing() -> Iterator[EmulatedAccount]:
     with emulated_aws():
-        account = EmulatedAccount(Settings(region="eu-central-1"), parts=CORE)
+        account = EmulatedAccount(Settings(region="eu-central-1", lambda_reserved_concurrency=50), parts=CORE)
         account.apply().raise_for_errors()
         yield account
 

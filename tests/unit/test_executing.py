@@ -71,6 +71,30 @@ def test_what_was_unknown_and_turns_out_as_it_should_be_is_not_touched() -> None
     assert account.calls == ["create key"]
 
 
+class Refused(Thing):
+    """AWS would refuse it, and a read tells."""
+
+    def refusal(self, properties: Any, actual: Any) -> PlatformError:
+        return PlatformError(self.name, "the quota is used up", "Raise it.")
+
+
+def test_what_aws_will_refuse_is_not_tried_and_the_rest_is_made() -> None:
+    account = Account()
+    report = apply(
+        Refused(name="a", account=account, properties={"Size": 4}),
+        Thing(name="b", account=account, depends_on=(id_of("a"),)),
+        Thing(name="c", account=account),
+    )
+    assert outcomes(report) == {"a": Outcome.FAILED, "b": Outcome.SKIPPED, "c": Outcome.DONE}
+    assert account.calls == ["create c"]
+    assert [str(error) for error in report.errors] == ["a: the quota is used up. Raise it."]
+
+
+def test_what_is_as_it_should_be_is_never_refused() -> None:
+    account = Account({"a": {"Size": 4}})
+    assert make_plan([Refused(name="a", account=account, properties={"Size": 4})]).changes == ()
+
+
 def test_independent_resources_are_made_at_the_same_time() -> None:
     # Each creation waits for the other, so the test ends only if they run at the same time.
     both = threading.Barrier(2, timeout=10)

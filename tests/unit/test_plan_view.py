@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from infrastructure.errors import PlatformError
 from infrastructure.planning.apply import execute
 from infrastructure.planning.destroy import plan_destruction
 from infrastructure.planning.plan import make_plan
@@ -33,6 +34,18 @@ class Screen:
 @pytest.fixture
 def screen() -> Screen:
     return Screen()
+
+
+class Refused(Thing):
+    """AWS would refuse it, and a read tells."""
+
+    def refusal(self, properties: Any, actual: Any) -> PlatformError:
+        return PlatformError(self.name, "the quota is used up", "Raise it.")
+
+
+def test_what_aws_will_refuse_is_told_with_a_remedy(screen: Screen) -> None:
+    lines = planned(screen, Refused(name="a", account=Account({"a": {"Size": 1}}), properties={"Size": 4}))
+    assert "      AWS will refuse this: the quota is used up. Raise it." in lines
 
 
 def planned(screen: Screen, *things: Thing) -> list[str]:
