@@ -52,10 +52,11 @@ class RawBucket:
 
     def _listing(self, prefix: str, known: str) -> Listing:
         digest = hashlib.sha256()
-        found: list[s3_objects.Summary] = []
-        for page in s3_objects.summaries(self._s3, self._bucket, prefix):
-            digest.update("".join(f"{each.key}\n" for each in page).encode())
-            found += page
+        pages: list[s3_objects.Page] = []
+        for page in s3_objects.pages(self._s3, self._bucket, prefix):
+            digest.update("".join(f"{key}\n" for key in page.keys).encode())
+            pages.append(page)
         if digest.hexdigest() == known:
             return Listing(prefix, known, None)
+        found = (each for page in pages for each in page.summaries())
         return Listing(prefix, digest.hexdigest(), [RawObject(each.key, each.size, each.etag) for each in found])

@@ -66,8 +66,8 @@ class RunState:
     def _runs_from(self, month: str) -> dict[str, Listed]:
         found: dict[str, Listed] = {}
         for prefix in self._prefixes(month):
-            for page in s3_objects.summaries(self._s3, self._bucket, prefix):
-                for entry in page:
+            for page in s3_objects.pages(self._s3, self._bucket, prefix):
+                for entry in page.summaries():
                     run_id, name = run_of(entry.key)
                     if name == _MANIFEST:
                         put_at = datetime.fromisoformat(entry.modified).replace(tzinfo=UTC)

@@ -25,8 +25,8 @@ def s3_with_objects():
         yield s3
 
 
-def found(s3: Any, prefix: str, start_after: str = "") -> list[s3_objects.Summary]:
-    return [each for page in s3_objects.summaries(s3, BUCKET, prefix, start_after) for each in page]
+def found(s3: Any, prefix: str) -> list[s3_objects.Summary]:
+    return [each for page in s3_objects.pages(s3, BUCKET, prefix) for each in page.summaries()]
 
 
 def as_botocore_has_it(s3: Any, prefix: str) -> list[tuple[Any, ...]]:
@@ -52,10 +52,10 @@ def test_botocore_has_no_entry_left_to_parse(s3):
 
 def test_a_listing_of_another_shape_is_left_to_botocore(s3):
     def with_other_tags(response_dict: dict[str, Any], **_: Any) -> None:
-        response_dict["body"] = response_dict["body"].replace(b"<ETag>", b'<ETag of="it">')
+        response_dict["body"] = response_dict["body"].replace(b"<Key>", b'<Key of="it">')
 
     s3.meta.events.register_first("before-parse.*.ListObjectsV2", with_other_tags)
-    assert [each.key for each in found(s3, "raw/")] == sorted(KEYS + ODD_KEYS, key=str.encode)
+    assert found(s3, "raw/") == as_botocore_has_it(s3, "raw/")
 
 
 def test_other_listings_stay_botocores(s3):
@@ -64,7 +64,6 @@ def test_other_listings_stay_botocores(s3):
     assert entry["LastModified"].tzinfo is not None
 
 
-def test_it_can_begin_behind_a_key(s3):
-    assert [each.key for each in found(s3, "raw/arrival_date=", KEYS[-2])] == KEYS[-1:]
+def test_folders_can_begin_behind_a_key(s3):
     assert s3_objects.folders(s3, BUCKET, "raw/", KEYS[-1]) == []
     assert s3_objects.folders(s3, BUCKET, "raw/", "raw/a") == ["raw/a/", "raw/arrival_date=2026-03-02/"]
