@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from botocore.exceptions import ClientError
 
@@ -17,6 +17,9 @@ from infrastructure.errors import PlatformError
 from infrastructure.planning.aws_errors import error_code, is_not_found
 from infrastructure.planning.resource import DeletionPending, Properties, Resource, Unsupported
 from infrastructure.planning.waiting import retry_while
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 T = TypeVar("T")
 _FIRST_REGION = "us-east-1"  # the one region that must not be given as LocationConstraint
@@ -37,12 +40,34 @@ def _patient(write: Callable[[Any], object]) -> Callable[[Any], object]:
 
 
 def _unless_gone(call: Callable[[], object]) -> None:
-    """Make a deleting call, again while S3 is still working on the bucket; what is gone already is no error."""
+    """Make a call, again while S3 is still working on the bucket; that it is gone already is no error."""
     try:
         retry_while(lambda error: error_code(error) == "OperationAborted", call, _SETTLE_SECONDS)
     except ClientError as error:
         if not is_not_found(error):
             raise
+
+
+@contextlib.contextmanager
+def policy_aside(s3: S3Client, bucket: str, emulated: bool) -> Iterator[None]:
+    """A bucket without its policy, on emulators only: they enforce a Deny whatever its condition says."""
+    policy = _policy(s3, bucket) if emulated else None
+    if policy:
+        _unless_gone(lambda: s3.delete_bucket_policy(Bucket=bucket))
+    try:
+        yield
+    finally:
+        if policy:
+            _unless_gone(lambda: s3.put_bucket_policy(Bucket=bucket, Policy=policy))
+
+
+def _policy(s3: S3Client, bucket: str) -> str | None:
+    try:
+        return s3.get_bucket_policy(Bucket=bucket)["Policy"]
+    except ClientError as error:
+        if is_not_found(error):
+            return None
+        raise
 
 
 @dataclass(kw_only=True, eq=False)
@@ -105,7 +130,7 @@ class Bucket(Resource):
     def delete(self) -> DeletionPending | None:
         if not self._exists():
             return None
-        with self._policy_aside():
+        with policy_aside(self._s3, self.name, self.clients.emulated):
             return self._empty_and_delete()
 
     def _empty_and_delete(self) -> DeletionPending | None:
@@ -121,18 +146,6 @@ class Bucket(Resource):
             note = f"{self.name} was written to while it was emptied; destroy again in a few hours"
             return DeletionPending(note, needs_dependencies=True, until="until it can be removed")
         return None
-
-    @contextlib.contextmanager
-    def _policy_aside(self) -> Iterator[None]:
-        """The bucket without its policy, on emulators only: they enforce a Deny whatever its condition says."""
-        policy = self._get("get_bucket_policy", "Policy") if self.clients.emulated else None
-        if policy:
-            _unless_gone(lambda: self._s3.delete_bucket_policy(Bucket=self.name))
-        try:
-            yield
-        finally:
-            if policy and self._exists():
-                _settled(lambda: self._s3.put_bucket_policy(Bucket=self.name, Policy=policy))
 
     @property
     def _s3(self) -> Any:
@@ -241,12 +254,8 @@ class BucketPolicy(Resource):
     policies: ClassVar[frozenset[str]] = frozenset({"PolicyDocument"})
 
     def read(self) -> Properties | None:
-        try:
-            return {"PolicyDocument": self.clients("s3").get_bucket_policy(Bucket=self.name)["Policy"]}
-        except self.clients("s3").exceptions.ClientError as error:
-            if is_not_found(error):
-                return None
-            raise
+        policy = _policy(self.clients("s3"), self.name)
+        return None if policy is None else {"PolicyDocument": policy}
 
     def create(self, properties: Properties) -> None:
         document = json.dumps(properties["PolicyDocument"])
