@@ -64,14 +64,19 @@ class FileStore:
     def get_paginator(self, _: str) -> Any:
         return self
 
-    def paginate(self, Bucket: str, Prefix: str, Delimiter: str = "") -> Iterator[dict[str, Any]]:
-        directory = self._root / Bucket / Prefix
-        if Delimiter:
-            found = sorted(directory.iterdir()) if directory.is_dir() else []
-            yield {"CommonPrefixes": [{"Prefix": f"{Prefix}{each.name}/"} for each in found]}
+    def paginate(self, Bucket: str, Prefix: str, Delimiter: str = "", StartAfter: str = "") -> Iterator[dict[str, Any]]:
+        if not Delimiter:
+            yield self.list_objects_v2(Bucket, Prefix)
             return
+        directory = self._root / Bucket / Prefix
+        found = sorted(directory.iterdir()) if directory.is_dir() else []
+        prefixes = [f"{Prefix}{each.name}/" for each in found]
+        yield {"CommonPrefixes": [{"Prefix": prefix} for prefix in prefixes if prefix > StartAfter]}
+
+    def list_objects_v2(self, Bucket: str, Prefix: str, **_: Any) -> dict[str, Any]:
+        directory = self._root / Bucket / Prefix
         files = sorted(each for each in directory.rglob("*") if each.is_file()) if directory.is_dir() else []
-        yield {"Contents": [self._entry(Bucket, each) for each in files]}
+        return {"Contents": [self._entry(Bucket, each) for each in files], "IsTruncated": False}
 
     def _entry(self, bucket: str, file: Path) -> dict[str, Any]:
         status = file.stat()
