@@ -56,8 +56,8 @@ class Settings:
     lambda_architecture: Literal["arm64", "x86_64"] = "arm64"
     lambda_memory_mb: int = 512
     lambda_timeout_seconds: int = 60
-    batch_size: int = 1000
-    batch_window_seconds: int = 1
+    batch_size: int = 5000  # with the window: how many raw objects there are, which all that follows lists
+    batch_window_seconds: int = 5
     maximum_retry_attempts: int = -1  # -1: until the record is too old
     maximum_record_age_seconds: int = 604_800  # as long as the stream keeps records, at most what Lambda takes
     parallelization_factor: int = 1
