@@ -246,7 +246,7 @@ DRIFTS: dict[str, tuple[Drift, str, str, Any, Any]] = {
         "AWS::Lambda::EventSourceMapping",
         "BatchSize",
         10,
-        1000,
+        5000,
     ),
     "mapping disabled": (
         lambda a: a.client("lambda").update_event_source_mapping(UUID=mapping_uuid(a), Enabled=False),
