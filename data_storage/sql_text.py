@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
+from itertools import pairwise
 
 from data_catalog.transaction_contract import POSITION, REPLACED, Field
 from infrastructure.errors import PlatformError
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+# More dates than this are told as spans. A statement of the Data API has at most 100 KB.
+MOST_DATES = 500
 _SAFE_TEXT = re.compile(r"[A-Za-z0-9_.:/@+=, -]*")
 
 
@@ -27,6 +30,25 @@ def literal(value: str | date | datetime) -> str:
 def text(value: str, length: int = 64) -> str:
     """Text as an output column, with a cast: Redshift gives a bare literal no type and cannot convert it later."""
     return f"CAST({literal(value)} AS VARCHAR({length}))"
+
+
+def within(column: str, dates: Iterable[date]) -> str:
+    """The column is one of the dates, as literals: only they let Redshift skip the blocks of other dates.
+
+    Beyond MOST_DATES it is within as many spans, which leave out the widest gaps between the dates. What lies in the
+    smaller ones is read, and matches nothing.
+    """
+    ordered = sorted(set(dates))
+    if not ordered:
+        return "1 = 0"
+    between = f"{column} BETWEEN {literal(ordered[0])} AND {literal(ordered[-1])}"
+    if len(ordered) <= MOST_DATES:
+        return f"{between} AND {column} IN ({', '.join(map(literal, ordered))})"
+    widest = sorted(pairwise(ordered), key=lambda gap: gap[1] - gap[0])[-(MOST_DATES - 1) :]
+    begins = [ordered[0], *sorted(after for _, after in widest)]
+    ends = [*sorted(before for before, _ in widest), ordered[-1]]
+    spans = [f"{column} BETWEEN {literal(begin)} AND {literal(end)}" for begin, end in zip(begins, ends, strict=True)]
+    return f"{between} AND ({' OR '.join(spans)})"
 
 
 def checked_name(name: str) -> str:

@@ -13,27 +13,50 @@ from data_catalog.transaction_contract import CURATED_FIELDS
 from data_storage.sql_text import column_list, literal, position, text
 
 _UNKNOWN_COUNTRY = "CAST('ZZ' AS VARCHAR(2))"
+_SAME_MERCHANT = "{0}.merchant_name = {1}.merchant_name AND {0}.merchant_country = {1}.merchant_country"
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The transactions to derive from. finals, pending: tables of CURATED_FIELDS. since: their first event date.
+    """The transactions to derive from. finals, pending: tables of CURATED_FIELDS.
 
-    prefix: of the temporary tables, which stay until the session ends.
+    since: no earlier date is read of what the warehouse holds. bounded: it may be later than the source's first event
+    date; then the load fails if the source changes anything before it. prefix: of the temporary tables, which stay
+    until the session ends.
     """
 
     finals: str
     pending: str
     since: date
     prefix: str
+    bounded: bool = False
+
+
+# The column that refuses what lies before Source.since. The warehouse's error names it.
+REACH_COLUMN = "within_reach"
 
 
 def derived(schema: str, run_id: str, source: Source) -> list[str]:
     """Derive accounts, merchants and balances from the source's transactions. run_id: the load that does it."""
     return [
-        *_accounts(schema, run_id, source),
+        *_found(schema, source),
+        *(_within_reach(source) if source.bounded else []),
+        _accounts(schema, run_id, source),
         *_merchants(schema, run_id, source),
-        *_balances(schema, run_id, source),
+        _balances(schema, run_id, source),
+    ]
+
+
+def _within_reach(source: Source) -> list[str]:
+    """Nothing that the source changes lies before the date from which the warehouse is read."""
+    since = literal(source.since)
+    return [
+        f"CREATE TEMP TABLE {source.prefix}_reach ({REACH_COLUMN} DATE NOT NULL)",
+        f"""INSERT INTO {source.prefix}_reach ({REACH_COLUMN})
+SELECT CASE WHEN earliest IS NULL OR earliest >= {since} THEN CAST({since} AS DATE) END FROM (
+    SELECT MIN(first_date) AS earliest FROM (
+        SELECT MIN(booked_date) AS first_date FROM {source.prefix}_balances
+        UNION ALL SELECT CAST(MIN(seen_from) AS DATE) FROM {source.prefix}_merchants) AS firsts) AS changed""",
     ]
 
 
@@ -76,19 +99,43 @@ def booked_so_far(place: str = "") -> str:
     )
 
 
-def _accounts(schema: str, run_id: str, source: Source) -> list[str]:
-    """First and last activity, and the last booked date; correct whatever the order in which runs are loaded."""
-    found = f"{source.prefix}_accounts"
-    scheme = f"COALESCE({found}.account_scheme, dim_account.identification_scheme)"
+def _found(schema: str, source: Source) -> list[str]:
+    """What the source has for each account, for merchants whose versions it changes, and for each day's balance."""
+    prefix, merchant = source.prefix, f"merchant_name, COALESCE(merchant_country, {_UNKNOWN_COUNTRY})"
     return [
-        f"""CREATE TEMP TABLE {found} DISTKEY (account_id) AS
+        f"""CREATE TEMP TABLE {prefix}_accounts DISTKEY (account_id) AS
 SELECT account_id, MAX(account_scheme) AS account_scheme, MIN(event_time) AS first_event_time,
     MAX(event_time) AS last_event_time, MAX(booked_date) AS last_booked_date
 FROM (SELECT account_id, account_scheme, event_time, booked_date FROM {source.finals}
     UNION ALL SELECT account_id, account_scheme, event_time, CAST(NULL AS DATE) FROM {source.pending}) AS active
 GROUP BY account_id""",
-        # Rows of contract 1.0 have no scheme: the account is BBAN until a row of 1.1 comes.
-        f"""MERGE INTO {schema}.dim_account USING {found} ON dim_account.account_id = {found}.account_id
+        # An event with the code that its merchant has at that time changes no version.
+        f"""CREATE TEMP TABLE {prefix}_merchants AS
+SELECT seen.merchant_name, seen.merchant_country, MIN(seen.event_time) AS seen_from
+FROM (SELECT {merchant} AS merchant_country, merchant_category_code, event_time
+    FROM {source.finals} WHERE merchant_name IS NOT NULL) AS seen
+LEFT JOIN {schema}.dim_merchant AS known ON {_SAME_MERCHANT.format("known", "seen")}
+    AND known.valid_from <= seen.event_time AND (known.valid_to IS NULL OR seen.event_time < known.valid_to)
+WHERE known.merchant_name IS NULL
+    OR COALESCE(known.merchant_category_code, '') <> COALESCE(seen.merchant_category_code, '')
+GROUP BY seen.merchant_name, seen.merchant_country""",
+        f"""CREATE TEMP TABLE {prefix}_balances DISTKEY (account_id) AS
+SELECT account_id, currency, booked_date, balance_after, event_time, transaction_id, stream_position FROM (
+    SELECT account_id, currency, booked_date, balance_after, event_time, transaction_id, stream_position,
+        ROW_NUMBER() OVER (PARTITION BY account_id, currency, booked_date ORDER BY stream_position DESC) AS latest
+    FROM (SELECT account_id, currency, booked_date, balance_after, event_time, transaction_id,
+            {position()} AS stream_position
+        FROM {source.finals} WHERE status = 'BOOKED' AND balance_after IS NOT NULL) AS placed) AS booked
+WHERE latest = 1""",
+    ]
+
+
+def _accounts(schema: str, run_id: str, source: Source) -> str:
+    """First and last activity, and the last booked date; correct whatever the order in which runs are loaded."""
+    found = f"{source.prefix}_accounts"
+    scheme = f"COALESCE({found}.account_scheme, dim_account.identification_scheme)"
+    # Rows of contract 1.0 have no scheme: the account is BBAN until a row of 1.1 comes.
+    return f"""MERGE INTO {schema}.dim_account USING {found} ON dim_account.account_id = {found}.account_id
 WHEN MATCHED THEN UPDATE SET
     identification_scheme = {scheme},
     country = CASE WHEN {scheme} = 'IBAN' THEN SUBSTRING({found}.account_id, 1, 2) END,
@@ -99,24 +146,17 @@ WHEN NOT MATCHED THEN INSERT
     (account_id, identification_scheme, country, first_event_time, last_event_time, last_booked_date, run_id)
 VALUES ({found}.account_id, COALESCE({found}.account_scheme, 'BBAN'),
     CASE WHEN {found}.account_scheme = 'IBAN' THEN SUBSTRING({found}.account_id, 1, 2) END,
-    {found}.first_event_time, {found}.last_event_time, {found}.last_booked_date, {literal(run_id)})""",
-    ]
+    {found}.first_event_time, {found}.last_event_time, {found}.last_booked_date, {literal(run_id)})"""
 
 
 def _merchants(schema: str, run_id: str, source: Source) -> list[str]:
-    """Versions of each merchant of the source, made anew from its first event in the source on.
+    """Versions of each merchant that the source changes, made anew from the first event that changes them.
 
     They start from the version in effect just before, and what happened since is read from the facts. So late events
     split, extend or precede versions as if they had come in time; earlier versions are not touched.
     """
     seen, sightings = f"{source.prefix}_merchants", f"{source.prefix}_merchant_sightings"
-    merchant = f"merchant_name, COALESCE(merchant_country, {_UNKNOWN_COUNTRY})"
-    same = "{0}.merchant_name = {1}.merchant_name AND {0}.merchant_country = {1}.merchant_country"
     return [
-        f"""CREATE TEMP TABLE {seen} AS
-SELECT merchant_name, COALESCE(merchant_country, {_UNKNOWN_COUNTRY}) AS merchant_country,
-    MIN(event_time) AS seen_from
-FROM {source.finals} WHERE merchant_name IS NOT NULL GROUP BY {merchant}""",
         f"""CREATE TEMP TABLE {sightings} AS
 SELECT merchant_name, merchant_country, merchant_category_code, seen_at FROM (
     SELECT fact.merchant_name, seen.merchant_country, fact.merchant_category_code, fact.event_time AS seen_at,
@@ -129,10 +169,10 @@ SELECT merchant_name, merchant_country, merchant_category_code, seen_at FROM (
 WHERE latest = 1
 UNION ALL
 SELECT known.merchant_name, known.merchant_country, known.merchant_category_code, known.valid_from
-FROM {schema}.dim_merchant AS known JOIN {seen} AS seen ON {same.format("known", "seen")}
+FROM {schema}.dim_merchant AS known JOIN {seen} AS seen ON {_SAME_MERCHANT.format("known", "seen")}
 WHERE known.valid_from < seen.seen_from AND (known.valid_to IS NULL OR known.valid_to >= seen.seen_from)""",
         f"""DELETE FROM {schema}.dim_merchant USING {seen}
-WHERE {same.format("dim_merchant", seen)}
+WHERE {_SAME_MERCHANT.format("dim_merchant", seen)}
     AND (dim_merchant.valid_to IS NULL OR dim_merchant.valid_to >= {seen}.seen_from)""",
         f"""INSERT INTO {schema}.dim_merchant
     (merchant_name, merchant_country, merchant_category_code, valid_from, valid_to, is_current, run_id)
@@ -150,29 +190,21 @@ FROM (
     ]
 
 
-def _balances(schema: str, run_id: str, source: Source) -> list[str]:
+def _balances(schema: str, run_id: str, source: Source) -> str:
     """The closing balance of a booked date is that of its last entry by position, whatever the order of loads.
 
     The position is kept with the balance, so that a load does not read the facts of other loads.
     """
     found = f"{source.prefix}_balances"
+    within = f" AND daily_balances.balance_date >= {literal(source.since)}" if source.bounded else ""
     is_later = f"{found}.stream_position > COALESCE(daily_balances.last_position, '')"
 
     def later(column: str, kept: str) -> str:
         return f"{kept} = CASE WHEN {is_later} THEN {column} ELSE daily_balances.{kept} END"
 
-    return [
-        f"""CREATE TEMP TABLE {found} DISTKEY (account_id) AS
-SELECT account_id, currency, booked_date, balance_after, event_time, transaction_id, stream_position FROM (
-    SELECT account_id, currency, booked_date, balance_after, event_time, transaction_id, stream_position,
-        ROW_NUMBER() OVER (PARTITION BY account_id, currency, booked_date ORDER BY stream_position DESC) AS latest
-    FROM (SELECT account_id, currency, booked_date, balance_after, event_time, transaction_id,
-            {position()} AS stream_position
-        FROM {source.finals} WHERE status = 'BOOKED' AND balance_after IS NOT NULL) AS placed) AS booked
-WHERE latest = 1""",
-        f"""MERGE INTO {schema}.daily_balances USING {found}
+    return f"""MERGE INTO {schema}.daily_balances USING {found}
 ON daily_balances.account_id = {found}.account_id AND daily_balances.currency = {found}.currency
-AND daily_balances.balance_date = {found}.booked_date
+AND daily_balances.balance_date = {found}.booked_date{within}
 WHEN MATCHED THEN UPDATE SET {later(f"{found}.balance_after", "closing_balance")},
     {later(f"{found}.event_time", "last_event_time")},
     {later(f"{found}.transaction_id", "last_transaction_id")},
@@ -181,5 +213,4 @@ WHEN MATCHED THEN UPDATE SET {later(f"{found}.balance_after", "closing_balance")
 WHEN NOT MATCHED THEN INSERT (account_id, currency, balance_date, closing_balance, last_event_time,
     last_transaction_id, run_id, last_position)
 VALUES ({found}.account_id, {found}.currency, {found}.booked_date, {found}.balance_after, {found}.event_time,
-    {found}.transaction_id, {literal(run_id)}, {found}.stream_position)""",
-    ]
+    {found}.transaction_id, {literal(run_id)}, {found}.stream_position)"""

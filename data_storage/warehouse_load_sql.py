@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 from data_catalog.transaction_contract import (
     CURATED_FIELDS,
@@ -22,7 +22,7 @@ from data_catalog.transaction_contract import (
     redshift_columns,
 )
 from data_governance.run_result import PublishedFile, RunResult
-from data_storage.sql_text import checked_name, column_list, literal, position, text
+from data_storage.sql_text import checked_name, column_list, literal, position, text, within
 from data_storage.warehouse_derived_sql import Source, booked_so_far, derived, derived_anew
 
 
@@ -42,18 +42,23 @@ class CopySource:
     manifests: dict[str, str]
 
 
-def load_statements(run: RunResult, schema: str, source: CopySource, again: bool = False) -> list[str]:
+def load_statements(
+    run: RunResult, schema: str, source: CopySource, again: bool = False, bounded: bool = True
+) -> list[str]:
     """The run's load as statements of one transaction, in order; at most 40.
 
     again: the run was loaded before, and its rows were removed by hand. Then everything that the warehouse derives from
-    its transactions is made anew, and booked dates follow what precedes the run in the stream.
+    its transactions is made anew, and booked dates follow what precedes the run in the stream. bounded: balances and
+    merchants are read from the run's usual dates on; the load fails by REACH_COLUMN if a late row changes older ones.
     """
     load = _Load(run, checked_name(schema), source, again)
+    bounded = bounded and not again
+    since = load.usual_since if bounded else load.since
     return [
         *load.stage(),
         *(derived_anew(schema, run.run_id) if again else []),
         *load.transactions(),
-        *derived(schema, run.run_id, Source("new_transactions", "new_pending_transactions", load.since, "new")),
+        *derived(schema, run.run_id, Source(*_NEW, since, "new", bounded)),
         *load.alerts(),
         *load.bookkeeping(),
     ]
@@ -67,6 +72,11 @@ def _stage_table(name: str, fields: Sequence[Field], key: str) -> str:
     return f"CREATE TEMP TABLE {name} ({columns}) DISTKEY ({key})"
 
 
+_NEW = ("new_transactions", "new_pending_transactions")
+# Dates with less than this share of a run's rows are late rows'.
+_LATE_SHARE = 0.01
+# By how much a bank's own day of booking may be before the event's day in UTC.
+_LOCAL_DAY = timedelta(days=1)
 _FINALS_FIELDS = tuple(field for field in CURATED_FIELDS if field.name != "booked_date")
 
 
@@ -80,17 +90,21 @@ class _Load:
         self._again = again
         self._run_id = literal(run.run_id)
         self._staged_fields = fields_at(CURATED_FIELDS, run.contract_version)
-        dates = [file.partition_date for file in (*run.curated, *run.pending_transactions)]
-        self.since = min(dates, default=date.max)
-        self._until = max(dates, default=date.min)
+        self._dates = {file.partition_date for file in (*run.curated, *run.pending_transactions)}
+        self.since = min(self._dates, default=date.max)
+
+    @property
+    def usual_since(self) -> date:
+        """The date from which all but a few of its final states happened."""
+        records: dict[date, int] = {}
+        for file in self._run.curated:
+            records[file.partition_date] = records.get(file.partition_date, 0) + file.records
+        usual = [day for day, count in records.items() if count >= _LATE_SHARE * sum(records.values())]
+        return min(usual) - _LOCAL_DAY if usual else self.since
 
     @property
     def _not_loaded(self) -> str:
         return f"NOT EXISTS (SELECT 1 FROM {self._schema}.load_ledger WHERE run_id = {self._run_id})"
-
-    def _within_dates(self, column: str) -> str:
-        """The run's event dates as literals: only they let Redshift skip the blocks of other dates."""
-        return f"{column} BETWEEN {literal(self.since)} AND {literal(self._until)}"
 
     def _copy(self, table: str, kind: str) -> list[str]:
         manifest = self._source.manifests.get(kind)
@@ -167,13 +181,14 @@ LEFT JOIN {before} AS before ON before.account_id = dated.account_id""",
             for field in fields
         )
         replayed = len(known) == len(CURATED_FIELDS)
-        same = " AND ".join(f"held.{name} = staged.{name}" for name in key.split(", "))
+        # The account is part of the distribution key, so that the rows compared lie on one slice.
+        same = " AND ".join(f"held.{name} = staged.{name}" for name in ("account_id", *key.split(", ")))
         return f"""SELECT {columns} FROM (
     SELECT {column_list(self._staged_fields)},
         ROW_NUMBER() OVER (PARTITION BY {key} ORDER BY {position(replayed=replayed)}) AS put
     FROM stage_transactions WHERE {which}) AS staged
 WHERE put = 1 AND {self._not_loaded} AND NOT EXISTS (
-    SELECT 1 FROM {table} AS held WHERE {same} AND {self._within_dates("held.event_date")})"""
+    SELECT 1 FROM {table} AS held WHERE {same} AND {within("held.event_date", self._dates)})"""
 
     def alerts(self) -> list[str]:
         """Each alert, and each piece of evidence, once."""
@@ -192,8 +207,7 @@ WHERE put = 1 AND {self._not_loaded} AND NOT EXISTS (
     def _added(self, table: str, fields: Sequence[Field], key: Sequence[str], files: Sequence[PublishedFile]) -> str:
         names = column_list(fields)
         same = " AND ".join(f"held.{name} = staged.{name}" for name in key)
-        dates = [file.partition_date for file in files] or [date.min]
-        same += f" AND held.event_date BETWEEN {literal(min(dates))} AND {literal(max(dates))}"
+        same += f" AND {within('held.event_date', (file.partition_date for file in files))}"
         return f"""INSERT INTO {self._schema}.{table} ({names})
 SELECT {names} FROM (
     SELECT {names}, ROW_NUMBER() OVER (PARTITION BY {", ".join(key)} ORDER BY event_date) AS repetition
@@ -204,7 +218,7 @@ WHERE repetition = 1 AND {self._not_loaded}
     def bookkeeping(self) -> list[str]:
         """Quarantine summary, control totals, history, and last of all the ledger row."""
         run, schema = self._run, self._schema
-        of_run = f"run_id = {self._run_id} AND {self._within_dates('event_date')}"
+        of_run = f"run_id = {self._run_id} AND {within('event_date', self._dates)}"
         reasons = " UNION ALL ".join(
             f"SELECT {text(reason)} AS reason, {int(records)} AS records"
             for reason, records in sorted(run.quarantined_by_reason.items())

@@ -19,6 +19,7 @@ from data_catalog.lake_layout import RUNS_PREFIX, run_key, run_of
 from data_governance.control_totals import ControlKey, ControlTotals, CuratedTotals
 from data_governance.run_result import PublishedFile, RunResult
 from data_storage.sql_text import literal
+from data_storage.warehouse_derived_sql import REACH_COLUMN
 from data_storage.warehouse_load_sql import CopySource, copy_manifest, load_statements
 from infrastructure.aws import s3_objects
 from infrastructure.aws.redshift_data import DataApi, StatementFailedError, WarehouseTarget, execute_batch, query
@@ -109,10 +110,15 @@ def load_run(
     manifests = {kind: _put_manifest(s3, curated_bucket, run, kind, files) for kind, files in kinds.items() if files}
     source = CopySource(target.copy_role_arn, manifests)
     again = query(data_api, target, f"SELECT 1 FROM {target.schema}.load_history WHERE run_id = {literal(run.run_id)}")
-    statements = load_statements(run, target.schema, source, again=bool(again))
-    name = f"load-{run.run_id}"
     try:
-        execute_batch(data_api, target, statements, name, _client_token(data_api, target, name, statements))
+        try:
+            _execute(data_api, target, run, load_statements(run, target.schema, source, again=bool(again)))
+        except StatementFailedError as error:
+            if REACH_COLUMN not in error.what:
+                raise
+            # A late row changes a balance or a merchant of long ago. This is rare, and then all dates are read.
+            statements = load_statements(run, target.schema, source, again=bool(again), bounded=False)
+            _execute(data_api, target, run, statements)
     except StatementFailedError as error:
         if "rows_staged" in error.what:
             raise StatementFailedError(
@@ -124,6 +130,11 @@ def load_run(
         raise
     (row,) = ledger(data_api, target, run.run_id)
     return LoadReport(run.run_id, row.rows_staged, row.rows_loaded, row.pending_loaded, row.fraud_alerts)
+
+
+def _execute(data_api: DataApi, target: WarehouseTarget, run: RunResult, statements: Sequence[str]) -> None:
+    name = f"load-{run.run_id}"
+    execute_batch(data_api, target, statements, name, _client_token(data_api, target, name, statements))
 
 
 def _put_manifest(s3: S3Client, bucket: str, run: RunResult, kind: str, files: Sequence[PublishedFile]) -> str:

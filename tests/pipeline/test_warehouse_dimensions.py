@@ -165,3 +165,45 @@ def test_a_late_event_splits_a_merchants_version(bench: Bench) -> None:
         ("5812", "2026-03-02 13:00:00", "2026-03-02 14:00:00"),
         ("5411", "2026-03-02 14:00:00", None),
     ]
+
+
+def attempts(bench: Bench, run_id: str) -> int:
+    statements = bench.data_api.list_statements(StatementName=f"load-{run_id}", Status="ALL")["Statements"]
+    return len([each for each in statements if each["StatementName"] == f"load-{run_id}"])
+
+
+@pytest.mark.parametrize(
+    ("late", "tries"),
+    [
+        ({"merchant_category_code": "5411"}, 1),
+        ({"merchant_category_code": "5812"}, 2),
+        ({"balance_after": Decimal(7), "booking_date": date(2025, 5, 6)}, 2),
+        ({"balance_after": Decimal(7), "booking_date": date(2026, 5, 2)}, 1),
+    ],
+    ids=["the code of its time", "a code of its own", "booked long ago", "booked late"],
+)
+def test_only_a_late_row_that_changes_what_is_old_has_all_dates_read(
+    bench: Bench, late: dict[str, Any], tries: int
+) -> None:
+    name, base = f"late-{next(_names)}", 10_000 * (1 + next(_names))
+    long_ago, now = datetime(2025, 5, 1, tzinfo=UTC), datetime(2026, 5, 2, tzinfo=UTC)
+    shop = {"merchant_name": name, "merchant_country": "CZ", "merchant_category_code": "5411"}
+    usual = {"account_id": name, "booking_date": now.date()} | shop
+    first = transaction(base, **usual | {"booking_date": long_ago.date()}, event_time=long_ago)
+    others = [transaction(base + number, **usual, event_time=now) for number in range(1, 151)]
+    row = transaction(base + 500, **usual | late, event_time=long_ago + timedelta(days=5), sequence_number="9" * 60)
+    run_id = ""
+    for number, rows_ in enumerate(([first], [*others, row])):
+        run_id = put_run(bench.s3, f"{name} {number}", rows_, created_at=datetime(2026, 5, 3, number, tzinfo=UTC))
+        warehouse_loader.load_pending(bench.data_api, bench.s3, bench.target, BUCKET)
+
+    assert attempts(bench, run_id) == tries
+    codes = bench.query(
+        "SELECT merchant_category_code FROM banking.dim_merchant"
+        f" WHERE merchant_name = '{name}' AND merchant_country = 'CZ' ORDER BY valid_from"
+    )
+    assert codes == ([("5411",), ("5812",), ("5411",)] if "5812" in late.values() else [("5411",)])
+    if "balance_after" in late:
+        assert bench.query(
+            f"SELECT balance_date FROM banking.daily_balances WHERE account_id = '{name}' AND closing_balance = 7"
+        ) == [(str(late["booking_date"]),)]

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from data_catalog.transaction_contract import CURATED_FIELDS, QUARANTINE_REASONS, fields_at
 from data_governance.run_result import PublishedFile, RunResult
+from data_storage import sql_text
 from data_storage.sql_statements import split_statements
 from data_storage.sql_text import literal
 from data_storage.warehouse_load_sql import CopySource, copy_manifest, load_statements
@@ -66,7 +70,62 @@ def test_another_schema_is_used_throughout() -> None:
 def test_the_runs_dates_bound_every_scan_of_the_facts() -> None:
     scans = [s for s in load_statements(FULL, "banking", SOURCE) if "FROM banking.fact_transactions" in s]
     assert len(scans) == 4
-    assert all("'2026-03-01'" in scan for scan in scans)
+    of_the_run = "event_date IN ('2026-03-01', '2026-03-02', '2026-03-03')"
+    usual = "event_date >= '2026-02-28'"  # a bank's own day may be the one before
+    assert all(of_the_run in scan or usual in scan for scan in scans)
+
+
+def test_every_merge_by_date_names_one_and_the_facts_are_joined_within_a_slice() -> None:
+    statements = load_statements(FULL, "banking", SOURCE)
+    (balances,) = [s for s in statements if s.startswith("MERGE INTO banking.daily_balances")]
+    assert "daily_balances.balance_date >= '2026-02-28'\nWHEN MATCHED" in balances
+    held = [s for s in statements if "NOT EXISTS (\n    SELECT 1 FROM banking." in s]
+    assert len(held) == 2
+    assert all("held.account_id = staged.account_id" in statement for statement in held)
+
+
+def test_one_late_row_does_not_make_a_load_read_all_that_happened_since() -> None:
+    late = replace(FILES[0], partition_date=date(2025, 1, 1), records=1)
+    usual = tuple(replace(file, records=100) for file in FILES)
+    text = "\n".join(load_statements(replace(FULL, curated=(*usual, late)), "banking", SOURCE))
+    assert "'2025-01-01', '2026-03-01'" in text
+    assert ">= '2026-02-28'" in text and ">= '2024-12-31'" not in text
+    anew = "\n".join(load_statements(replace(FULL, curated=(*FILES, late)), "banking", SOURCE, bounded=False))
+    assert "fact.event_date >= '2025-01-01'" in anew and "balance_date >=" not in anew
+
+
+def test_a_run_of_thousands_of_dates_fits_too() -> None:
+    days = [date(1999, 1, 1) + timedelta(days=2 * number) for number in range(10_400)]
+    files = tuple(PublishedFile(f"curated/{day}.parquet", 100, 10, day) for day in days)
+    run = replace(FULL, curated=files, fraud_alerts=files, fraud_alert_evidence=files)
+    assert max(len(statement.encode()) for statement in load_statements(run, "banking", SOURCE)) < 100 * 1024
+
+
+DAYS = st.dates(date(2000, 1, 1), date(2009, 12, 31))
+
+
+@given(st.sets(DAYS, max_size=40), st.integers(2, 8), st.lists(DAYS))
+def test_dates_are_within_their_literals_and_few_others_are(days: set[date], most: int, others: list[date]) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sql_text, "MOST_DATES", most)
+        condition = sql_text.within("d", days)
+    connection = sqlite3.connect(":memory:")
+
+    def holds(day: date) -> bool:
+        return bool(connection.execute(f"SELECT {condition} FROM (SELECT '{day}' AS d)").fetchone()[0])
+
+    assert all(map(holds, days))
+    assert not any(holds(day) for day in others if day not in days and len(days) <= most)
+    assert condition.count("BETWEEN") <= 1 + most
+
+
+def test_the_narrowest_gaps_are_read_too() -> None:
+    days = [date(2026, 1, day) for day in (1, 2, 4, 20)]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sql_text, "MOST_DATES", 2)
+        assert sql_text.within("d", days).endswith(
+            "AND (d BETWEEN '2026-01-01' AND '2026-01-04' OR d BETWEEN '2026-01-20' AND '2026-01-20')"
+        )
 
 
 @pytest.mark.parametrize("run", [FULL, FORMER])
