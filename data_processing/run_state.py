@@ -21,14 +21,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from data_catalog.lake_layout import (
-    RUNS_MONTH_PREFIX,
-    RUNS_PREFIX,
-    TAKEN_KEY,
-    run_key,
-    run_of,
-    runs_of_month,
-)
+from data_catalog.lake_layout import TAKEN_KEY, run_key, run_of
+from data_governance.run_folders import months_from
 from data_governance.run_result import RunResult
 from data_processing.manifest import Manifest
 from data_processing.taken import LONGEST_PLANNING, Taken
@@ -65,7 +59,7 @@ class RunState:
 
     def _runs_from(self, month: str) -> dict[str, Listed]:
         found: dict[str, Listed] = {}
-        for prefix in self._prefixes(month):
+        for prefix in months_from(self._s3, self._bucket, month):
             for page in s3_objects.pages(self._s3, self._bucket, prefix):
                 for entry in page.summaries():
                     run_id, name = run_of(entry.key)
@@ -76,13 +70,6 @@ class RunState:
                         found[run_id] = found.get(run_id, Listed())._replace(finished=True)
         self._listed = {run_id: listed for run_id, listed in found.items() if listed.manifest_at}
         return self._listed
-
-    def _prefixes(self, month: str) -> list[str]:
-        if not month:
-            return [RUNS_PREFIX]
-        first = runs_of_month(month)
-        months = s3_objects.folders(self._s3, self._bucket, RUNS_PREFIX, first.removesuffix("/"))
-        return [prefix for prefix in months if prefix.startswith(RUNS_MONTH_PREFIX)]
 
     def taken(self) -> Taken:
         """What is taken: the summary, brought up to the runs that there are now."""

@@ -12,11 +12,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from data_catalog.lake_layout import RUNS_PREFIX, run_key, run_of
+from data_catalog.lake_layout import run_key, run_month, run_of
 from data_governance.control_totals import ControlKey, ControlTotals, CuratedTotals
+from data_governance.run_folders import month_of, result_keys
 from data_governance.run_result import PublishedFile, RunResult
 from data_storage.sql_text import literal
 from data_storage.warehouse_derived_sql import REACH_COLUMN
@@ -37,6 +39,9 @@ __all__ = [
     "loaded_totals",
     "pending_runs",
 ]
+
+# Of two jobs that plan at the same time, one may write its manifest so much later.
+_LONGEST_PLANNING = timedelta(days=1)
 
 # The kinds of a run's files that COPY reads.
 COPIED_KINDS = ("curated", "pending_transactions", "fraud_alerts", "fraud_alert_evidence")
@@ -88,16 +93,31 @@ def load_pending(
 
 
 def pending_runs(data_api: DataApi, s3: S3Client, target: WarehouseTarget, curated_bucket: str) -> list[RunResult]:
-    """The runs that have a result and no ledger row, in the order of their manifests' creation."""
-    loaded = {run_id for (run_id,) in query(data_api, target, f"SELECT run_id FROM {target.schema}.load_ledger")}
-    results = (
-        key
-        for key in s3_objects.keys(s3, curated_bucket, RUNS_PREFIX)
-        if run_of(key)[1] == "result.json" and run_of(key)[0] not in loaded
+    """The runs that have a result and no ledger row, in the order of their manifests' creation.
+
+    Runs are planned and loaded one after the other. So only runs since the day before the newest loaded one are looked
+    for, and those that were loaded once and have lost their ledger row.
+    """
+    ledger, history = f"{target.schema}.load_ledger", f"{target.schema}.load_history"
+    newest = query(
+        data_api, target, f"SELECT run_id, manifest_created_at FROM {ledger} ORDER BY manifest_created_at DESC LIMIT 1"
     )
+    month = ""
+    if newest and run_month(str(newest[0][0])):
+        month = month_of(datetime.fromisoformat(str(newest[0][1])) - _LONGEST_PLANNING)
+    since = f" WHERE manifest_created_at >= {literal(f'{month}-01')}" if month else ""
+    loaded = {run_id for (run_id,) in query(data_api, target, f"SELECT run_id FROM {ledger}{since}")}
+    taken_out = query(
+        data_api,
+        target,
+        f"SELECT DISTINCT run_id FROM {history} AS loads"
+        f" WHERE NOT EXISTS (SELECT 1 FROM {ledger} AS loaded WHERE loaded.run_id = loads.run_id)",
+    )
+    keys = {key for key in result_keys(s3, curated_bucket, month) if run_of(key)[0] not in loaded}
+    keys |= {run_key(str(run_id), "result.json") for (run_id,) in taken_out}
     runs = [
         RunResult.from_json(body, f"s3://{curated_bucket}/{key}")
-        for key, body in s3_objects.bodies(s3, curated_bucket, results)
+        for key, body in s3_objects.bodies(s3, curated_bucket, sorted(keys))
     ]
     return sorted(runs, key=lambda run: (run.created_at, run.run_id))
 

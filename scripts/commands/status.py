@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
-from data_catalog.lake_layout import RAW_TRANSACTIONS_PREFIX, RUNS_PREFIX, run_of
+from data_catalog.lake_layout import RAW_TRANSACTIONS_PREFIX, run_of
+from data_governance.run_folders import newest_months
 from data_storage.warehouse_loader import ledger
 from infrastructure.aws import s3_objects
 from infrastructure.aws.redshift_data import DataApi, WarehouseTarget
@@ -24,6 +25,7 @@ from infrastructure.references import warehouse_target
 from infrastructure.settings import Settings
 from scripts.commands.account import find_account
 from scripts.commands.terminal import (
+    EXIT_ERROR,
     EXIT_OK,
     Parser,
     add_account_options,
@@ -56,7 +58,9 @@ Probe = Callable[[Settings, Clients], Finding]
 def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     """Add status."""
     status = commands.add_parser(
-        "status", help="what exists, and how it is doing", description="What exists, and how it is doing. Reads only."
+        "status",
+        help="what exists, and how it is doing",
+        description="What exists, and how it is doing. Reads only. Exit status: 0 nothing is wrong, 1 otherwise.",
     )
     status.add_argument("--workdir", metavar="DIR", help="of a local run's kept state instead of an account")
     add_account_options(status)
@@ -65,7 +69,7 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
 
 
 def run_status(arguments: argparse.Namespace) -> int:
-    """Print what exists and how it is doing."""
+    """Print what exists and how it is doing; the exit status is 1 if anything is not well, or cannot be told."""
     if arguments.workdir:
         found = collect_kept(arguments.workdir)
     else:
@@ -76,7 +80,7 @@ def run_status(arguments: argparse.Namespace) -> int:
     show_status(outcome(arguments), found)
     if arguments.json:
         print_json([asdict(finding) for finding in found])
-    return EXIT_OK
+    return EXIT_ERROR if any(finding.well is False for finding in found) else EXIT_OK
 
 
 def collect(settings: Settings, clients: Clients, resources: Sequence[Resource]) -> list[Finding]:
@@ -241,9 +245,14 @@ def _last_curated(settings: Settings, clients: Clients) -> Finding:
 
 def _curated(s3: S3Client, settings: Settings) -> Finding:
     """The newest run that has a result, since that object is a run's commit."""
-    documents = s3_objects.entries(s3, settings.bucket("curated"), RUNS_PREFIX)
-    results = [entry for entry in documents if run_of(entry["Key"])[1] == "result.json"]
-    if not results:
+    bucket = settings.bucket("curated")
+    for prefix in newest_months(s3, bucket):
+        results = [
+            entry for entry in s3_objects.entries(s3, bucket, prefix) if run_of(entry["Key"])[1] == "result.json"
+        ]
+        if results:
+            break
+    else:
         return Finding("last curated", "no run yet")
     newest = max(results, key=lambda entry: entry["LastModified"])
     run_id, _ = run_of(newest["Key"])

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
+from data_catalog.lake_layout import run_key
 from data_governance.run_result import RunResult
 from data_storage import warehouse_loader
 from data_storage.warehouse_load_sql import CopySource, load_statements
@@ -240,7 +241,7 @@ def test_a_cancelled_load_is_loaded_by_the_next_call(bench: Bench) -> None:
 
 def test_a_file_with_fewer_rows_than_its_result_counts_is_refused_whole(bench: Bench) -> None:
     run_id = put_standard_run(bench.s3)
-    key = f"runs/{run_id}/result.json"
+    key = run_key(run_id, "result.json")
     result = bench.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
     bench.s3.put_object(Bucket=BUCKET, Key=key, Body=result.replace(b'"records": 14', b'"records": 15', 1))
 

@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow
 import pyarrow.parquet
 
+from data_catalog.lake_layout import run_key
 from data_catalog.transaction_contract import (
     CURATED_FIELDS,
     FRAUD_ALERT_EVIDENCE_FIELDS,
@@ -174,10 +175,10 @@ def put_result(
         fraud_alert_evidence=tuple(evidence_files),
         contract_version=contract_version,
     )
-    s3.put_object(Bucket=BUCKET, Key=f"runs/{run_id(name)}/result.json", Body=result.to_json())
+    s3.put_object(Bucket=BUCKET, Key=run_key(run_id(name), "result.json"), Body=result.to_json())
     return run_id(name)
 
 
 def run_id(name: str) -> str:
-    """A run's id in the form of the job's."""
-    return hashlib.sha256(name.encode()).hexdigest()[:16]
+    """A run's id in the form of the job's, of the month in which all of these are planned."""
+    return f"2026-03-{hashlib.sha256(name.encode()).hexdigest()[:16]}"

@@ -194,7 +194,7 @@ def test_only_a_late_row_that_changes_what_is_old_has_all_dates_read(
     row = transaction(base + 500, **usual | late, event_time=long_ago + timedelta(days=5), sequence_number="9" * 60)
     run_id = ""
     for number, rows_ in enumerate(([first], [*others, row])):
-        run_id = put_run(bench.s3, f"{name} {number}", rows_, created_at=datetime(2026, 5, 3, number, tzinfo=UTC))
+        run_id = put_run(bench.s3, f"{name} {number}", rows_, created_at=datetime(2026, 3, 7, number, tzinfo=UTC))
         warehouse_loader.load_pending(bench.data_api, bench.s3, bench.target, BUCKET)
 
     assert attempts(bench, run_id) == tries

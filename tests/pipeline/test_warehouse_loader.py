@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from data_catalog.lake_layout import run_key
 from data_catalog.transaction_contract import CURATED_FIELDS, SCHEMA_VERSION, Field
 from data_processing.create_glue_job import default_arguments
 from data_processing.etl_transaction_processing import arguments
@@ -90,6 +91,60 @@ def test_runs_are_loaded_in_the_order_of_their_manifests(bench: Bench) -> None:
     earlier = put_run(bench.s3, "b", [transaction(2)], created_at=datetime(2026, 3, 5, tzinfo=UTC))
 
     assert [report.run_id for report in load(bench)] == [earlier, later]
+
+
+def move(bench: Bench, run_id: str, to: str) -> str:
+    """Give a run's result another id, as if it had been planned in that month."""
+    body = bench.s3.get_object(Bucket=BUCKET, Key=run_key(run_id, "result.json"))["Body"].read()
+    bench.s3.delete_object(Bucket=BUCKET, Key=run_key(run_id, "result.json"))
+    body = body.replace(f'"run_id": "{run_id}"'.encode(), f'"run_id": "{to}"'.encode())
+    bench.s3.put_object(Bucket=BUCKET, Key=run_key(to, "result.json"), Body=body)
+    return to
+
+
+def listed(bench: Bench) -> list[str]:
+    seen: list[str] = []
+    bench.s3.meta.events.register(
+        "before-parameter-build.s3.ListObjectsV2", lambda params, **_: seen.append(params["Prefix"])
+    )
+    return seen
+
+
+def test_months_before_the_newest_loaded_run_are_not_listed(bench: Bench) -> None:
+    for month, day in (("2026-01", datetime(2026, 1, 9, tzinfo=UTC)), ("2026-03", datetime(2026, 3, 2, tzinfo=UTC))):
+        run = put_run(bench.s3, month, [transaction(day.month)], created_at=day)
+        move(bench, run, f"{month}-{day.day:016}")
+    load(bench)
+    new = move(
+        bench, put_run(bench.s3, "new", [transaction(4)], created_at=datetime(2026, 4, 1, tzinfo=UTC)), "2026-04-1"
+    )
+    prefixes = listed(bench)
+
+    assert [report.run_id for report in load(bench)] == [new]
+    assert prefixes == ["runs/", "runs/month=2026-03/", "runs/month=2026-04/"], "the first for the months' names"
+    prefixes.clear()
+    load(bench)
+    assert prefixes == ["runs/", "runs/month=2026-03/", "runs/month=2026-04/"], "of the day before another may be late"
+
+
+def test_a_run_that_was_taken_out_is_found_in_whatever_month_it_lies(bench: Bench) -> None:
+    old = move(
+        bench, put_run(bench.s3, "old", [transaction(1)], created_at=datetime(2025, 1, 1, tzinfo=UTC)), "2025-01-1"
+    )
+    put_run(bench.s3, "new", [transaction(2)])
+    load(bench)
+    for table in ("fact_transactions", "load_control_totals", "load_ledger"):
+        bench.batch(f"DELETE FROM banking.{table} WHERE run_id = '{old}'")
+
+    assert [report.run_id for report in load(bench)] == [old]
+
+
+def test_runs_of_a_former_version_are_loaded_before_the_first_of_a_month(bench: Bench) -> None:
+    ids = [f"{number:016}" for number in range(3)]
+    for number, run_id in enumerate(ids[:2]):
+        created_at = datetime(2026, 2, 1 + number, tzinfo=UTC)
+        move(bench, put_run(bench.s3, run_id, [transaction(number)], created_at=created_at), run_id)
+        assert [report.run_id for report in load(bench)] == [run_id]
 
 
 def test_a_run_without_files_gets_its_ledger_row(bench: Bench) -> None:
