@@ -26,7 +26,7 @@ _FIRST_REGION = "us-east-1"  # the one region that must not be given as Location
 _SETTLE_SECONDS = 120
 
 
-def _settled(call: Callable[[], T]) -> T:
+def settled(call: Callable[[], T]) -> T:
     """The call's value, made again while S3 is still working on the bucket.
 
     409 OperationAborted: it was made, changed or deleted a moment ago. 404 NoSuchBucket: it was made a moment ago, and
@@ -36,7 +36,7 @@ def _settled(call: Callable[[], T]) -> T:
 
 
 def _patient(write: Callable[[Any], object]) -> Callable[[Any], object]:
-    return lambda value: _settled(lambda: write(value))
+    return lambda value: settled(lambda: write(value))
 
 
 def _unless_gone(call: Callable[[], object]) -> None:
@@ -101,7 +101,7 @@ class Bucket(Resource):
             place["CreateBucketConfiguration"] = {"LocationConstraint": self.region}
         if properties["ObjectLock"]:
             place["ObjectLockEnabledForBucket"] = True
-        _settled(
+        settled(
             lambda: self._s3.create_bucket(Bucket=self.name, ObjectOwnership=properties["ObjectOwnership"], **place)
         )
 
@@ -259,7 +259,7 @@ class BucketPolicy(Resource):
 
     def create(self, properties: Properties) -> None:
         document = json.dumps(properties["PolicyDocument"])
-        _settled(lambda: self.clients("s3").put_bucket_policy(Bucket=self.name, Policy=document))
+        settled(lambda: self.clients("s3").put_bucket_policy(Bucket=self.name, Policy=document))
 
     def update(self, changed: frozenset[str], properties: Properties) -> None:
         self.create(properties)
@@ -304,7 +304,7 @@ class S3Object(Resource):
 
     def create(self, properties: Properties) -> None:
         bucket, key = self._place
-        _settled(
+        settled(
             lambda: self._s3.put_object(
                 Bucket=bucket,
                 Key=key,

@@ -22,10 +22,11 @@ from scripts.commands.terminal import console
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Where a command works: settings with the account's own id and region, and its clients."""
+    """Where a command works: settings with the account's own id and region, its clients, and the caller's ARN."""
 
     settings: Settings
     clients: AwsClients
+    caller: str
 
     @property
     def embedded(self) -> Embedded | None:
@@ -61,7 +62,7 @@ def find_account(arguments: argparse.Namespace, *, changing: bool = False) -> Ac
             f"is not EXPECTED_ACCOUNT_ID ({settings.expected_account_id}); nothing was changed",
             "Name the right --profile, or correct EXPECTED_ACCOUNT_ID in .env.",
         )
-    return Account(settings, clients)
+    return Account(settings, clients, identity["Arn"])
 
 
 def _region_of(profile: str | None, settings: Settings, environ: Mapping[str, str]) -> str:

@@ -27,21 +27,26 @@ _LONGEST_NEW = 500  # characters shown of one new value
 
 class PlanView:
     """Prints to rich consoles. parts: the order in which they are shown; outcome: for how it ended and for what fails,
-    where that is another console than the rest's."""
+    where that is another console than the rest's; verbose: new resources property by property too."""
 
-    def __init__(self, console: Console, parts: Sequence[str], outcome: Console | None = None) -> None:
+    def __init__(
+        self, console: Console, parts: Sequence[str], outcome: Console | None = None, verbose: bool = False
+    ) -> None:
         self._console = console
         self._outcome = outcome or console
         self._parts = parts
+        self._verbose = verbose
 
     def show_plan(self, plan: Plan) -> None:
-        """Every change by part: created, changed (old -> new) or removed; then what this endpoint does not support."""
+        """The sum first, then every change by part: created, changed (old -> new) or removed; then what this endpoint
+        does not support.
+        """
+        self._outcome.print(f"\n{_plan_summary(plan)}")
         for part, steps in self._by_part(plan.changes):
             self._console.print(f"\n[bold]{part}[/]")
             for step in steps:
                 self._show_step(step)
         self._show_unsupported({step.resource: step.unsupported for step in plan.unsupported})
-        self._outcome.print(f"\n{_plan_summary(plan)}")
 
     def _show_step(self, step: Step) -> None:
         mark, color = _MARKS[step.action]
@@ -49,7 +54,7 @@ class PlanView:
         if step.refusal:
             refusal = Text.assemble((f"AWS will refuse this: {step.refusal.what}. ", "bold red"), step.refusal.todo)
             self._console.print(Padding(refusal, (0, 0, 0, 6)))
-        if step.action is Action.DELETE:
+        if step.action is Action.DELETE or (step.action is Action.CREATE and not self._verbose):
             return
         told = list(_told(step))
         width = max((len(difference.path) for difference in told), default=0)
@@ -127,17 +132,16 @@ class PlanView:
 
     def show_destruction(self, destruction: Destruction) -> None:
         """What will be removed and what is kept, before anything is removed."""
+        kept = [step for step in destruction.steps if step.actual is not None and step.action is Action.NONE]
+        self._outcome.print(f"\n[bold]Destroy:[/] {len(destruction.deletions)} to remove, {len(kept)} kept.")
         for part, steps in self._by_part(destruction.deletions):
             self._console.print(f"\n[bold]{part}[/]")
             for step in steps:
                 self._print(_resource_line("-", "red", step.resource))
-        kept = [step for step in destruction.steps if step.actual is not None and step.action is Action.NONE]
         if kept:
             self._console.print("\n[bold]kept[/] [dim](--delete-data removes what holds data)[/]")
         for step in kept:
             self._print(_resource_line(" ", "dim", step.resource, destruction.kept[step.resource.id]))
-        count = len(destruction.deletions)
-        self._outcome.print(f"\n[bold]Destroy:[/] {count} to remove, {len(kept)} kept.")
 
     def show_warning(self, text: str) -> None:
         """What is about to be lost."""
@@ -249,7 +253,9 @@ def _plan_summary(plan: Plan) -> str:
     if not plan.changes:
         return "[bold green]No changes.[/] What exists is as it should be."
     counts = {action: sum(step.action is action for step in plan.changes) for action in _MARKS}
-    return (
+    refused = sum(step.refusal is not None for step in plan.changes)
+    told = (
         f"[bold]Plan:[/] {counts[Action.CREATE]} to create, {counts[Action.UPDATE]} to change, "
         f"{counts[Action.DELETE]} to remove."
     )
+    return told + (f" [bold red]AWS will refuse {refused} of them.[/]" if refused else "")

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 _AGE_WINDOW = timedelta(minutes=15)
 _AGE_PERIOD_SECONDS = 60
+_JOB_RUNS = 20  # the newest, among which one has begun
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,14 +230,21 @@ def _landed(s3: S3Client, settings: Settings) -> Finding:
 
 
 def _last_job_run(settings: Settings, clients: Clients) -> Finding:
-    runs = clients("glue").get_job_runs(JobName=settings.glue_job_name, MaxResults=1)["JobRuns"]
-    if not runs:
+    runs = clients("glue").get_job_runs(JobName=settings.glue_job_name, MaxResults=_JOB_RUNS)["JobRuns"]
+    begun = [run for run in runs if not _never_began(run)]
+    if not begun:
         return Finding("last job run", "none yet")
-    run = runs[0]
+    run = begun[0]
     text = f"{run['JobRunState']}, started {run['StartedOn']:%Y-%m-%d %H:%M} UTC"
     if run.get("ErrorMessage"):
         text += f": {run['ErrorMessage']}"
-    return Finding("last job run", text, run["JobRunState"] in ("SUCCEEDED", "RUNNING", "STARTING", "WAITING"))
+    return Finding("last job run", text, run["JobRunState"] in ("SUCCEEDED", "RUNNING", "STARTING"))
+
+
+def _never_began(run: dict[str, Any]) -> bool:
+    """It waits for the run that is at work, or was started beside it by hand and refused: nothing to judge the job by."""
+    refused = run["JobRunState"] == "FAILED" and "concurrent runs" in run.get("ErrorMessage", "").lower()
+    return refused or run["JobRunState"] == "WAITING"
 
 
 def _last_curated(settings: Settings, clients: Clients) -> Finding:

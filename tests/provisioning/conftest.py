@@ -9,7 +9,24 @@ import pytest
 from infrastructure.local.emulator import emulated_aws
 from infrastructure.planning import waiting
 from infrastructure.settings import Settings
+from tests.moto_server import server_process
 from tests.provisioning.account import CORE, EmulatedAccount
+from tests.provisioning.command_line import Run, reset
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    """An emulated account of this module's own, in a process of its own."""
+    with server_process() as url:
+        yield url
+
+
+@pytest.fixture
+def run(endpoint: str) -> Iterator[Run]:
+    """Runs the command line on that account, which is empty."""
+    reset(endpoint)
+    yield Run(endpoint)
+    reset(endpoint)
 
 
 @pytest.fixture

@@ -3,78 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
-import urllib.request
-from collections.abc import Callable, Iterator
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
-from infrastructure.settings import Settings
 from scripts.orchestrate_pipeline import main
-from tests.moto_server import server_process
-
-ROOT = Path(__file__).resolve().parents[2]
-Run = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    """An emulated account of this module's own."""
-    with server_process() as url:
-        yield url
-
-
-@pytest.fixture
-def run(endpoint: str) -> Iterator[Run]:
-    """Run the command line on an empty server; gives the finished process."""
-
-    def command(*arguments: str, script: str = "scripts/orchestrate_pipeline.py", **environment: str) -> Any:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-        aws = {
-            "AWS_ENDPOINT_URL": endpoint,
-            "AWS_ACCESS_KEY_ID": "testing",
-            "AWS_SECRET_ACCESS_KEY": "testing",
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_REGION": "eu-central-1",
-        }
-        unset = {field.name.upper(): "" for field in fields(Settings)}  # stands above a .env file
-        return subprocess.run(
-            [sys.executable, script, *arguments],
-            cwd=ROOT,
-            env=kept | unset | aws | environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=180,
-            check=False,
-        )
-
-    reset(endpoint)
-    yield command
-    reset(endpoint)
-
-
-def reset(endpoint: str) -> None:
-    request = urllib.request.Request(f"{endpoint}/moto-api/reset", method="POST")
-    urllib.request.urlopen(request, timeout=30).close()
-
-
-def client(endpoint: str, service: str, region: str = "eu-central-1") -> Any:
-    return boto3.client(
-        service,
-        region,
-        endpoint_url=endpoint,
-        aws_access_key_id="testing",
-        aws_secret_access_key="testing",
-    )
+from tests.provisioning.command_line import Run, client
 
 
 def test_plan_apply_plan_status_destroy(run: Run, endpoint: str) -> None:
@@ -108,7 +44,7 @@ def test_plan_apply_plan_status_destroy(run: Run, endpoint: str) -> None:
     assert status.returncode == 0, status.stderr
     assert "banking-data-dev-transactions is ACTIVE: 4 shards, ON_DEMAND, keeps 168 h" in status.stdout
 
-    destroyed = run("destroy")
+    destroyed = run("destroy", "--confirm", "dev")
     assert destroyed.returncode == 0, destroyed.stdout + destroyed.stderr
     assert "What has not landed is lost with the stream" in destroyed.stdout
     assert client(endpoint, "kinesis").list_streams()["StreamNames"] == []
@@ -119,6 +55,17 @@ def test_plan_apply_plan_status_destroy(run: Run, endpoint: str) -> None:
     assert client(endpoint, "s3").list_buckets()["Buckets"] == []
     assert "Must stay for now" in gone.stdout
     assert "apply before then restores it" in gone.stdout
+
+
+def test_the_exit_status_of_status_gates_a_job(run: Run, endpoint: str) -> None:
+    assert run("status").returncode == 1, "nothing exists"
+    assert run("apply").returncode == 0
+    assert run("status").returncode == 0
+    mapping, *_ = client(endpoint, "lambda").list_event_source_mappings()["EventSourceMappings"]
+    client(endpoint, "lambda").update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+    stopped = run("status", "--json")
+    assert stopped.returncode == 1
+    assert [each["subject"] for each in json.loads(stopped.stdout) if each["well"] is False] == ["event source"]
 
 
 def test_another_account_than_expected_is_refused_before_any_change(run: Run, endpoint: str) -> None:

@@ -22,9 +22,9 @@ PARTS = ("security", "data_storage")
 class Screen:
     """A console of 100 columns whose output can be read."""
 
-    def __init__(self) -> None:
+    def __init__(self, verbose: bool = False) -> None:
         self._file = io.StringIO()
-        self.console = PlanView(Console(file=self._file, width=100), PARTS)
+        self.console = PlanView(Console(file=self._file, width=100), PARTS, verbose=verbose)
 
     @property
     def lines(self) -> list[str]:
@@ -53,7 +53,17 @@ def planned(screen: Screen, *things: Thing) -> list[str]:
     return screen.lines
 
 
-def test_a_creation_lays_out_every_property(screen: Screen) -> None:
+def test_a_creation_is_one_line_below_the_sum(screen: Screen) -> None:
+    assert planned(screen, Thing(name="a", account=Account(), properties={"Size": 4})) == [
+        "",
+        "Plan: 1 to create, 0 to change, 0 to remove.",
+        "",
+        "security",
+        "  + Test::Thing                    a",
+    ]
+
+
+def test_a_creation_lays_out_every_property_if_asked_to() -> None:
     policy = {"Statement": [{"Sid": "A", "Effect": "Deny"}, {"Sid": "B", "Effect": "Deny"}]}
     properties: dict[str, Any] = {
         "Size": 4,
@@ -64,8 +74,10 @@ def test_a_creation_lays_out_every_property(screen: Screen) -> None:
         "Tags": {"Project": "p", "Environment": "dev"},
         "Nothing": None,
     }
-    lines = planned(screen, Thing(name="a", account=Account(), properties=properties))
+    lines = planned(Screen(verbose=True), Thing(name="a", account=Account(), properties=properties))
     assert lines == [
+        "",
+        "Plan: 1 to create, 0 to change, 0 to remove.",
         "",
         "security",
         "  + Test::Thing                    a",
@@ -75,12 +87,11 @@ def test_a_creation_lays_out_every_property(screen: Screen) -> None:
         "      Rules[all].Days   7",
         "      Members           a, b",
         "      Tags              Project=p, Environment=dev",
-        "",
-        "Plan: 1 to create, 0 to change, 0 to remove.",
     ]
 
 
-def test_a_long_new_value_is_cut_and_a_changed_one_is_not(screen: Screen) -> None:
+def test_a_long_new_value_is_cut_and_a_changed_one_is_not() -> None:
+    screen = Screen(verbose=True)
     long = {"Widgets": [{"text": "x" * 2000}]}
     assert len(max(planned(screen, Thing(name="a", account=Account(), properties=long)), key=len)) < 600
     changed = Thing(name="a", account=Account({"a": {"Widgets": []}}), properties=long)
@@ -121,11 +132,13 @@ def test_what_is_not_supported_is_listed_with_its_reason(screen: Screen) -> None
     lines = planned(screen, Thing(name="a", account=account))
     assert "not supported by this endpoint (no change)" in lines
     assert any(line.endswith("a  The get_thing action has not been implemented") for line in lines)
-    assert lines[-1] == "No changes. What exists is as it should be."
+    assert lines[1] == "No changes. What exists is as it should be."
 
 
-def test_values_are_printed_as_they_are_and_not_as_markup(screen: Screen) -> None:
-    lines = planned(screen, Thing(name="[bold]a[/]", account=Account(), properties={"Text": "[red]x[/] :smile:"}))
+def test_values_are_printed_as_they_are_and_not_as_markup() -> None:
+    lines = planned(
+        Screen(verbose=True), Thing(name="[bold]a[/]", account=Account(), properties={"Text": "[red]x[/] :smile:"})
+    )
     assert "  + Test::Thing                    [bold]a[/]" in lines
     assert "      Text  [red]x[/] :smile:" in lines
 

@@ -32,7 +32,7 @@ class _Answer:
 
 @dataclass
 class RedshiftService:
-    """What exists: namespaces and workgroups by name, tags by ARN, and the SQL that was run.
+    """What exists: namespaces and workgroups by name, tags by ARN, usage limits by id, and the SQL that was run.
 
     failing: text of a statement -> the error that it ends with.
     """
@@ -40,6 +40,7 @@ class RedshiftService:
     namespaces: dict[str, dict[str, Any]] = field(default_factory=dict)
     workgroups: dict[str, dict[str, Any]] = field(default_factory=dict)
     tags: dict[str, dict[str, str]] = field(default_factory=dict)
+    usage_limits: dict[str, dict[str, Any]] = field(default_factory=dict)
     statements: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     failing: dict[str, str] = field(default_factory=dict)
     changing: dict[int, int] = field(default_factory=dict)
@@ -128,6 +129,30 @@ class RedshiftService:
     def _DeleteWorkgroup(self, workgroupName: str) -> dict[str, Any]:
         self._settled(self.workgroups, workgroupName)
         return {"workgroup": self.workgroups.pop(workgroupName)}
+
+    # --- Usage limits ---
+
+    def _CreateUsageLimit(self, resourceArn: str, **wanted: Any) -> dict[str, Any]:
+        if any(limit["resourceArn"] == resourceArn for limit in self.usage_limits.values()):
+            raise Refused("ConflictException", "there is one of this period already")
+        id_ = f"limit-{len(self.usage_limits)}"
+        self.usage_limits[id_] = {**wanted, "resourceArn": resourceArn, "usageLimitId": id_}
+        return {"usageLimit": self.usage_limits[id_]}
+
+    def _ListUsageLimits(self, resourceArn: str, usageType: str) -> dict[str, Any]:
+        limits = self.usage_limits.values()
+        return {
+            "usageLimits": [
+                each for each in limits if (each["resourceArn"], each["usageType"]) == (resourceArn, usageType)
+            ]
+        }
+
+    def _UpdateUsageLimit(self, usageLimitId: str, **changes: Any) -> dict[str, Any]:
+        self.usage_limits[usageLimitId] |= changes
+        return {"usageLimit": self.usage_limits[usageLimitId]}
+
+    def _DeleteUsageLimit(self, usageLimitId: str) -> dict[str, Any]:
+        return {"usageLimit": self.usage_limits.pop(usageLimitId)}
 
     # --- Tags ---
 

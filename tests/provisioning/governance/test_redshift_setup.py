@@ -115,6 +115,10 @@ def _set(things: str, **values: Any) -> Drift:
     return lambda service: getattr(service, things)[NAME].update(values)
 
 
+def _limit(**values: Any) -> Drift:
+    return lambda service: [limit.update(values) for limit in service.usage_limits.values()]
+
+
 DRIFTS: dict[str, tuple[Drift, str, Any, Any]] = {
     "made public": (_set("workgroups", publiclyAccessible=True), "publiclyAccessible", True, False),
     "routed outside the VPC": (_set("workgroups", enhancedVpcRouting=False), "enhancedVpcRouting", False, True),
@@ -127,6 +131,8 @@ DRIFTS: dict[str, tuple[Drift, str, Any, Any]] = {
         "true",
     ),
     "capacity raised": (_set("workgroups", maxCapacity=512), "maxCapacity", 512, 64),
+    "the day's limit raised": (_limit(amount=100_000), "amount", 100_000, 200),
+    "the day's limit only logged": (_limit(breachAction="log"), "breachAction", "log", "deactivate"),
     "audit log off": (_set("namespaces", logExports=["userlog"]), "logExports", ["userlog"], ...),
     "another role associated": (
         _set("namespaces", iamRoles=["IamRole(applyStatus=in-sync, iamRoleArn=arn:aws:iam::1:role/other)"]),
@@ -206,7 +212,26 @@ def test_destroy_with_data_removes_workgroup_then_namespace(applied: EmulatedAcc
     applied.destroy(delete_data=True).raise_for_errors()
     assert service.workgroups == {} and service.namespaces == {}
     removed = [name for name in applied.calls.mutating if name.startswith("redshift-serverless.Delete")]
-    assert removed == ["redshift-serverless.DeleteWorkgroup", "redshift-serverless.DeleteNamespace"]
+    assert removed == [f"redshift-serverless.Delete{what}" for what in ("UsageLimit", "Workgroup", "Namespace")]
+
+
+def test_a_workgroup_stops_for_the_day_beyond_its_rpu_hours(applied: EmulatedAccount, service: RedshiftService) -> None:
+    (limit,) = service.usage_limits.values()
+    assert limit["resourceArn"] == service.workgroups[NAME]["workgroupArn"]
+    assert {name: limit[name] for name in ("amount", "period", "usageType", "breachAction")} == {
+        "amount": applied.settings.redshift_daily_rpu_hours,
+        "period": "daily",
+        "usageType": "serverless-compute",
+        "breachAction": "deactivate",
+    }
+    service.usage_limits.clear()
+    assert [step.resource.type for step in applied.plan().changes] == ["AWS::RedshiftServerless::UsageLimit"]
+
+
+def test_another_period_is_none_of_ours(applied: EmulatedAccount, service: RedshiftService) -> None:
+    (ours,) = service.usage_limits.values()
+    service.usage_limits = {"weekly": ours | {"usageLimitId": "weekly", "period": "weekly"}} | service.usage_limits
+    assert applied.plan().changes == ()
 
 
 def test_an_existing_workgroup_gets_an_inside_and_nothing_else(

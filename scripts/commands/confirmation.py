@@ -1,0 +1,37 @@
+"""Asks a person before a change that is hard to take back. Without a terminal nothing is asked."""
+
+from __future__ import annotations
+
+import sys
+
+from infrastructure.errors import PlatformError
+
+
+def confirm_destroy(environment: str, named: str | None, yes: bool) -> None:
+    """Raises PlatformError unless the environment was named, or, but for prod, yes was said at a terminal."""
+    todo = f"Repeat the command with --confirm {environment}."
+    if named is None:
+        if not sys.stdin.isatty():
+            what = f"{environment} is destroyed only by name, and there is no terminal to ask"
+            raise PlatformError("destroy", what, todo)
+        if yes and environment != "prod":
+            return
+        named = _asked("Name the environment to destroy it: ")
+    if named != environment:
+        raise PlatformError("destroy", f"{named!r} is not this environment; nothing was removed", todo)
+
+
+def confirm_apply(environment: str, yes: bool) -> None:
+    """Ask at a terminal before prod is changed. Raises PlatformError if it is not named."""
+    if environment != "prod" or yes or not sys.stdin.isatty():
+        return
+    named = _asked("Name the environment to change it: ")
+    if named != environment:
+        raise PlatformError("apply", f"{named!r} is not this environment; nothing was changed", "Repeat with --yes.")
+
+
+def _asked(question: str) -> str:
+    try:
+        return input(question).strip()
+    except EOFError:
+        return ""
