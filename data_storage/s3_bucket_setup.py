@@ -126,7 +126,7 @@ def bucket_properties(settings: Settings, purpose: str) -> Properties:
     """The desired properties of a bucket."""
     spec = BUCKETS[purpose]
     return {
-        "ObjectLock": {"Mode": settings.lock_mode, "Years": settings.object_lock_years} if spec.locked else None,
+        "ObjectLock": {"Mode": settings.lock_mode, **settings.lock_period} if spec.locked else None,
         "Versioning": "Enabled",
         "Encryption": (
             {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key_arn(settings, spec.key), "BucketKeyEnabled": True}

@@ -12,8 +12,8 @@ from typing import Literal
 
 from infrastructure.settings_bounds import DNS_SUFFIXES, Problem, partition_of, problems_of, settings_error
 
-Environment = Literal["dev", "test", "prod"]
-ENVIRONMENTS: tuple[Environment, ...] = ("dev", "test", "prod")
+Environment = Literal["dev", "test", "prod", "acceptance"]
+ENVIRONMENTS: tuple[Environment, ...] = ("dev", "test", "prod", "acceptance")
 ObjectLockMode = Literal["GOVERNANCE", "COMPLIANCE"]
 
 BUCKET_PURPOSES = ("raw", "curated", "quarantine", "artifacts", "access-logs", "audit")
@@ -44,6 +44,7 @@ class Settings:
     # Buckets
     object_lock_mode: ObjectLockMode | None = None  # None: COMPLIANCE in prod, GOVERNANCE elsewhere
     object_lock_years: int = 1
+    object_lock_days: int = 0  # if set, it stands instead of the years; prod refuses it
     data_retention_years: int = 7  # of raw and audit; the law makes banks keep records
 
     # Stream
@@ -115,6 +116,11 @@ class Settings:
     def lock_mode(self) -> ObjectLockMode:
         """Object Lock mode of raw and audit."""
         return self.object_lock_mode or ("COMPLIANCE" if self.environment == "prod" else "GOVERNANCE")
+
+    @property
+    def lock_period(self) -> dict[str, int]:
+        """How long Object Lock keeps a version of raw and audit, in the API's form."""
+        return {"Days": self.object_lock_days} if self.object_lock_days else {"Years": self.object_lock_years}
 
     @property
     def creates_warehouse(self) -> bool:

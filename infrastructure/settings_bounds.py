@@ -44,6 +44,7 @@ _RANGES: dict[str, tuple[int, int, str]] = {
     "key_deletion_window_days": (7, 30, "days"),
     "secret_recovery_window_days": (7, 30, "days"),
     "object_lock_years": (1, 100, "years; PCI DSS asks for 12 months"),
+    "object_lock_days": (0, 365, "days; 0 leaves it to OBJECT_LOCK_YEARS"),
     "data_retention_years": (1, 100, "years"),
     "lambda_memory_mb": (128, 10_240, "MiB"),
     "lambda_timeout_seconds": (1, 900, "seconds"),
@@ -64,7 +65,7 @@ _RANGES: dict[str, tuple[int, int, str]] = {
 }
 _LOG_RETENTION_DAYS = (365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)  # CloudWatch Logs' own steps
 _CHOICES: dict[str, tuple[str | int | None, ...]] = {
-    "environment": ("dev", "test", "prod"),
+    "environment": ("dev", "test", "prod", "acceptance"),
     "stream_mode": ("ON_DEMAND", "PROVISIONED"),
     "lambda_architecture": ("arm64", "x86_64"),
     "object_lock_mode": (None, "GOVERNANCE", "COMPLIANCE"),
@@ -173,6 +174,11 @@ def _contradictions(values: Mapping[str, Any]) -> Iterator[Problem]:
         yield Problem(
             f"KEY_DELETION_WINDOW_DAYS ({key_days}) is less than SECRET_RECOVERY_WINDOW_DAYS ({secret_days})",
             "Make it as long: a secret that is restored after its key is gone cannot be read.",
+        )
+    if values["environment"] == "prod" and values["object_lock_days"]:
+        yield Problem(
+            f"OBJECT_LOCK_DAYS is {values['object_lock_days']} in prod",
+            "Leave it empty there: PCI DSS asks for 12 months, and OBJECT_LOCK_YEARS says how many.",
         )
     subnets = set(values["redshift_subnet_ids"])
     if 0 < len(subnets) < NEEDED_SUBNETS:

@@ -44,12 +44,12 @@ class WarehouseSchema(Resource):
     cluster_arn: str = ""
 
     def read(self) -> Properties | None:
-        location = self._location()
+        location = self.location()
         version = location.tags.get(self.tag) if location else None
         return {"Version": version} if version else None
 
     def create(self, properties: Properties) -> None:
-        location = self._location()
+        location = self.location()
         if location is None:
             raise PlatformError(
                 self.target.name,
@@ -69,7 +69,8 @@ class WarehouseSchema(Resource):
             return DeletionPending(f"schema {self.target.schema} stays in {where}: drop it there")
         return None
 
-    def _location(self) -> WarehouseLocation | None:
+    def location(self) -> WarehouseLocation | None:
+        """Where the warehouse is and how its administrator logs in; None if it does not exist."""
         return self._in_workgroup() if self.target.workgroup else self._in_cluster()
 
     def _in_workgroup(self) -> WarehouseLocation | None:

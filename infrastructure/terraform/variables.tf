@@ -6,8 +6,8 @@ variable "environment" {
   nullable    = false
 
   validation {
-    condition     = contains(["dev", "test", "prod"], var.environment)
-    error_message = "environment must be dev, test or prod."
+    condition     = contains(["dev", "test", "prod", "acceptance"], var.environment)
+    error_message = "environment must be dev, test, prod or acceptance."
   }
 }
 

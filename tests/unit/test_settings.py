@@ -115,6 +115,13 @@ def test_object_lock_is_governance_but_compliance_in_prod() -> None:
     assert Settings(environment="prod", object_lock_mode="GOVERNANCE").lock_mode == "GOVERNANCE"
 
 
+def test_prod_refuses_object_lock_of_days() -> None:
+    assert Settings(environment="acceptance", object_lock_days=1).lock_period == {"Days": 1}
+    assert Settings(environment="prod").lock_period == {"Years": 1}
+    with pytest.raises(PlatformError, match="OBJECT_LOCK_DAYS is 1 in prod"):
+        Settings(environment="prod", object_lock_days=1)
+
+
 def test_tags_of_the_user_cannot_hide_the_platforms_own() -> None:
     settings = Settings(tags={"CostCenter": "42", "Environment": "prod"})
     assert settings.all_tags["CostCenter"] == "42"
