@@ -6,9 +6,10 @@ The job needs no arguments but its defaults, so it can be started from the conso
 modules in the artifacts bucket name their content: a deployment never changes the files of a run that has begun, and no
 run mixes the script of one deployment with the modules of another.
 
-One run at a time (MaxConcurrentRuns 1): while a run is at work Glue refuses the trigger's next start, and the run after
-that takes what has arrived meanwhile. Spare capacity (Flex) is cheaper but may have to be waited for, so prod does not
-use it. Bookmarks are off, because manifests say what a run processes (docs/etl.md).
+One run at a time (MaxConcurrentRuns 1): while a run is at work, Glue queues the trigger's next start (status WAITING),
+and that run takes what has arrived meanwhile. What failed, the next run finishes. Spare capacity (Flex) is cheaper but
+may have to be waited for, so prod does not use it. Bookmarks are off, because manifests say what a run processes
+(docs/etl.md).
 """
 
 from __future__ import annotations
@@ -66,7 +67,8 @@ def resources(settings: Settings, clients: Clients) -> list[Resource]:
             "DefaultArguments": default_arguments(settings, f"s3://{modules.name}")
             | _where_there_is_a_warehouse(settings),
             "ExecutionProperty": {"MaxConcurrentRuns": 1},
-            "MaxRetries": settings.glue_retries,
+            "JobRunQueuingEnabled": True,
+            "MaxRetries": 0,  # Glue queues only runs of jobs without retries; the next run retries what failed
             "Timeout": settings.glue_timeout_minutes,
             "GlueVersion": settings.glue_version,
             "WorkerType": settings.glue_worker_type,
@@ -94,6 +96,7 @@ def default_arguments(settings: Settings, modules_url: str) -> dict[str, str]:
         "--curated_bucket": settings.bucket("curated"),
         "--quarantine_bucket": settings.bucket("quarantine"),
         "--stream_retention_hours": str(settings.stream_retention_hours),
+        "--timeout_minutes": str(settings.glue_timeout_minutes),
         "--region": settings.region,
         **_load_arguments(settings),
     }

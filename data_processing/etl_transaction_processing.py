@@ -3,6 +3,7 @@
 Arguments (as Glue passes them; the job's defaults have the same names):
     --JOB_NAME --raw_bucket --curated_bucket --quarantine_bucket
     --stream_retention_hours   optional: how long after its arrival a record may still land (168)
+    --timeout_minutes          optional: when Glue ends the job; its loads give up a little earlier (120)
     --staging_directory        optional, on a laptop: a local directory for scratch; without it, curated/staging/ in S3
     --region                   optional: the AWS region of all that is named here; boto3's own chain otherwise
     --redshift_workgroup or --redshift_cluster, --redshift_database --redshift_schema --redshift_copy_role_arn
@@ -15,7 +16,9 @@ any kill, starting it again completes the work (docs/etl.md).
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -35,9 +38,12 @@ if TYPE_CHECKING:
 
     from infrastructure.aws.redshift_data import WarehouseTarget
 
+# So long before Glue ends the job, a load that still runs is told. It goes on in the warehouse; the next job finds it.
+_SECONDS_TO_TELL = 300
 _REQUIRED = ("JOB_NAME", "raw_bucket", "curated_bucket", "quarantine_bucket")
 _OPTIONAL = {
     "stream_retention_hours": "168",
+    "timeout_minutes": "120",
     "staging_directory": "",
     "region": "",
     "redshift_workgroup": "",
@@ -56,6 +62,7 @@ def arguments(argv: Sequence[str]) -> dict[str, str]:
 
 def main(argv: Sequence[str]) -> None:
     """Run the job."""
+    started = time.monotonic()
     options = arguments(argv)
     spark, commit = _session(options)
     buckets = Buckets(options["raw_bucket"], options["curated_bucket"], options["quarantine_bucket"])
@@ -63,7 +70,9 @@ def main(argv: Sequence[str]) -> None:
     s3 = client("s3", region)
     process(spark, s3, buckets, options["staging_directory"], int(options["stream_retention_hours"]))
     if options["redshift_workgroup"] or options["redshift_cluster"]:
-        _load(client("redshift-data", region), s3, warehouse(options), buckets.curated)
+        give_up_at = started + int(options["timeout_minutes"]) * 60 - _SECONDS_TO_TELL
+        target = replace(warehouse(options), give_up_at=give_up_at)
+        _load(client("redshift-data", region), s3, target, buckets.curated)
     commit()
 
 

@@ -21,7 +21,7 @@ from infrastructure.aws.ec2 import S3GatewayEndpoint
 from infrastructure.aws.iam import RolePolicy
 from infrastructure.aws.policy_template import policy_from
 from infrastructure.aws.redshift import WarehouseSchema
-from infrastructure.aws.redshift_serverless import ExistingWorkgroup, Namespace, Workgroup
+from infrastructure.aws.redshift_serverless import ExistingWorkgroup, Namespace, UsageLimit, Workgroup
 from infrastructure.log_groups import log_group
 from infrastructure.planning.resource import Clients, Properties, Ref, Resource
 from infrastructure.references import (
@@ -119,7 +119,16 @@ def _own_warehouse(settings: Settings, clients: Clients) -> list[Resource]:
         keep=_KEEP,
         properties=_workgroup_properties(settings, subnets, namespace.name),
     )
-    return [*groups, namespace, endpoint, workgroup]
+    limit = UsageLimit(
+        part=_PART,
+        name=name,
+        clients=clients,
+        depends_on=(workgroup.id,),
+        keep="it bounds what the workgroup that stays may cost",
+        wanted=settings.redshift_daily_rpu_hours > 0,
+        properties={"amount": settings.redshift_daily_rpu_hours, "breachAction": "deactivate"},
+    )
+    return [*groups, namespace, endpoint, workgroup, limit]
 
 
 def _workgroup_properties(settings: Settings, subnets: Subnets, namespace: str) -> Properties:

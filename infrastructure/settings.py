@@ -72,6 +72,7 @@ class Settings:
     redshift_cluster: str = ""
     redshift_base_capacity: int = 8  # Redshift processing units
     redshift_max_capacity: int = 64
+    redshift_daily_rpu_hours: int = 200  # the own workgroup stops for the rest of the day; 0: no limit
     redshift_subnet_ids: tuple[str, ...] = ()  # empty: the subnets of the default VPC
     redshift_security_group_ids: tuple[str, ...] = ()
     pending_expiry_days: int = 30  # after which an unsettled authorisation counts as expired
@@ -89,7 +90,6 @@ class Settings:
     glue_worker_type: str = "G.1X"  # only G.1X and G.2X can run on spare capacity (Flex)
     glue_workers: int = 4
     glue_timeout_minutes: int = 120
-    glue_retries: int = 1
     glue_every_minutes: int = 15  # 0: the job is started by hand or by the bank's own scheduler
     athena_scan_limit_gib: int = 100  # a query is stopped there
 

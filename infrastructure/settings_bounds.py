@@ -58,10 +58,10 @@ _RANGES: dict[str, tuple[int, int, str]] = {
     "alarm_quarantine_percent": (0, 100, "percent"),
     "glue_workers": (2, 299, "workers"),
     "glue_timeout_minutes": (1, 2880, "minutes"),
-    "glue_retries": (0, 10, "retries"),
     "athena_scan_limit_gib": (1, 7000, "GiB"),
     "redshift_base_capacity": (4, 1024, "RPU"),
     "redshift_max_capacity": (4, 5632, "RPU"),
+    "redshift_daily_rpu_hours": (0, 5632 * 24, "RPU hours; 0 is without limit"),
 }
 _LOG_RETENTION_DAYS = (365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)  # CloudWatch Logs' own steps
 _CHOICES: dict[str, tuple[str | int | None, ...]] = {

@@ -50,6 +50,7 @@ _JOB = (
     "Command",
     "DefaultArguments",
     "ExecutionProperty",
+    "JobRunQueuingEnabled",
     "MaxRetries",
     "Timeout",
     "GlueVersion",
@@ -74,7 +75,9 @@ class Job(Resource):
         except self._glue.exceptions.EntityNotFoundException:
             return None
         command = found.get("Command", {})
+        queued = found.get("JobRunQueuingEnabled", self.clients.emulated)  # emulators do not keep it
         return {name: found.get(name) for name in _JOB} | {
+            "JobRunQueuingEnabled": queued,
             "Command": {name: command.get(name) for name in ("Name", "ScriptLocation", "PythonVersion")},
             "Tags": self._glue.get_tags(ResourceArn=self.arn)["Tags"],
             "Arn": self.arn,

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from infrastructure.errors import PlatformError, RetryableError
 
-# The Data API lets a statement run for 24 h. A caller that waits longer than its own job may run would report nothing.
+# The Data API lets a statement run for 24 h. A caller that has to end earlier says so (WarehouseTarget.give_up_at).
 WAIT_SECONDS = 3 * 3600
 _FIRST_PAUSE_SECONDS = 0.005
 _LONGEST_PAUSE_SECONDS = 2.0
@@ -40,7 +40,8 @@ class DataApi(Protocol):
 class WarehouseTarget:
     """Which warehouse, and as whom: a Serverless workgroup, or a cluster with a database user (or a secret).
 
-    copy_role_arn: the role with which COPY reads the curated bucket.
+    copy_role_arn: the role with which COPY reads the curated bucket. give_up_at: by time.monotonic(), when the caller
+    stops waiting for a statement; by default WAIT_SECONDS after it was submitted.
     """
 
     database: str
@@ -50,6 +51,7 @@ class WarehouseTarget:
     cluster: str | None = None
     db_user: str | None = None
     secret_arn: str | None = None
+    give_up_at: float | None = None
 
     def __post_init__(self) -> None:
         if (self.workgroup is None) == (self.cluster is None):
@@ -141,9 +143,11 @@ def submit(target: WarehouseTarget, call: Callable[..., dict[str, Any]], **param
 
 
 def wait(client: DataApi, target: WarehouseTarget, id_: str) -> dict[str, Any]:
-    """The description of a finished request. Raises StatementFailedError, or RetryableError after WAIT_SECONDS."""
-    pause, deadline = _FIRST_PAUSE_SECONDS, time.monotonic() + WAIT_SECONDS
-    while time.monotonic() < deadline:
+    """The description of a finished request. Raises StatementFailedError, or RetryableError if it takes too long."""
+    submitted = time.monotonic()
+    give_up_at = submitted + WAIT_SECONDS if target.give_up_at is None else target.give_up_at
+    pause = _FIRST_PAUSE_SECONDS
+    while time.monotonic() < give_up_at:
         description = client.describe_statement(Id=id_)
         if description["Status"] == "FINISHED":
             return description
@@ -153,7 +157,7 @@ def wait(client: DataApi, target: WarehouseTarget, id_: str) -> dict[str, Any]:
         pause = min(pause * 1.5, _LONGEST_PAUSE_SECONDS)
     raise RetryableError(
         target.name,
-        f"statement {id_} is still running after {WAIT_SECONDS} s",
+        f"statement {id_} is still running after {time.monotonic() - submitted:.0f} s",
         "It goes on there; run the load again later, it takes up the same statement",
     )
 

@@ -218,6 +218,55 @@ def _parameters(parameters: dict[str, str]) -> list[dict[str, str]]:
 
 
 @dataclass(kw_only=True, eq=False)
+class UsageLimit(Resource):
+    """How many RPU hours a day a workgroup may use, and what happens beyond. name: the workgroup's."""
+
+    type: ClassVar[str] = "AWS::RedshiftServerless::UsageLimit"
+
+    def read(self) -> Properties | None:
+        found = self._found()
+        return found and {"amount": found["amount"], "breachAction": found.get("breachAction")}
+
+    def create(self, properties: Properties) -> None:
+        arn = self._workgroup_arn()
+        self._redshift.create_usage_limit(resourceArn=arn, **_COMPUTE_A_DAY, **properties)
+
+    def update(self, changed: frozenset[str], properties: Properties) -> None:
+        self._redshift.update_usage_limit(usageLimitId=(self._found() or {})["usageLimitId"], **properties)
+
+    def delete(self) -> DeletionPending | None:
+        found = self._found()
+        if found:
+            self._redshift.delete_usage_limit(usageLimitId=found["usageLimitId"])
+        return None
+
+    @property
+    def _redshift(self) -> Any:
+        return self.clients("redshift-serverless")
+
+    def _workgroup_arn(self) -> str | None:
+        try:
+            found = self._redshift.get_workgroup(workgroupName=self.name)["workgroup"]
+        except self._redshift.exceptions.ResourceNotFoundException:
+            return None
+        return str(found["workgroupArn"])
+
+    def _found(self) -> dict[str, Any] | None:
+        arn = self._workgroup_arn()
+        if arn is None:
+            return None
+        usage = {"resourceArn": arn, "usageType": _COMPUTE_A_DAY["usageType"]}
+        for page in self._redshift.get_paginator("list_usage_limits").paginate(**usage):
+            for limit in page["usageLimits"]:
+                if limit["period"] == _COMPUTE_A_DAY["period"]:
+                    return dict(limit)
+        return None
+
+
+_COMPUTE_A_DAY = {"usageType": "serverless-compute", "period": "daily"}
+
+
+@dataclass(kw_only=True, eq=False)
 class ExistingWorkgroup(Resource):
     """A workgroup that the bank already has: read for its ARN, never made, changed or removed."""
 

@@ -242,7 +242,7 @@ def _last_job_run(settings: Settings, clients: Clients) -> Finding:
 
 
 def _never_began(run: dict[str, Any]) -> bool:
-    """It waits for the run that is at work, or was started beside it by hand and refused: nothing to judge the job by."""
+    """It waits for the run that is at work, or was refused because of it: nothing to judge the job by."""
     refused = run["JobRunState"] == "FAILED" and "concurrent runs" in run.get("ErrorMessage", "").lower()
     return refused or run["JobRunState"] == "WAITING"
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from botocore.awsrequest import AWSResponse
 from rich.console import Console
 
 from scripts.commands.status import Finding, collect, show_status, unlanded
@@ -150,3 +151,32 @@ def test_each_finding_is_one_line() -> None:
     console = Console(file=output, width=40)
     show_status(console, [Finding("stream", "long " * 30, True), Finding("alarms", "1 raised", False)])
     assert len(output.getvalue().splitlines()) == 2
+
+
+_STARTED = datetime(2026, 11, 24, 9, 15, tzinfo=UTC)
+_RUNNING = {"JobRunState": "RUNNING", "StartedOn": _STARTED}
+_REFUSED = {
+    "JobRunState": "FAILED",
+    "StartedOn": _STARTED,
+    "ErrorMessage": "Job exceeded its maximum concurrent runs: 1",
+}
+_QUEUED = {"JobRunState": "WAITING", "StartedOn": _STARTED}
+_BROKEN = {"JobRunState": "FAILED", "StartedOn": _STARTED, "ErrorMessage": "out of memory"}
+
+
+@pytest.mark.parametrize(
+    ("runs", "text", "well"),
+    [
+        ([_QUEUED, _REFUSED, _RUNNING], "RUNNING, started 2026-11-24 09:15 UTC", True),
+        ([_QUEUED, _BROKEN, _RUNNING], "FAILED, started 2026-11-24 09:15 UTC: out of memory", False),
+        ([_QUEUED], "none yet", None),
+    ],
+    ids=["at work", "broken", "waiting for its first"],
+)
+def test_the_job_is_judged_by_the_last_run_that_began(
+    applied: EmulatedAccount, runs: list[dict[str, Any]], text: str, well: bool | None
+) -> None:
+    answer = AWSResponse("", 200, {}, None), {"JobRuns": runs}
+    applied.clients("glue").meta.events.register("before-call.glue.GetJobRuns", lambda **_: answer)
+    found = findings(applied)["last job run"]
+    assert (found.text, found.well) == (text, well)

@@ -140,12 +140,8 @@ class RedshiftService:
         return {"usageLimit": self.usage_limits[id_]}
 
     def _ListUsageLimits(self, resourceArn: str, usageType: str) -> dict[str, Any]:
-        limits = self.usage_limits.values()
-        return {
-            "usageLimits": [
-                each for each in limits if (each["resourceArn"], each["usageType"]) == (resourceArn, usageType)
-            ]
-        }
+        asked, limits = (resourceArn, usageType), self.usage_limits.values()
+        return {"usageLimits": [each for each in limits if (each["resourceArn"], each["usageType"]) == asked]}
 
     def _UpdateUsageLimit(self, usageLimitId: str, **changes: Any) -> dict[str, Any]:
         self.usage_limits[usageLimitId] |= changes

@@ -81,6 +81,20 @@ def test_a_changed_job_is_updated_with_all_of_its_parameters(stub: Stub) -> None
     job.update(frozenset({"Timeout"}), properties)
 
 
+def test_no_start_is_refused_while_a_run_is_at_work(stub: Stub) -> None:
+    """Glue queues a start beyond MaxConcurrentRuns only for a job without retries."""
+    clients = stub("glue")
+    job, properties = the(create_glue_job.resources(SETTINGS, clients), "AWS::Glue::Job")
+    queued = {"MaxRetries": 0, "JobRunQueuingEnabled": True, "ExecutionProperty": {"MaxConcurrentRuns": 1}}
+    assert queued.items() <= properties.items()
+    stored = {name: value for name, value in properties.items() if name not in ("Tags", "JobRunQueuingEnabled")}
+    for extra, found in (({}, False), ({"JobRunQueuingEnabled": False}, False), ({"JobRunQueuingEnabled": True}, True)):
+        clients.stubber.add_response("get_job", {"Job": stored | extra})
+        clients.stubber.add_response("get_tags", {"Tags": {}})
+        read = job.read()
+        assert read and read["JobRunQueuingEnabled"] is found
+
+
 def test_a_job_waits_until_its_new_role_is_known(stub: Stub) -> None:
     clients = stub("glue")
     job, properties = the(create_glue_job.resources(EVERY_HALF_HOUR, clients), "AWS::Glue::Job")

@@ -32,6 +32,7 @@ def test_only_the_warehouse_and_the_jobs_files_are_not_supported_by_the_emulator
     unsupported = {step.resource.type for step in governed.plan().unsupported}
     assert unsupported == {
         "AWS::RedshiftServerless::Namespace",
+        "AWS::RedshiftServerless::UsageLimit",
         "AWS::RedshiftServerless::Workgroup",
         "Warehouse::Schema",
         "AWS::IAM::RolePolicy",  # refers to the workgroup's ARN
