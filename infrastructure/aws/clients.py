@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from functools import cache
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -70,7 +71,8 @@ class AwsClients:
     region, profile: None falls back to boto3's own chain. emulated: the endpoint is not AWS's own. Unless it is given,
     only loopback is taken for an emulator: any other host may be a bank's own way to AWS, where the function would get
     a placeholder for its code and errors would pass for gaps of the emulator. (moto in process looks like AWS, so its
-    caller passes emulated=True.) Raises PlatformError if only some services are on loopback.
+    caller passes emulated=True.) Raises PlatformError if only some services are on loopback. on_new_client: called with
+    each client once, before its first call.
     """
 
     def __init__(self, region: str | None = None, profile: str | None = None, emulated: bool | None = None) -> None:
@@ -78,6 +80,7 @@ class AwsClients:
         self._profile = profile
         self._lock = threading.Lock()  # making clients from one boto3 session is not thread-safe
         self._clients: dict[str, Any] = {}
+        self.on_new_client: Callable[[Any], None] = lambda client: None
         self.emulated = self._is_on_loopback() if emulated is None else emulated
 
     @overload
@@ -93,6 +96,7 @@ class AwsClients:
                 # botocore makes a client's exception classes at first use. Two threads at once would get two sets, and
                 # an error of one set is not caught by the other's classes.
                 _ = client.exceptions
+                self.on_new_client(client)
                 self._clients[service] = client
             return self._clients[service]
 

@@ -8,7 +8,7 @@ import pytest
 
 from scripts.orchestrate_pipeline import main
 
-COMMANDS = ("local", "produce", "plan", "apply", "destroy", "status", "reconcile", "replay", "load", "schema", "verify")
+COMMANDS = ("local", "produce", "plan", "apply", "destroy", "status", "reconcile", "replay", "load", "schema", "verify", "acceptance")
 
 
 def refused(*arguments: str, capsys: pytest.CaptureFixture[str]) -> str:
