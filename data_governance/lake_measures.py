@@ -10,16 +10,11 @@ quarantined the record) change by new minus old amount.
 
 from __future__ import annotations
 
-import gzip
-import io
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
-
-import msgspec
-import pyarrow.parquet
+from typing import TYPE_CHECKING
 
 from data_catalog.lake_layout import (
     CURATED_PENDING_TRANSACTIONS_PREFIX,
@@ -30,7 +25,6 @@ from data_catalog.lake_layout import (
     RAW_TRANSACTIONS_PREFIX,
     RUNS_PREFIX,
     Batch,
-    Coverage,
     arrival_day,
     arrival_of,
     batch_of,
@@ -38,48 +32,17 @@ from data_catalog.lake_layout import (
     run_key,
     run_of,
 )
-from data_catalog.transaction_contract import FINAL_STATUSES
-from data_governance.control_totals import ControlKey, ControlTotals, CuratedTotals
+from data_governance.control_totals import ControlTotals
+from data_governance.lake_reader import BatchObject, LakeReader, Position, Row, overlapping
 from data_governance.reconciliation import Measured
 from data_governance.run_result import RunResult
-from infrastructure.aws import s3_objects
 from infrastructure.errors import PlatformError
-from infrastructure.settings import Settings
 
 if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
+    pass
 
 
 _CURATED_PREFIXES = (CURATED_TRANSACTIONS_PREFIX, CURATED_PENDING_TRANSACTIONS_PREFIX)
-
-Position = tuple[str, str, str, int]
-_BatchObject = tuple[Batch, str]  # the batch, and the key of its object
-
-
-class _Row(msgspec.Struct):
-    """What a raw or quarantine row counts for, and its position in the stream."""
-
-    stream_incarnation: str
-    shard_id: str
-    sequence_number: str
-    sub_sequence_number: int
-    amount: str
-    currency: str | None = None
-    credit_debit_indicator: str | None = None
-    fingerprint: str = ""
-    reason: str = ""
-    stage: str = ""
-
-    @property
-    def key(self) -> ControlKey:
-        return ControlKey(self.currency, self.credit_debit_indicator)
-
-    @property
-    def position(self) -> Position:
-        return (self.stream_incarnation, self.shard_id, self.sequence_number, self.sub_sequence_number)
-
-
-_row_decoder = msgspec.json.Decoder(_Row)
 
 
 @dataclass(slots=True)
@@ -103,12 +66,8 @@ class _Controls:
     replaced: set[Position] = field(default_factory=set)
 
 
-class Lake:
-    """Reads the lake's objects through an S3 client."""
-
-    def __init__(self, s3: S3Client, settings: Settings) -> None:
-        self._s3 = s3
-        self._settings = settings
+class Lake(LakeReader):
+    """Measures the lake."""
 
     def measure_run(self, run_id: str) -> Measured:
         """One ETL run: what its manifest's objects hold (landed), and what became of it (duplicate, quarantined,
@@ -119,14 +78,14 @@ class Lake:
         result = RunResult.from_json(self._run_file(run_id, "result.json"), f"run {run_id}")
         manifest = json.loads(self._run_file(run_id, "manifest.json"))
         measured = Measured()
-        earlier = {row.position for row in self._rows("raw", (entry["key"] for entry in manifest.get("earlier", [])))}
+        earlier = {row.position for row in self.rows("raw", (entry["key"] for entry in manifest.get("earlier", [])))}
         for row in self._distinct(entry["key"] for entry in manifest["objects"]):
             if row.position not in earlier:
                 measured.landed.add(row.key, Decimal(row.amount))
-        for row in self._rows("quarantine", (file.key for file in result.quarantine)):
+        for row in self.rows("quarantine", (file.key for file in result.quarantine)):
             measured.quarantined_etl.add(row.key, Decimal(row.amount))
         measured.duplicate_etl = result.control_totals["duplicate"]
-        measured.curated = self._curated(file.key for file in (*result.curated, *result.pending_transactions))
+        measured.curated = self.curated(file.key for file in (*result.curated, *result.pending_transactions))
         return measured
 
     def measure_date(self, date: str) -> Measured:
@@ -135,24 +94,24 @@ class Lake:
         controls = self._controls(arrival_day(RAW_CONTROL_PREFIX, date))
         for totals in controls.streamed.values():
             measured.streamed += totals
-        for row in self._distinct(self._keys("raw", arrival_day(RAW_TRANSACTIONS_PREFIX, date))):
+        for row in self._distinct(self.keys("raw", arrival_day(RAW_TRANSACTIONS_PREFIX, date))):
             if not row.stream_incarnation.startswith("replay-"):
                 measured.landed.add(row.key, Decimal(row.amount))
         self._measure_quarantine(measured, set(), arrival_day(LANDING_QUARANTINE_PREFIX, date))
-        measured.curated = self._curated(
-            key for prefix in _CURATED_PREFIXES for key in self._keys("curated", event_day(prefix, date))
+        measured.curated = self.curated(
+            key for prefix in _CURATED_PREFIXES for key in self.keys("curated", event_day(prefix, date))
         )
         return measured
 
     def _run_file(self, run_id: str, name: str) -> bytes:
         key = run_key(run_id, name)
-        if key not in self._keys("curated", key):
+        if key not in self.keys("curated", key):
             raise PlatformError(
                 f"run {run_id}",
                 f"has no {name}",
                 "See the runs under runs/ in the curated bucket; unfinished ones rerun",
             )
-        return s3_objects.body(self._s3, self._settings.bucket("curated"), key)
+        return self.body("curated", key)
 
     def measure(self) -> LakeMeasures:
         """All of the lake's totals. Only a few objects are held at a time, so memory stays flat."""
@@ -162,21 +121,21 @@ class Lake:
         measures.streamed_by_incarnation = controls.streamed
         for totals in controls.streamed.values():
             measured.streamed += totals
-        for row in self._distinct(self._keys("raw", RAW_TRANSACTIONS_PREFIX)):
+        for row in self._distinct(self.keys("raw", RAW_TRANSACTIONS_PREFIX)):
             measured.landed.add(row.key, Decimal(row.amount))
         measures.corrections += controls.replayed
         measures.corrections -= self._measure_quarantine(measured, controls.replaced)
         measured.streamed += measures.corrections
         for result in self._results():
             measured.duplicate_etl += result.control_totals["duplicate"]
-        measured.curated = self._curated(key for prefix in _CURATED_PREFIXES for key in self._keys("curated", prefix))
+        measured.curated = self.curated(key for prefix in _CURATED_PREFIXES for key in self.keys("curated", prefix))
         return measures
 
     def _controls(self, prefix: str = RAW_CONTROL_PREFIX) -> _Controls:
         """Streamed by incarnation, positions of overlapping batches counted once; what replays added and replaced."""
         controls = _Controls()
-        committed: list[_BatchObject] = []
-        for key, body in self._bodies("raw", self._keys("raw", prefix)):
+        committed: list[BatchObject] = []
+        for key, body in self.bodies("raw", self.keys("raw", prefix)):
             control = json.loads(body)
             if "replay_of" in control:
                 controls.replayed += ControlTotals.from_rows(control["landed"])
@@ -185,51 +144,51 @@ class Lake:
             totals = controls.streamed.setdefault(control["stream_incarnation"], ControlTotals())
             totals += ControlTotals.from_rows(control["streamed"])
             if (batch := batch_of(key)) is not None:
-                committed.append((batch, key))
-        overlapping = _overlapping(committed)
-        objects = self._objects_of([one for cluster in overlapping for one in cluster])
-        for cluster in overlapping:
+                committed.append(BatchObject(batch, key))
+        clusters = overlapping(committed)
+        objects = self._objects_of([one for cluster in clusters for one in cluster])
+        for cluster in clusters:
             controls.streamed[cluster[0][0].incarnation] -= self._landed_again(cluster, objects)
         return controls
 
-    def _objects_of(self, committed: list[_BatchObject]) -> dict[str, dict[Batch, str]]:
+    def _objects_of(self, committed: list[BatchObject]) -> dict[str, dict[Batch, str]]:
         """The keys of the objects that batches landed, by bucket and batch. Each day's objects are listed once."""
         wanted = {batch for batch, _ in committed}
         objects: dict[str, dict[Batch, str]] = {"raw": {}, "quarantine": {}}
         for day in sorted({arrival_of(key)[0] for _, key in committed}):
             prefixes = {"raw": RAW_TRANSACTIONS_PREFIX, "quarantine": LANDING_QUARANTINE_PREFIX}
             for purpose, prefix in prefixes.items():
-                for key in self._keys(purpose, arrival_day(prefix, day)):
+                for key in self.keys(purpose, arrival_day(prefix, day)):
                     if (batch := batch_of(key)) in wanted and batch is not None:
                         objects[purpose][batch] = key
         return objects
 
-    def _landed_again(self, cluster: list[_BatchObject], objects: dict[str, dict[Batch, str]]) -> ControlTotals:
+    def _landed_again(self, cluster: list[BatchObject], objects: dict[str, dict[Batch, str]]) -> ControlTotals:
         """What overlapping committed batches contain a second time, by the positions of their rows."""
         again = ControlTotals()
         seen: set[Position] = set()
         for purpose, keys in objects.items():
-            for row in self._rows(purpose, [keys[batch] for batch, _ in cluster if batch in keys]):
+            for row in self.rows(purpose, [keys[batch] for batch, _ in cluster if batch in keys]):
                 if row.position in seen:
                     again.add(row.key, Decimal(row.amount))
                 seen.add(row.position)
         return again
 
-    def _distinct(self, keys: Iterable[str]) -> Iterator[_Row]:
+    def _distinct(self, keys: Iterable[str]) -> Iterator[Row]:
         """The rows of raw objects, each position once. Only overlapping objects are compared row by row."""
-        batches: list[_BatchObject] = []
+        batches: list[BatchObject] = []
         others: list[str] = []
         for key in keys:
             if (batch := batch_of(key)) is None:
                 others.append(key)
             else:
-                batches.append((batch, key))
-        overlapping = _overlapping(batches)
-        alone = set(batches).difference(*overlapping)
-        yield from self._rows("raw", [*others, *(key for _, key in sorted(alone))])
-        for cluster in overlapping:
+                batches.append(BatchObject(batch, key))
+        clusters = overlapping(batches)
+        alone = set(batches).difference(*clusters)
+        yield from self.rows("raw", [*others, *(key for _, key in sorted(alone))])
+        for cluster in clusters:
             seen: set[Position] = set()
-            for row in self._rows("raw", [key for _, key in cluster]):
+            for row in self.rows("raw", [key for _, key in cluster]):
                 if row.position not in seen:
                     seen.add(row.position)
                     yield row
@@ -241,7 +200,7 @@ class Lake:
         gone = ControlTotals()
         seen_positions: set[Position] = set()
         seen_content: set[tuple[str, str]] = set()
-        for row in self._rows("quarantine", self._keys("quarantine", prefix)):
+        for row in self.rows("quarantine", self.keys("quarantine", prefix)):
             if row.position in seen_positions:
                 continue
             seen_positions.add(row.position)
@@ -263,48 +222,7 @@ class Lake:
             totals.add(row.key, amount)
         return gone
 
-    def _curated(self, files: Iterable[str]) -> CuratedTotals:
-        """By status and not by table: until contract 1.0 pending items lay among the transactions."""
-        totals = CuratedTotals()
-        keys = ["currency", "credit_debit_indicator", "status"]
-        for key in files:
-            file = io.BytesIO(s3_objects.body(self._s3, self._settings.bucket("curated"), key))
-            table = pyarrow.parquet.read_table(file, columns=[*keys, "amount"])
-            grouped = table.group_by(keys).aggregate([("amount", "sum"), ("amount", "count")])
-            for row in grouped.to_pylist():
-                key_ = ControlKey(row["currency"], row["credit_debit_indicator"])
-                of = totals.ledger if row["status"] in FINAL_STATUSES else totals.pending
-                of.add(key_, row["amount_sum"], row["amount_count"])
-        return totals
-
     def _results(self) -> Iterator[RunResult]:
-        keys = (key for key in self._keys("curated", RUNS_PREFIX) if run_of(key)[1] == "result.json")
-        for key, body in self._bodies("curated", keys):
+        keys = (key for key in self.keys("curated", RUNS_PREFIX) if run_of(key)[1] == "result.json")
+        for key, body in self.bodies("curated", keys):
             yield RunResult.from_json(body, key)
-
-    def _keys(self, purpose: str, prefix: str) -> Iterator[str]:
-        return s3_objects.keys(self._s3, self._settings.bucket(purpose), prefix)
-
-    def _bodies(self, purpose: str, keys: Iterable[str]) -> Iterator[tuple[str, bytes]]:
-        return s3_objects.bodies(self._s3, self._settings.bucket(purpose), keys)
-
-    def _rows(self, purpose: str, keys: Iterable[str]) -> Iterator[_Row]:
-        for key, body in self._bodies(purpose, keys):
-            try:
-                yield from map(_row_decoder.decode, gzip.decompress(body).splitlines())
-            except (msgspec.MsgspecError, OSError, EOFError) as error:
-                raise PlatformError(
-                    f"s3://{self._settings.bucket(purpose)}/{key}",
-                    f"is not what the pipeline writes ({type(error).__name__})",
-                    "Restore the object's earlier version; versioning keeps it",
-                ) from None
-
-
-def _overlapping(batches: Iterable[_BatchObject]) -> list[list[_BatchObject]]:
-    """Groups of two or more batches of one shard whose ranges overlap, sorted by their first records."""
-    ordered = sorted(batches)
-    coverage = Coverage(batch for batch, _ in ordered)
-    groups: dict[Any, list[_BatchObject]] = {}
-    for batch, key in ordered:
-        groups.setdefault((batch.incarnation, batch.shard_id, coverage.met_by(batch)), []).append((batch, key))
-    return [group for group in groups.values() if len(group) > 1]

@@ -1,0 +1,126 @@
+"""Reads what control totals are counted from: raw and quarantine rows, Parquet files, the documents of runs."""
+
+from __future__ import annotations
+
+import gzip
+import io
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+import pyarrow.parquet
+
+from data_catalog.lake_layout import Batch, Coverage
+from data_catalog.transaction_contract import FINAL_STATUSES
+from data_governance.control_totals import ControlKey, ControlTotals, CuratedTotals
+from infrastructure.aws import s3_objects
+from infrastructure.errors import PlatformError
+from infrastructure.settings import Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+Position = tuple[str, str, str, int]
+
+
+class BatchObject(NamedTuple):
+    """A batch, and the key of an object of it."""
+
+    batch: Batch
+    key: str
+
+
+class Row(msgspec.Struct):
+    """What a raw or quarantine row counts for, and its position in the stream."""
+
+    stream_incarnation: str
+    shard_id: str
+    sequence_number: str
+    sub_sequence_number: int
+    amount: str
+    currency: str | None = None
+    credit_debit_indicator: str | None = None
+    fingerprint: str = ""
+    reason: str = ""
+    stage: str = ""
+
+    @property
+    def key(self) -> ControlKey:
+        return ControlKey(self.currency, self.credit_debit_indicator)
+
+    @property
+    def position(self) -> Position:
+        return (self.stream_incarnation, self.shard_id, self.sequence_number, self.sub_sequence_number)
+
+
+_row_decoder = msgspec.json.Decoder(Row)
+
+
+class LakeReader:
+    """Reads the lake's objects through an S3 client. Buckets are named by their purpose."""
+
+    def __init__(self, s3: S3Client, settings: Settings) -> None:
+        self.s3 = s3
+        self.settings = settings
+
+    def keys(self, purpose: str, prefix: str) -> Iterator[str]:
+        return (key for page in self.pages(purpose, prefix) for key in page.keys)
+
+    def pages(self, purpose: str, prefix: str) -> Iterator[s3_objects.Page]:
+        return s3_objects.pages(self.s3, self.settings.bucket(purpose), prefix)
+
+    def folders(self, purpose: str, prefix: str, start_after: str = "") -> list[str]:
+        return s3_objects.folders(self.s3, self.settings.bucket(purpose), prefix, start_after)
+
+    def body(self, purpose: str, key: str) -> bytes:
+        return s3_objects.body(self.s3, self.settings.bucket(purpose), key)
+
+    def bodies(self, purpose: str, keys: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+        return s3_objects.bodies(self.s3, self.settings.bucket(purpose), keys)
+
+    def rows(self, purpose: str, keys: Iterable[str]) -> Iterator[Row]:
+        """The rows of raw or quarantine objects. Only a few objects are held at a time, so memory stays flat."""
+        for key, body in self.bodies(purpose, keys):
+            try:
+                yield from map(_row_decoder.decode, gzip.decompress(body).splitlines())
+            except (msgspec.MsgspecError, OSError, EOFError) as error:
+                raise PlatformError(
+                    f"s3://{self.settings.bucket(purpose)}/{key}",
+                    f"is not what the pipeline writes ({type(error).__name__})",
+                    "Restore the object's earlier version; versioning keeps it",
+                ) from None
+
+    def curated(self, files: Iterable[str]) -> CuratedTotals:
+        """What Parquet files hold. By status and not by table: until contract 1.0 pending items lay among the
+        transactions."""
+        totals = CuratedTotals()
+        keys = ["currency", "credit_debit_indicator", "status"]
+        for key in files:
+            table = pyarrow.parquet.read_table(io.BytesIO(self.body("curated", key)), columns=[*keys, "amount"])
+            grouped = table.group_by(keys).aggregate([("amount", "sum"), ("amount", "count")])
+            for row in grouped.to_pylist():
+                key_ = ControlKey(row["currency"], row["credit_debit_indicator"])
+                of = totals.ledger if row["status"] in FINAL_STATUSES else totals.pending
+                of.add(key_, row["amount_sum"], row["amount_count"])
+        return totals
+
+
+def counted(rows: Iterable[Row]) -> ControlTotals:
+    """The totals of rows."""
+    totals = ControlTotals()
+    for row in rows:
+        totals.add(row.key, Decimal(row.amount))
+    return totals
+
+
+def overlapping(batches: Iterable[BatchObject]) -> list[list[BatchObject]]:
+    """Groups of two or more batches of one shard whose ranges overlap, sorted by their first records."""
+    ordered = sorted(batches)
+    coverage = Coverage(each.batch for each in ordered)
+    groups: dict[Any, list[BatchObject]] = {}
+    for each in ordered:
+        batch = each.batch
+        groups.setdefault((batch.incarnation, batch.shard_id, coverage.met_by(batch)), []).append(each)
+    return [group for group in groups.values() if len(group) > 1]
