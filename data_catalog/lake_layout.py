@@ -4,9 +4,9 @@
                  raw/control/arrival_date=D/BATCH.json                            its control totals: its commit
                  raw/control/replay/BATCH.json                                    the same of a replay
     quarantine   quarantine/stage=landing/arrival_date=D/BATCH.ndjson.gz          what the landing refused
-                 quarantine/stage=etl/arrival_date=D/RUN-NNNNN.ndjson.gz          what the Glue job refused
-    curated      curated/transactions/event_date=D/RUN-NNNNN.parquet              final states: the ledger
-                 curated/pending_transactions/, fraud_alerts/, fraud_alert_evidence/   the same way
+                 quarantine_table/                                                the Iceberg table of both stages
+    curated      curated/TABLE/                                                   the other Iceberg tables
+                 (all of them: data_catalog/lake_tables.py)
                  runs/month=M/RUN/manifest.json, publish.json, result.json, COPY manifests
                  runs/taken.json                                                  what runs have taken, by hour
                  staging/RUN/                                                     scratch of a run
@@ -28,11 +28,6 @@ RAW_CONTROL_PREFIX = "raw/control/"
 REPLAY_CONTROL_PREFIX = f"{RAW_CONTROL_PREFIX}replay/"
 QUARANTINE_PREFIX = "quarantine/"
 LANDING_QUARANTINE_PREFIX = f"{QUARANTINE_PREFIX}stage=landing/"
-ETL_QUARANTINE_PREFIX = f"{QUARANTINE_PREFIX}stage=etl/"
-CURATED_TRANSACTIONS_PREFIX = "curated/transactions/"
-CURATED_PENDING_TRANSACTIONS_PREFIX = "curated/pending_transactions/"
-CURATED_FRAUD_ALERTS_PREFIX = "curated/fraud_alerts/"
-CURATED_FRAUD_ALERT_EVIDENCE_PREFIX = "curated/fraud_alert_evidence/"
 RUNS_PREFIX = "runs/"
 RUNS_MONTH_PREFIX = f"{RUNS_PREFIX}month="
 TAKEN_KEY = f"{RUNS_PREFIX}taken.json"
@@ -105,11 +100,6 @@ def arrival_day(prefix: str, day: date | str) -> str:
     return f"{prefix}arrival_date={day}/"
 
 
-def event_day(prefix: str, day: date | str) -> str:
-    """The prefix of one event date. day: a date, or text such as 2026-03-02."""
-    return f"{prefix}event_date={day}/"
-
-
 def run_month(run_id: str) -> str:
     """The month in which a run was planned, e.g. 2026-03; "" for runs of before 0.2."""
     found = _RUN_MONTH.match(run_id)
@@ -131,11 +121,6 @@ def run_of(key: str) -> tuple[str, str]:
 def runs_of_month(month: str) -> str:
     """The prefix of the runs that were planned in a month, e.g. 2026-03."""
     return f"{RUNS_MONTH_PREFIX}{month}/"
-
-
-def published_key(prefix: str, partition: str, value: str, run_id: str, number: int, suffix: str) -> str:
-    """The key of a run's file, e.g. curated/transactions/event_date=2026-03-02/{run_id}-00000.parquet."""
-    return f"{prefix}{partition}={value}/{run_id}-{number:05}.{suffix}"
 
 
 class Coverage:

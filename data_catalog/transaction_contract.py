@@ -178,6 +178,13 @@ CURATED_FIELDS: tuple[Field, ...] = (
     ),
 )
 
+# What tells whether an id is held already, and as what.
+TRANSACTION_ID_FIELDS: tuple[Field, ...] = tuple(
+    field
+    for field in CURATED_FIELDS
+    if field.name in ("transaction_id", "status", "content_hash", "event_date", "run_id")
+)
+
 # The two curated tables of transactions, split by status; a pending item may stand there once for each put of it.
 FINAL_STATUSES = ("BOOKED", "REJECTED")
 
@@ -274,6 +281,13 @@ _REDSHIFT_TYPES = {
     Type.DATE: "DATE",
     Type.INTEGER: "BIGINT",
 }
+_ICEBERG_TYPES = {
+    Type.STRING: "string",
+    Type.DECIMAL: f"decimal({AMOUNT_PRECISION}, {AMOUNT_SCALE})",
+    Type.TIMESTAMP: "timestamptz",
+    Type.DATE: "date",
+    Type.INTEGER: "long",
+}
 _UTF8_BYTES = 4  # Redshift counts a VARCHAR's length in bytes
 _REDSHIFT_MAX_VARCHAR = 65535
 
@@ -290,6 +304,14 @@ def _number(version: str) -> tuple[int, ...]:
 def typed_columns(fields: Iterable[Field]) -> list[tuple[str, str]]:
     """(name, Hive type) of a typed table (curated Parquet): for Glue, Athena and Spark's schema alike."""
     return [(field.name, _GLUE_TYPES[field.type]) for field in fields]
+
+
+def iceberg_fields(fields: Iterable[Field]) -> list[dict[str, Any]]:
+    """Columns of an Iceberg table: Id, Name, Type (Iceberg's name), Doc. All optional, so that a field may be added."""
+    return [
+        {"Id": field.id, "Name": field.name, "Type": _ICEBERG_TYPES[field.type], "Doc": field.comment}
+        for field in fields
+    ]
 
 
 def json_columns(fields: Iterable[Field]) -> list[tuple[str, str]]:

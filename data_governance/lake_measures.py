@@ -13,14 +13,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import date as day_of
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from itertools import chain
 
 from data_catalog.lake_layout import (
-    CURATED_PENDING_TRANSACTIONS_PREFIX,
-    CURATED_TRANSACTIONS_PREFIX,
     LANDING_QUARANTINE_PREFIX,
-    QUARANTINE_PREFIX,
     RAW_CONTROL_PREFIX,
     RAW_TRANSACTIONS_PREFIX,
     RUNS_PREFIX,
@@ -28,7 +26,6 @@ from data_catalog.lake_layout import (
     arrival_day,
     arrival_of,
     batch_of,
-    event_day,
     run_key,
     run_of,
 )
@@ -37,12 +34,6 @@ from data_governance.lake_reader import BatchObject, LakeReader, Position, Row, 
 from data_governance.reconciliation import Measured
 from data_governance.run_result import RunResult
 from infrastructure.errors import PlatformError
-
-if TYPE_CHECKING:
-    pass
-
-
-_CURATED_PREFIXES = (CURATED_TRANSACTIONS_PREFIX, CURATED_PENDING_TRANSACTIONS_PREFIX)
 
 
 @dataclass(slots=True)
@@ -82,10 +73,10 @@ class Lake(LakeReader):
         for row in self._distinct(entry["key"] for entry in manifest["objects"]):
             if row.position not in earlier:
                 measured.landed.add(row.key, Decimal(row.amount))
-        for row in self.rows("quarantine", (file.key for file in result.quarantine)):
+        for row in self.refused_by_the_job(self.locations("quarantine", result.quarantine)):
             measured.quarantined_etl.add(row.key, Decimal(row.amount))
         measured.duplicate_etl = result.control_totals["duplicate"]
-        measured.curated = self.curated(file.key for file in (*result.curated, *result.pending_transactions))
+        measured.curated = self.curated(self.locations("curated", (*result.curated, *result.pending_transactions)))
         return measured
 
     def measure_date(self, date: str) -> Measured:
@@ -97,10 +88,9 @@ class Lake(LakeReader):
         for row in self._distinct(self.keys("raw", arrival_day(RAW_TRANSACTIONS_PREFIX, date))):
             if not row.stream_incarnation.startswith("replay-"):
                 measured.landed.add(row.key, Decimal(row.amount))
-        self._measure_quarantine(measured, set(), arrival_day(LANDING_QUARANTINE_PREFIX, date))
-        measured.curated = self.curated(
-            key for prefix in _CURATED_PREFIXES for key in self.keys("curated", event_day(prefix, date))
-        )
+        landed = self.rows("quarantine", self.keys("quarantine", arrival_day(LANDING_QUARANTINE_PREFIX, date)))
+        self._measure_quarantine(measured, set(), landed)
+        measured.curated = self.curated(self.curated_files([day_of.fromisoformat(date)]))
         return measured
 
     def _run_file(self, run_id: str, name: str) -> bytes:
@@ -124,11 +114,13 @@ class Lake(LakeReader):
         for row in self._distinct(self.keys("raw", RAW_TRANSACTIONS_PREFIX)):
             measured.landed.add(row.key, Decimal(row.amount))
         measures.corrections += controls.replayed
-        measures.corrections -= self._measure_quarantine(measured, controls.replaced)
+        refused = self.refused_by_the_job(self.files("quarantine"))
+        rows = chain(self.rows("quarantine", self.keys("quarantine", LANDING_QUARANTINE_PREFIX)), refused)
+        measures.corrections -= self._measure_quarantine(measured, controls.replaced, rows)
         measured.streamed += measures.corrections
         for result in self._results():
             measured.duplicate_etl += result.control_totals["duplicate"]
-        measured.curated = self.curated(key for prefix in _CURATED_PREFIXES for key in self.keys("curated", prefix))
+        measured.curated = self.curated(self.curated_files())
         return measures
 
     def _controls(self, prefix: str = RAW_CONTROL_PREFIX) -> _Controls:
@@ -193,14 +185,12 @@ class Lake(LakeReader):
                     seen.add(row.position)
                     yield row
 
-    def _measure_quarantine(
-        self, measured: Measured, replaced: set[Position], prefix: str = QUARANTINE_PREFIX
-    ) -> ControlTotals:
+    def _measure_quarantine(self, measured: Measured, replaced: set[Position], rows: Iterable[Row]) -> ControlTotals:
         """Count the quarantine into measured; returns the totals of the rows that a replay replaced."""
         gone = ControlTotals()
         seen_positions: set[Position] = set()
         seen_content: set[tuple[str, str]] = set()
-        for row in self.rows("quarantine", self.keys("quarantine", prefix)):
+        for row in rows:
             if row.position in seen_positions:
                 continue
             seen_positions.add(row.position)

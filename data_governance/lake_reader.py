@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import gzip
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date
 from decimal import Decimal
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
+import pyarrow.compute
 import pyarrow.parquet
 
 from data_catalog.lake_layout import Batch, Coverage
 from data_catalog.transaction_contract import FINAL_STATUSES
 from data_governance.control_totals import ControlKey, ControlTotals, CuratedTotals
+from data_governance.run_result import PublishedFile
 from infrastructure.aws import s3_objects
+from infrastructure.aws.iceberg import files_on, split
 from infrastructure.errors import PlatformError
 from infrastructure.settings import Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from pyiceberg.table import Table
 
 
 Position = tuple[str, str, str, int]
@@ -59,11 +65,13 @@ _row_decoder = msgspec.json.Decoder(Row)
 
 
 class LakeReader:
-    """Reads the lake's objects through an S3 client. Buckets are named by their purpose."""
+    """Reads the lake through an S3 client. Buckets are named by their purpose, Iceberg tables by their name."""
 
-    def __init__(self, s3: S3Client, settings: Settings) -> None:
+    def __init__(self, s3: S3Client, settings: Settings, tables: Callable[[str], Table]) -> None:
+        """tables: a table as it is now, by name."""
         self.s3 = s3
         self.settings = settings
+        self.tables = tables
 
     def keys(self, purpose: str, prefix: str) -> Iterator[str]:
         return (key for page in self.pages(purpose, prefix) for key in page.keys)
@@ -92,13 +100,38 @@ class LakeReader:
                     "Restore the object's earlier version; versioning keeps it",
                 ) from None
 
+    def files(self, table: str, days: Iterable[date] | None = None) -> Iterator[str]:
+        """The locations of an Iceberg table's files: all, or those that lie on these days."""
+        return (file.file_path for file in files_on(self.tables(table), days))
+
+    def curated_files(self, days: Iterable[date] | None = None) -> Iterator[str]:
+        """The locations of what is curated: final states and pending items."""
+        days = None if days is None else list(days)
+        return chain(self.files("transactions", days), self.files("pending_transactions", days))
+
+    def locations(self, purpose: str, files: Iterable[PublishedFile]) -> Iterator[str]:
+        """Where files of a run lie."""
+        return (f"s3://{self.settings.bucket(purpose)}/{file.key}" for file in files)
+
+    def refused_by_the_job(self, files: Iterable[str]) -> Iterator[Row]:
+        """What files of the quarantine table hold of stage etl. The landing's rows are counted where they landed."""
+        names = [name for name in Row.__struct_fields__ if name != "amount"]
+        for table in self.parquet(files, [*names, "amount"]):
+            for row in table.filter(pyarrow.compute.field("stage") == "etl").to_pylist():
+                yield Row(**(row | {"amount": str(row["amount"])}))
+
+    def parquet(self, files: Iterable[str], columns: list[str]) -> Iterator[pyarrow.Table]:
+        """Columns of Parquet files, file by file."""
+        for location in files:
+            body = s3_objects.body(self.s3, *split(location))
+            yield pyarrow.parquet.read_table(io.BytesIO(body), columns=columns, partitioning=None)
+
     def curated(self, files: Iterable[str]) -> CuratedTotals:
-        """What Parquet files hold. By status and not by table: until contract 1.0 pending items lay among the
+        """What Parquet files hold, by location. By status and not by table: in contract 1.0 pending items lay among the
         transactions."""
         totals = CuratedTotals()
         keys = ["currency", "credit_debit_indicator", "status"]
-        for key in files:
-            table = pyarrow.parquet.read_table(io.BytesIO(self.body("curated", key)), columns=[*keys, "amount"])
+        for table in self.parquet(files, [*keys, "amount"]):
             grouped = table.group_by(keys).aggregate([("amount", "sum"), ("amount", "count")])
             for row in grouped.to_pylist():
                 key_ = ControlKey(row["currency"], row["credit_debit_indicator"])

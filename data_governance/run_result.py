@@ -16,7 +16,8 @@ from infrastructure.errors import PlatformError
 
 @dataclass(frozen=True, slots=True)
 class PublishedFile:
-    """A file of a run. size: in bytes; partition_date: the event date, or for quarantine the arrival date."""
+    """A file of a run. size: in bytes; partition_date: the event date, for quarantine the arrival date, for ids the
+    first of the month of the event date."""
 
     key: str
     size: int
@@ -33,12 +34,14 @@ PARTITIONS = {
     "fraud_alerts": "event_date",
     "fraud_alert_evidence": "event_date",
     "quarantine": "arrival_date",
+    "transaction_ids": "event_date",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """A finished run. control_totals: by hop (landed, redelivered, duplicate, quarantined, curated)."""
+    """A finished run. control_totals: by hop (landed, redelivered, duplicate, quarantined, curated); snapshots: what it
+    committed, by the Iceberg table's name."""
 
     run_id: str
     created_at: datetime
@@ -52,6 +55,8 @@ class RunResult:
     raw_objects: int = 0
     versions: Mapping[str, str] = field(default_factory=dict)
     contract_version: str = SCHEMA_VERSION
+    transaction_ids: tuple[PublishedFile, ...] = ()
+    snapshots: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
@@ -69,6 +74,7 @@ class RunResult:
             "control_totals": {hop: totals.rows() for hop, totals in self.control_totals.items()},
             "quarantined_by_reason": dict(self.quarantined_by_reason),
             "versions": dict(self.versions),
+            "snapshots": dict(self.snapshots),
         }
         return json.dumps(document, indent=1).encode()
 
@@ -89,6 +95,7 @@ class RunResult:
                 raw_objects=document["raw_objects"],
                 contract_version=_version(document.get("contract_version", FIRST_VERSION)),
                 versions=document["versions"],
+                snapshots=document.get("snapshots", {}),
             )
         except (KeyError, TypeError, ValueError, ArithmeticError) as error:
             raise PlatformError(

@@ -12,15 +12,18 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+import pyarrow.parquet
+
 from data_catalog.lake_layout import (
-    QUARANTINE_PREFIX,
+    LANDING_QUARANTINE_PREFIX,
     REPLAY_CONTROL_PREFIX,
     Batch,
 )
@@ -28,10 +31,12 @@ from data_catalog.transaction_contract import POSITION, REPLACED
 from data_governance.control_totals import ControlKey, ControlTotals
 from data_ingestion.corrected_records import Corrected, Position, Record, parse
 from infrastructure.aws import s3_objects
+from infrastructure.aws.iceberg import files_on, split
 from infrastructure.errors import PlatformError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from pyiceberg.table import Table
 
 
 _SHARD = "shardId-000000000000"  # a replay has one shard
@@ -121,10 +126,12 @@ def _distinct(corrected: list[Corrected]) -> dict[Position, Corrected]:
 class Replay:
     """Reads corrected records below a prefix of the quarantine bucket and puts them into raw."""
 
-    def __init__(self, s3: S3Client, raw_bucket: str, quarantine_bucket: str) -> None:
+    def __init__(self, s3: S3Client, raw_bucket: str, quarantine_bucket: str, tables: Callable[[str], Table]) -> None:
+        """tables: the lake's Iceberg tables by name."""
         self._s3 = s3
         self._raw = raw_bucket
         self._quarantine = quarantine_bucket
+        self._tables = tables
 
     def run(self, prefix: str) -> ReplayReport:
         """Replay everything under the prefix that was not replayed before.
@@ -140,7 +147,7 @@ class Replay:
                 "Put corrected lines of the landed schema there and name that prefix with --from",
             )
         distinct = _distinct(corrected)
-        quarantined = self._quarantined_positions(prefix)
+        quarantined = self._quarantined_positions()
         for one in distinct.values():
             if one.position not in quarantined:
                 raise PlatformError(
@@ -176,13 +183,17 @@ class Replay:
                 self._s3.delete_object(Bucket=self._raw, Key=key)
         return found
 
-    def _quarantined_positions(self, corrected_prefix: str) -> set[Position]:
+    def _quarantined_positions(self) -> set[Position]:
+        """Where records stand that the landing or the Glue job refused."""
         found: set[Position] = set()
-        keys = (key for key in self._keys(QUARANTINE_PREFIX) if not key.startswith(corrected_prefix))
-        for _, lines in self._lines(keys):
+        for _, lines in self._lines(self._keys(LANDING_QUARANTINE_PREFIX)):
             for line in lines:
                 row = json.loads(line)
                 found.add(Position(*(row[name] for name in POSITION)))
+        for file in files_on(self._tables("quarantine")):
+            body = s3_objects.body(self._s3, *split(file.file_path))
+            rows = pyarrow.parquet.read_table(io.BytesIO(body), columns=list(POSITION), partitioning=None)
+            found.update(Position(*(row[name] for name in POSITION)) for row in rows.to_pylist())
         return found
 
     def _keys(self, prefix: str) -> Iterator[str]:

@@ -1,14 +1,13 @@
-"""One run of the job: reads a manifest, writes curated files, alerts and quarantine, and the result that commits them.
+"""One run of the job: reads a manifest, adds a snapshot to each of the lake's tables, and writes the result.
 
     stage     raw objects are gathered into few large files
     transform one scan, one write to the staging area; then what was written is counted, from the files themselves
-    publish   the write-ahead list is put, and the files are copied to the names that derive from the run id
-    result    the run's commit; the staging area is removed
+    publish   the files are copied to the names that derive from the run, and the write-ahead list is put
+    commit    one Iceberg snapshot a table (run_commit.py); then result.json, and the staging area is removed
 
-Killed before publish.json: nothing counts, and the run is computed again. Killed after it: the files that it lists are
-copied again, under the same names. If the staged files are lost by then, the run is computed again, after everything
-that the old list had published is removed. Each attempt has its own scratch, which stays until the result exists: if
-two jobs process the same run, the first write-ahead list counts and the other job fails (run_state.py).
+Killed before publish.json: nothing counts, and the run is computed again, under other names. Killed after it: the run
+goes forward. The list names files that all lie where they belong, no snapshot names others, and none is ever removed or
+written again. If two jobs process the same run, the first list counts and the other job fails (run_state.py).
 """
 
 from __future__ import annotations
@@ -17,29 +16,24 @@ import json
 import platform
 import time
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import pyspark
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from data_catalog.lake_layout import (
-    CURATED_FRAUD_ALERT_EVIDENCE_PREFIX,
-    CURATED_FRAUD_ALERTS_PREFIX,
-    CURATED_PENDING_TRANSACTIONS_PREFIX,
-    CURATED_TRANSACTIONS_PREFIX,
-    ETL_QUARANTINE_PREFIX,
-    published_key,
-)
+from data_catalog.lake_layout import arrival_of
+from data_catalog.lake_tables import BY_KIND, LAKE_TABLES, LakeTable
 from data_catalog.transaction_contract import (
     CURATED_FIELDS,
     FIRST_VERSION,
     FRAUD_ALERT_EVIDENCE_FIELDS,
     FRAUD_ALERT_FIELDS,
+    POSITION,
     SCHEMA_VERSION,
     Field,
     spark_ddl,
@@ -47,10 +41,13 @@ from data_catalog.transaction_contract import (
 )
 from data_governance.control_totals import ControlKey, ControlTotals
 from data_governance.run_result import PARTITIONS, PublishedFile, RunResult
-from data_processing import fraud_rules, transformations
+from data_processing import fraud_rules, known_ids, transformations
+from data_processing.known_ids import DEFAULT_WINDOW_DAYS, Span
+from data_processing.lake_catalog import LakeCatalog
 from data_processing.manifest import Manifest, RawObject
+from data_processing.run_commit import commit_run, first_day
 from data_processing.run_state import RunState
-from data_processing.staging import Staging, delete_objects, open_staging, publish_files, stage_raw
+from data_processing.staging import Staging, open_staging, publish_files, stage_raw
 from data_processing.transformations import (
     CURATED,
     DISPOSITIONS,
@@ -61,9 +58,11 @@ from data_processing.transformations import (
     REDELIVERED,
     STAGED_PARTITIONS,
 )
+from infrastructure.aws.iceberg import files_on, sequence_number
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from pyiceberg.table import Table
 
 
 # Parquet files of this size are read at full speed. Curated rows take about as much space in Parquet as landed rows do
@@ -77,7 +76,8 @@ _FILES_WORTH_GATHERING = 8
 # How many times its size in a curated file a row takes in a shuffle (LZ4), at least.
 _SHUFFLED_SIZE = 4
 
-_QUARANTINE_FILE_ROWS = 500_000
+# A run of more event dates is shuffled too, however small: each Spark partition would write a file for each of them.
+_DATES_WORTH_GATHERING = 50
 
 _STAGED_SCHEMA = spark_ddl([*typed_columns(CURATED_FIELDS), *((name, "string") for name in STAGED_PARTITIONS)])
 _LOOKED_AT_SCHEMA = spark_ddl([each for each in typed_columns(CURATED_FIELDS) if each[0] in fraud_rules.COLUMNS])
@@ -93,24 +93,13 @@ class Buckets:
     curated: str
     quarantine: str
 
-    def of(self, kind: str) -> str:
-        """Where files of a kind (a key of _PREFIXES) are published."""
-        return self.quarantine if kind == "quarantine" else self.curated
+    def of(self, purpose: str) -> str:
+        name: str = getattr(self, purpose)
+        return name
 
-
-# What is published: kind -> (prefix, suffix).
-_PREFIXES = {
-    "curated": (CURATED_TRANSACTIONS_PREFIX, "parquet"),
-    "pending_transactions": (CURATED_PENDING_TRANSACTIONS_PREFIX, "parquet"),
-    "fraud_alerts": (CURATED_FRAUD_ALERTS_PREFIX, "parquet"),
-    "fraud_alert_evidence": (CURATED_FRAUD_ALERT_EVIDENCE_PREFIX, "parquet"),
-    "quarantine": (ETL_QUARANTINE_PREFIX, "ndjson.gz"),
-}
 
 # The dispositions of staged rows that are curated -> kind of file.
 _CURATED_KINDS = {LEDGER: "curated", PENDING: "pending_transactions"}
-
-Progress = Callable[..., None]
 
 
 def emit(stage: str, **fields: Any) -> None:
@@ -119,24 +108,79 @@ def emit(stage: str, **fields: Any) -> None:
 
 
 @dataclass(slots=True)
+class _FileCount:
+    """What a file holds: records, and the least and greatest value of some columns, as Iceberg's bounds have them."""
+
+    records: int = 0
+    bounds: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+
+    def add(self, records: int, **bounds: tuple[Any, Any]) -> None:
+        self.records += records
+        for name, (least, greatest) in bounds.items():
+            first, last = self.bounds.get(name, (least, greatest))
+            self.bounds[name] = (min(first, least), max(last, greatest))
+
+
+@dataclass(slots=True)
 class _Counted:
-    """What the staged table holds: totals by disposition, quarantine by reason, curated records by kind and file."""
+    """What the staged table holds: totals by disposition, quarantine by reason, curated files by kind and path."""
 
     totals: dict[str, ControlTotals] = field(default_factory=lambda: {name: ControlTotals() for name in DISPOSITIONS})
     reasons: dict[str, int] = field(default_factory=dict)
-    curated_files: dict[tuple[str, str], int] = field(default_factory=dict)
+    curated_files: dict[tuple[str, str], _FileCount] = field(default_factory=dict)
+
+
+class _Former:
+    """What former runs committed, as it is when the run begins."""
+
+    def __init__(self, spark: SparkSession, staging: Staging, catalog: LakeCatalog, attempt: str) -> None:
+        self._spark = spark
+        self._staging = staging
+        self._attempt = attempt
+        self._loaded = {table.name: catalog.table(table.name) for table in LAKE_TABLES}
+
+    @property
+    def snapshots(self) -> dict[str, dict[str, int | None]]:
+        """The current snapshot of each table, and its sequence number."""
+        return {
+            name: {"snapshot_id": table.metadata.current_snapshot_id, "sequence_number": sequence_number(table)}
+            for name, table in self._loaded.items()
+        }
+
+    def table(self, name: str) -> Table:
+        return self._loaded[name]
+
+    def rows(self, kind: str, days: Iterable[date], schema: str) -> DataFrame | None:
+        """Columns of the rows on these days; None if there are none. Files of other days are not read."""
+        name = BY_KIND[kind].name
+        locations = [file.file_path for file in files_on(self._loaded[name], days)]
+        if not locations:
+            return None
+        uris = self._staging.read(locations, f"{self._attempt}/former/{name}")
+        return self._spark.read.schema(schema).parquet(*uris)
 
 
 class EtlRun:
     """Carries out a manifest, on a Spark session."""
 
     def __init__(
-        self, spark: SparkSession, s3: S3Client, buckets: Buckets, manifest: Manifest, staging_directory: str | None
+        self,
+        spark: SparkSession,
+        s3: S3Client,
+        buckets: Buckets,
+        catalog: LakeCatalog,
+        manifest: Manifest,
+        staging_directory: str | None,
+        window_days: int = DEFAULT_WINDOW_DAYS,
     ) -> None:
+        """window_days: how far around its dates a batch is compared with what is
+        curated; 0 for everything."""
         self._spark = spark
         self._s3 = s3
         self._buckets = buckets
+        self._catalog = catalog
         self._manifest = manifest
+        self._window_days = window_days
         self._state = RunState(s3, buckets.curated)
         self._staging: Staging = open_staging(s3, buckets.curated, manifest.run_id, staging_directory)
         self._started = time.monotonic()
@@ -145,15 +189,15 @@ class EtlRun:
         """Do what is left of the run; returns its result."""
         run_id = self._manifest.run_id
         publication = self._state.publication(run_id)
-        if publication is None or not self._is_still_staged(publication):
-            if publication is not None:
-                finished = self._state.result(run_id)
-                if finished is not None:  # another job finished the run and removed its scratch
-                    return finished
-                delete_objects(self._s3, [(row["bucket"], row["key"]) for row in publication["files"]])
+        if publication is None:
             publication = self._computed()
             self._state.write_publication(run_id, publication)
-        result = self._published(publication)
+        files = len(publication["files"])
+        self._emit("commit", files=0, of=files)
+        self._catalog.add_arrival_dates(arrival_of(raw.key)[0] for raw in self._manifest.objects)
+        snapshots = commit_run(run_id, publication, self._catalog.table, self._buckets.of, self._holds_rows)
+        self._emit("commit", files=files, of=files)
+        result = self._result(publication, snapshots)
         self._state.write_result(result)
         self._staging.remove()
         self._emit(
@@ -163,25 +207,25 @@ class EtlRun:
         )
         return result
 
-    def _is_still_staged(self, publication: dict[str, Any]) -> bool:
-        staged = {file.path: file.size for file in self._staging.files(publication["attempt"])}
-        return all(staged.get(row["staged"]) == row["size"] for row in publication["files"])
-
     def _computed(self) -> dict[str, Any]:
-        """Compute the run into the staging area; returns its write-ahead list."""
+        """Compute the run and put its files in their places; returns its write-ahead list."""
         attempt = uuid.uuid4().hex[:8]
-        curated = [uri for kind in _CURATED_KINDS.values() if (uri := self._former(kind, attempt))]
-        rows = self._transformed(attempt, curated)
+        former = _Former(self._spark, self._staging, self._catalog, attempt)
+        rows = self._transformed(attempt, former)
         counted = self._counted(rows, attempt)
-        files = [self._published_row(kind, path, records) for (kind, path), records in counted.curated_files.items()]
-        files += self._fraud_alerts(rows, curated, attempt, counted) + self._quarantine(rows, attempt, counted)
+        files = [self._staged_file(kind, path, file) for (kind, path), file in counted.curated_files.items()]
+        files += self._ids(rows, attempt, counted) + self._fraud_alerts(rows, former, attempt, counted)
+        files += self._quarantine(rows, attempt, counted)
+        named = _with_keys(files, self._manifest.run_id, attempt, self._sizes(attempt))
+        self._publish(named)
         totals = counted.totals
         curated_totals = totals[LEDGER] + totals[PENDING]
         landed = curated_totals + totals[DUPLICATE] + totals[QUARANTINE]
         return {
             "attempt": attempt,
             "contract_version": SCHEMA_VERSION,
-            "files": _with_keys(files, self._manifest.run_id, self._sizes(attempt)),
+            "base_snapshots": former.snapshots,
+            "files": [{name: value for name, value in row.items() if name != "staged"} for row in named],
             "control_totals": {
                 "landed": landed.rows(),
                 "redelivered": totals[REDELIVERED].rows(),
@@ -197,28 +241,40 @@ class EtlRun:
     def _sizes(self, attempt: str) -> dict[str, int]:
         return {file.path: file.size for file in self._staging.files(attempt)}
 
-    def _former(self, kind: str, attempt: str) -> str | None:
-        """The uri of what former runs published of a kind; None if they published nothing."""
-        return self._staging.table(self._buckets.of(kind), _PREFIXES[kind][0], f"{attempt}/former/{kind}")
+    def _publish(self, files: Sequence[Mapping[str, Any]]) -> None:
+        """Copy staged files to their places. No reader sees them before they are committed."""
+        self._emit("publish", files=0, of=len(files))
+        publish_files(
+            self._staging, [(row["staged"], self._buckets.of(BY_KIND[row["kind"]].bucket), row["key"]) for row in files]
+        )
+        self._emit("publish", files=len(files), of=len(files))
 
-    def _transformed(self, attempt: str, curated: list[str]) -> DataFrame:
+    def _holds_rows(self, table: LakeTable, locations: Sequence[str]) -> bool:
+        """Whether these files hold rows of the run."""
+        uris = self._staging.read(locations, f"asked/{table.name}")
+        rows = self._spark.read.schema("run_id string").parquet(*uris)
+        return not rows.where(F.col("run_id") == self._manifest.run_id).isEmpty()
+
+    def _transformed(self, attempt: str, former: _Former) -> DataFrame:
         """Scan, decide, write; returns the staged table."""
         manifest = self._manifest
         cores = self._spark.sparkContext.defaultParallelism
         shares = max(1, min(cores, -(-manifest.size // _SMALLEST_SHARE)), -(-manifest.size // TARGET_FILE_BYTES))
         self._spark.conf.set("spark.sql.shuffle.partitions", str(max(shares, 2 if cores > 1 else 1)))
-        gathered = manifest.size >= _FILES_WORTH_GATHERING * TARGET_FILE_BYTES
-        if gathered:
-            self._spark.conf.set("spark.sql.adaptive.enabled", "true")
-            advisory = str(_SHUFFLED_SIZE * TARGET_FILE_BYTES)
-            self._spark.conf.set("spark.sql.adaptive.advisoryPartitionSizeInBytes", advisory)
         lines = self._lines(manifest.objects, f"{attempt}/raw", cores)
         earlier = None
         if manifest.earlier:
             earlier = transformations.positions(self._lines(manifest.earlier, f"{attempt}/earlier", cores))
         self._emit("transform", records=None)
+        spans, known = self._known(lines, former, attempt)
+        is_large = manifest.size >= _FILES_WORTH_GATHERING * TARGET_FILE_BYTES
+        if is_large:
+            self._spark.conf.set("spark.sql.adaptive.enabled", "true")
+            advisory = str(_SHUFFLED_SIZE * TARGET_FILE_BYTES)
+            self._spark.conf.set("spark.sql.adaptive.advisoryPartitionSizeInBytes", advisory)
+        gathered = is_large or len(spans) > _DATES_WORTH_GATHERING
         typed = transformations.typed(transformations.parsed(lines))
-        decided = transformations.decided(typed, self._known(curated), earlier)
+        decided = transformations.decided(typed, known, earlier)
         writer = transformations.staged(decided, manifest.run_id, gathered).write.partitionBy(*STAGED_PARTITIONS)
         for name in _NO_DICTIONARY:
             writer = writer.option(f"parquet.enable.dictionary#{name}", "false")
@@ -235,12 +291,17 @@ class EtlRun:
         )  # fmt: skip
         return self._spark.read.text(uris, lineSep="\n")
 
-    def _known(self, curated: list[str]) -> DataFrame | None:
-        """transaction_id, content_hash and status of what is curated already."""
-        if not curated:
-            return None
-        reader = self._spark.read.schema("transaction_id string, content_hash string, status string")
-        return reader.option("recursiveFileLookup", "true").parquet(*curated)
+    def _known(self, lines: DataFrame, former: _Former, attempt: str) -> tuple[list[Span], DataFrame | None]:
+        """What the batch brings on each date, and which of its ids are curated already."""
+        staged = self._staging.uri(f"{attempt}/ids")
+        known_ids.batch_ids(lines).write.parquet(staged)
+        ids = self._spark.read.schema("transaction_id string, day string").parquet(staged)
+        spans = known_ids.spans(ids)
+        files = known_ids.files_to_search(former.table("transaction_ids"), spans, self._window_days)
+        if not files:
+            return spans, None
+        uris = self._staging.read([file.file_path for file in files], f"{attempt}/former/transaction_ids")
+        return spans, known_ids.known(self._spark, uris, ids, spans)
 
     def _counted(self, rows: DataFrame, attempt: str) -> _Counted:
         counted = _Counted()
@@ -251,95 +312,106 @@ class EtlRun:
                 counted.reasons[row["slice"]] = counted.reasons.get(row["slice"], 0) + row["records"]
             if row["disposition"] in CURATED:
                 file = _CURATED_KINDS[row["disposition"]], _staged_path(row["file"], attempt)
-                counted.curated_files[file] = counted.curated_files.get(file, 0) + row["records"]
+                counted.curated_files.setdefault(file, _FileCount()).add(
+                    row["records"], event_time=(row["first_at"], row["last_at"])
+                )
         records = {name: totals.records for name, totals in counted.totals.items()}
         curated = sum(records[name] for name in CURATED)
         self._emit("transform", records=sum(records.values()), curated=curated, **records)
         return counted
 
-    def _fraud_alerts(
-        self, rows: DataFrame, curated: list[str], attempt: str, counted: _Counted
-    ) -> list[dict[str, Any]]:
+    def _ids(self, rows: DataFrame, attempt: str, counted: _Counted) -> list[dict[str, Any]]:
+        """The index of what the run curates."""
+        if not counted.curated_files:
+            return []
+        return self._written(
+            "transaction_ids", transformations.ids(rows), attempt, ["event_date", "transaction_id"],
+            transaction_id=F.col("transaction_id"), event_date=F.unix_date("event_date"),
+        )  # fmt: skip
+
+    def _fraud_alerts(self, rows: DataFrame, former: _Former, attempt: str, counted: _Counted) -> list[dict[str, Any]]:
         """Alerts and their evidence, except those that former runs have published."""
         if not counted.curated_files:
             return []
         event_dates = {date.fromisoformat(_partition(path)) for _, path in counted.curated_files}
         looked_at = sorted(fraud_rules.dates_looked_at(event_dates))
-        transactions = rows.where(F.col("disposition").isin(*CURATED)).select(*fraud_rules.COLUMNS)
-        for uri in curated:
-            # filtered by date, so that other partitions are not read
-            former = self._spark.read.schema(_LOOKED_AT_SCHEMA).parquet(uri)
-            former = former.where(F.col("event_date").isin(looked_at)).select(*fraud_rules.COLUMNS)
-            transactions = transactions.unionByName(former)
+        new = rows.where(F.col("disposition").isin(*CURATED)).select(*fraud_rules.COLUMNS)
+        is_small = sum(counted.totals[name].records for name in CURATED) <= known_ids.BROADCAST_IDS
+        transactions = new
+        for kind in _CURATED_KINDS.values():
+            if (earlier := former.rows(kind, looked_at, _LOOKED_AT_SCHEMA)) is not None:
+                transactions = transactions.unionByName(fraud_rules.related(earlier, new, is_small))
         evidence = fraud_rules.evidence(transactions, self._manifest.run_id).persist()
         try:
             found = self._beyond_former(
-                "fraud_alert_evidence",
-                evidence,
-                FRAUD_ALERT_EVIDENCE_FIELDS,
-                ("alert_id", "transaction_id", "content_hash"),
-                attempt,
-                looked_at,
-            )
+                "fraud_alert_evidence", evidence, FRAUD_ALERT_EVIDENCE_FIELDS,
+                ("alert_id", "transaction_id", "content_hash"), former, attempt, looked_at,
+            )  # fmt: skip
             alerts = fraud_rules.alerts(evidence)
             return found + self._beyond_former(
-                "fraud_alerts", alerts, FRAUD_ALERT_FIELDS, ("alert_id",), attempt, looked_at
+                "fraud_alerts", alerts, FRAUD_ALERT_FIELDS, ("alert_id",), former, attempt, looked_at
             )
         finally:
             evidence.unpersist()
 
     def _beyond_former(
-        self, kind: str, rows: DataFrame, fields: Sequence[Field], key: Sequence[str], attempt: str, dates: list[date]
+        self,
+        kind: str,
+        rows: DataFrame,
+        fields: Sequence[Field],
+        key: Sequence[str],
+        former: _Former,
+        attempt: str,
+        dates: list[date],
     ) -> list[dict[str, Any]]:
-        """Write the rows whose key no former run published, by date; returns their files."""
-        uri = self._former(kind, attempt)
-        if uri is not None:
-            columns = [*key, "event_date"]
-            schema = spark_ddl([column for column in typed_columns(fields) if column[0] in columns])
-            former = self._spark.read.schema(schema).parquet(uri).where(F.col("event_date").isin(dates))
-            rows = rows.join(former.select(*key).distinct(), list(key), "left_anti")
-        named = rows.select(*(field.name for field in fields), F.col("event_date").cast("string").alias("slice"))
-        written = self._staging.uri(f"{attempt}/{kind}")
-        ordered = named.repartition("slice").sortWithinPartitions("slice", *key)
-        ordered.write.partitionBy("slice").parquet(written)
-        if not self._staging.files(f"{attempt}/{kind}"):
-            return []
-        schema = spark_ddl([*typed_columns(fields), ("slice", "string")])
-        return self._rows_by_file(kind, self._spark.read.schema(schema).parquet(written), attempt)
+        """Write the rows whose key no former run published; returns their files."""
+        columns = spark_ddl([column for column in typed_columns(fields) if column[0] in key])
+        if (published := former.rows(kind, dates, columns)) is not None:
+            rows = rows.join(published.select(*key).distinct(), list(key), "left_anti")
+        named = rows.select(*transformations.with_ids(fields), F.col("event_date").cast("string").alias("slice"))
+        return self._written(kind, named, attempt, key)
 
     def _quarantine(self, rows: DataFrame, attempt: str, counted: _Counted) -> list[dict[str, Any]]:
         if not counted.reasons:
             return []
-        uri = self._staging.uri(f"{attempt}/quarantine")
         arrival_date = self._manifest.created_at.date().isoformat()
-        quarantined = rows.where(F.col("disposition") == QUARANTINE)
-        files = -(-sum(counted.reasons.values()) // _QUARANTINE_FILE_ROWS)
-        lines = transformations.quarantine_rows(quarantined.coalesce(files), arrival_date)
-        lines.write.partitionBy("arrival_date").text(uri, compression="gzip", lineSep="\n")
-        return self._rows_by_file("quarantine", self._spark.read.text(uri, lineSep="\n"), attempt)
+        quarantined = transformations.quarantine_rows(rows.where(F.col("disposition") == QUARANTINE), arrival_date)
+        named = quarantined.withColumn("slice", F.to_date("arrival_time").cast("string"))
+        return self._written("quarantine", named, attempt, POSITION)
 
-    def _rows_by_file(self, kind: str, table: DataFrame, attempt: str) -> list[dict[str, Any]]:
-        counts = table.groupBy(F.input_file_name().alias("file")).count().collect()
-        rows = [self._published_row(kind, _staged_path(row["file"], attempt), row["count"]) for row in counts]
-        self._emit("write", table=kind, records=sum(row["records"] for row in rows), files=len(rows))
-        return rows
+    def _written(
+        self, kind: str, rows: DataFrame, attempt: str, order: Sequence[str], **bounds: Column
+    ) -> list[dict[str, Any]]:
+        """Write the rows, a folder for each slice, sorted; returns their files. bounds: columns to tell bounds of."""
+        written = self._staging.uri(f"{attempt}/{kind}")
+        ordered = rows.repartition("slice").sortWithinPartitions("slice", *order)
+        ordered.write.partitionBy("slice").parquet(written)
+        if not self._staging.files(f"{attempt}/{kind}"):
+            return []
+        schema = spark_ddl([*typed_columns(BY_KIND[kind].fields), ("slice", "string")])
+        extremes = [least_or_most(column).alias(f"{name}_{least_or_most.__name__}")
+                    for name, column in bounds.items() for least_or_most in (F.min, F.max)]  # fmt: skip
+        by_file = self._spark.read.schema(schema).parquet(written).groupBy(F.input_file_name().alias("file"))
+        files = []
+        for row in by_file.agg(F.count("*").alias("records"), *extremes).collect():
+            file = _FileCount()
+            file.add(row["records"], **{name: (row[f"{name}_min"], row[f"{name}_max"]) for name in bounds})
+            files.append(self._staged_file(kind, _staged_path(row["file"], attempt), file))
+        self._emit("write", table=kind, records=sum(row["records"] for row in files), files=len(files))
+        return files
 
-    def _published_row(self, kind: str, path: str, records: int) -> dict[str, Any]:
+    def _staged_file(self, kind: str, path: str, file: _FileCount) -> dict[str, Any]:
         """One line of the write-ahead list, still without key and size."""
         return {
             "kind": kind,
-            "bucket": self._buckets.of(kind),
             "staged": path,
             "partition": _partition(path),
-            "records": records,
+            "records": file.records,
+            "bounds": file.bounds,
         }
 
-    def _published(self, publication: dict[str, Any]) -> RunResult:
-        """Copy every file of the list to its place; returns the run's result."""
+    def _result(self, publication: dict[str, Any], snapshots: Mapping[str, int]) -> RunResult:
         files = publication["files"]
-        self._emit("publish", files=0, of=len(files))
-        publish_files(self._staging, [(row["staged"], row["bucket"], row["key"]) for row in files])
-        self._emit("publish", files=len(files), of=len(files))
         return RunResult(
             run_id=self._manifest.run_id,
             created_at=self._manifest.created_at,
@@ -347,6 +419,7 @@ class EtlRun:
             quarantined_by_reason=publication["quarantined_by_reason"],
             control_totals={hop: ControlTotals.from_rows(rows) for hop, rows in publication["control_totals"].items()},
             raw_objects=len(self._manifest.objects),
+            snapshots=snapshots,
             contract_version=publication.get("contract_version", FIRST_VERSION),
             versions={"spark": pyspark.__version__, "python": platform.python_version()},
         )
@@ -365,16 +438,18 @@ def _partition(path: str) -> str:
     return path.rsplit("/", 2)[1].split("=", 1)[1]
 
 
-def _with_keys(files: list[dict[str, Any]], run_id: str, sizes: dict[str, int]) -> list[dict[str, Any]]:
-    """The rows with their final keys: {run_id}-NNNNN, numbered by kind in the order of the staged paths."""
+def _with_keys(
+    files: list[dict[str, Any]], run_id: str, attempt: str, sizes: Mapping[str, int]
+) -> list[dict[str, Any]]:
+    """The rows with their final keys: {run_id}-{attempt}-NNNNN, numbered by kind in the order of the staged paths."""
     named: list[dict[str, Any]] = []
-    for kind, (prefix, suffix) in _PREFIXES.items():
-        ordered = sorted((row for row in files if row["kind"] == kind), key=lambda row: row["staged"])
+    for table in LAKE_TABLES:
+        ordered = sorted((row for row in files if row["kind"] == table.kind), key=lambda row: row["staged"])
         for number, row in enumerate(ordered):
-            key = published_key(prefix, PARTITIONS[kind], row["partition"], run_id, number, suffix)
+            key = table.file_key(row["partition"], f"{run_id}-{attempt}-{number:05}")
             named.append(row | {"key": key, "size": sizes[row["staged"]]})
     return named
 
 
-def _file(row: dict[str, Any]) -> PublishedFile:
-    return PublishedFile(row["key"], row["size"], row["records"], date.fromisoformat(row["partition"]))
+def _file(row: Mapping[str, Any]) -> PublishedFile:
+    return PublishedFile(row["key"], row["size"], row["records"], first_day(row["partition"]))

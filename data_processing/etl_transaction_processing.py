@@ -2,9 +2,12 @@
 
 Arguments (as Glue passes them; the job's defaults have the same names):
     --JOB_NAME --raw_bucket --curated_bucket --quarantine_bucket
+    --glue_database            the catalog's database of the lake's tables
     --stream_retention_hours   optional: how long after its arrival a record may still land (168)
     --timeout_minutes          optional: when Glue ends the job; its loads give up a little earlier (120)
     --staging_directory        optional, on a laptop: a local directory for scratch; without it, curated/staging/ in S3
+    --deduplication_window_days  optional: how far around its event dates a batch is compared with what is curated
+                               (45; 0 compares with everything)
     --region                   optional: the AWS region of all that is named here; boto3's own chain otherwise
     --redshift_workgroup or --redshift_cluster, --redshift_database --redshift_schema --redshift_copy_role_arn
                                optional: load the results at the end, as the database user of the job's IAM role
@@ -27,6 +30,8 @@ from pyspark.sql import SparkSession
 
 from data_governance.run_result import RunResult
 from data_processing.etl_run import Buckets, EtlRun, emit
+from data_processing.known_ids import DEFAULT_WINDOW_DAYS
+from data_processing.lake_catalog import LakeCatalog
 from data_processing.planning import next_manifest
 from data_processing.raw_zone import RawBucket
 from data_processing.run_state import RunState
@@ -40,9 +45,10 @@ if TYPE_CHECKING:
 
 # So long before Glue ends the job, a load that still runs is told. It goes on in the warehouse; the next job finds it.
 _SECONDS_TO_TELL = 300
-_REQUIRED = ("JOB_NAME", "raw_bucket", "curated_bucket", "quarantine_bucket")
+_REQUIRED = ("JOB_NAME", "raw_bucket", "curated_bucket", "quarantine_bucket", "glue_database")
 _OPTIONAL = {
     "stream_retention_hours": "168",
+    "deduplication_window_days": "45",
     "timeout_minutes": "120",
     "staging_directory": "",
     "region": "",
@@ -68,7 +74,15 @@ def main(argv: Sequence[str]) -> None:
     buckets = Buckets(options["raw_bucket"], options["curated_bucket"], options["quarantine_bucket"])
     region = options["region"] or None
     s3 = client("s3", region)
-    process(spark, s3, buckets, options["staging_directory"], int(options["stream_retention_hours"]))
+    process(
+        spark,
+        s3,
+        buckets,
+        LakeCatalog(client("glue", region), s3, options["glue_database"]),
+        options["staging_directory"],
+        int(options["stream_retention_hours"]),
+        window_days=int(options["deduplication_window_days"]),
+    )
     if options["redshift_workgroup"] or options["redshift_cluster"]:
         give_up_at = started + int(options["timeout_minutes"]) * 60 - _SECONDS_TO_TELL
         target = replace(warehouse(options), give_up_at=give_up_at)
@@ -80,16 +94,18 @@ def process(
     spark: SparkSession,
     s3: S3Client,
     buckets: Buckets,
+    catalog: LakeCatalog,
     staging_directory: str | None,
     retention_hours: int = 168,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    window_days: int = DEFAULT_WINDOW_DAYS,
 ) -> list[RunResult]:
     """Finish open runs, then make one of what is pending; returns the results of all of them."""
     state = RunState(s3, buckets.curated)
     results = []
     for manifest in state.open_manifests(state.runs()):
         emit("manifest", run_id=manifest.run_id, objects=len(manifest.objects), bytes=manifest.size, resumed=True)
-        results.append(EtlRun(spark, s3, buckets, manifest, staging_directory).finish())
+        results.append(EtlRun(spark, s3, buckets, catalog, manifest, staging_directory, window_days).finish())
     pending = next_manifest(RawBucket(s3, buckets.raw), state, timedelta(hours=retention_hours), now())
     if pending is None:
         emit("manifest", objects=0, note="nothing is pending")
@@ -98,7 +114,7 @@ def process(
         "manifest", run_id=pending.run_id, objects=len(pending.objects), bytes=pending.size,
         earlier=len(pending.earlier), exhausted=pending.exhausted,
     )  # fmt: skip
-    results.append(EtlRun(spark, s3, buckets, pending, staging_directory).finish())
+    results.append(EtlRun(spark, s3, buckets, catalog, pending, staging_directory, window_days).finish())
     return results
 
 

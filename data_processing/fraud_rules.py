@@ -149,6 +149,19 @@ def dates_looked_at(event_dates: Iterable[date]) -> set[date]:
     return {day + timedelta(days=days) for day in event_dates for days in range(-reach, reach + 1)}
 
 
+def related(former: DataFrame, new: DataFrame, broadcast: bool) -> DataFrame:
+    """The former transactions that may stand in a window with a new one: those of its account or card.
+
+    broadcast: the new transactions are few, so that their subjects are sent to where the former ones are read.
+    """
+    kept = former
+    for subject in ("account_id", "card_token"):
+        wanted = new.select(subject).where(F.col(subject).isNotNull()).distinct()
+        wanted = wanted.withColumn(f"has_{subject}", F.lit(True))
+        kept = kept.join(F.broadcast(wanted) if broadcast else wanted, subject, "left")
+    return kept.where(F.coalesce("has_account_id", "has_card_token")).select(*COLUMNS)
+
+
 def evidence(transactions: DataFrame, run_id: str) -> DataFrame:
     """The evidence of a run's alerts: FRAUD_ALERT_EVIDENCE_FIELDS, and the fields of FRAUD_ALERT_FIELDS that those
     lack.

@@ -11,7 +11,6 @@ import io
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -21,6 +20,7 @@ from botocore.exceptions import ClientError
 from data_catalog.lake_layout import STAGING_PREFIX
 from data_processing.manifest import RawObject, bundles
 from infrastructure.aws import s3_objects
+from infrastructure.aws.iceberg import split
 from infrastructure.errors import PlatformError
 
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ class Staging(Protocol):
     def put(self, path: str, chunks: Iterable[bytes]) -> str:
         """Write a file; returns its uri."""
 
-    def table(self, bucket: str, prefix: str, path: str) -> str | None:
-        """The uri of all files below a prefix of the lake (fetched to path if needed), or None if there are none."""
+    def read(self, locations: Sequence[str], path: str) -> list[str]:
+        """The uris of files of the lake (s3://bucket/key); fetched to path where Spark can't read them in place."""
 
     def direct(self, bucket: str, raw: RawObject) -> str | None:
         """The uri of an object if Spark can read it in place, else None."""
@@ -85,17 +85,17 @@ class LocalStaging:
             out.writelines(chunks)
         return str(file)
 
-    def table(self, bucket: str, prefix: str, path: str) -> str | None:
-        keys = list(s3_objects.keys(self._s3, bucket, prefix))
-        for key in keys:
-            (self._directory / path / key).parent.mkdir(parents=True, exist_ok=True)
+    def read(self, locations: Sequence[str], path: str) -> list[str]:
+        fetched = self._directory / path
+        fetched.mkdir(parents=True, exist_ok=True)
+        files = [fetched / f"{number:06}.parquet" for number in range(len(locations))]
         with ThreadPoolExecutor(_THREADS) as pool:
-            fetch = [
-                pool.submit(self._s3.download_file, bucket, key, str(self._directory / path / key)) for key in keys
-            ]
-            for done in fetch:
+            for done in [
+                pool.submit(self._s3.download_file, *split(location), str(file))
+                for location, file in zip(locations, files, strict=True)
+            ]:
                 done.result()
-        return str(self._directory / path) if keys else None
+        return [str(file) for file in files]
 
     def direct(self, bucket: str, raw: RawObject) -> str | None:
         return None
@@ -130,9 +130,8 @@ class S3Staging:
         self._s3.upload_fileobj(io.BytesIO(b"".join(chunks)), self._bucket, self._prefix + path)
         return self.uri(path)
 
-    def table(self, bucket: str, prefix: str, path: str) -> str | None:
-        page = self._s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1)
-        return f"s3://{bucket}/{prefix}" if page["KeyCount"] else None
+    def read(self, locations: Sequence[str], path: str) -> list[str]:
+        return list(locations)
 
     def direct(self, bucket: str, raw: RawObject) -> str | None:
         return f"s3://{bucket}/{raw.key}"
@@ -225,10 +224,3 @@ def publish_files(staging: Staging, files: Iterable[tuple[str, str, str]]) -> No
     with ThreadPoolExecutor(_THREADS) as pool:
         for done in [pool.submit(staging.publish, *file) for file in files]:
             done.result()
-
-
-def delete_objects(s3: S3Client, places: Iterable[tuple[str, str]]) -> None:
-    """Delete (bucket, key)s that may be gone already."""
-    for bucket, key in places:
-        with suppress(s3.exceptions.NoSuchKey):
-            s3.delete_object(Bucket=bucket, Key=key)

@@ -11,6 +11,8 @@ Runs on Spark 3.5 and 4 (ANSI mode): nothing here relies on a failing cast.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
@@ -23,6 +25,7 @@ from data_catalog.transaction_contract import (
     QUARANTINE_FIELDS,
     REPLACED,
     TRANSACTION_FIELDS,
+    TRANSACTION_ID_FIELDS,
     Field,
     Type,
     json_columns,
@@ -224,12 +227,20 @@ def staged(rows: DataFrame, run_id: str, gathered: bool = False) -> DataFrame:
         "booked_date": F.col("booking_date"),
         "account_scheme": account_scheme("account_id"),
     }
-    columns = [derived.get(field.name, F.col(field.name)).alias(field.name) for field in CURATED_FIELDS]
+    columns = with_ids(CURATED_FIELDS, derived)
     placed = rows.select(*columns, "disposition", slice_.alias("slice"))
     if gathered:
         hint = f"REBALANCE({', '.join(STAGED_PARTITIONS)})"  # DataFrame.hint takes no columns
         placed = placed.sparkSession.sql(f"SELECT /*+ {hint} */ * FROM {{placed}}", placed=placed)
     return placed.sortWithinPartitions(*STAGED_PARTITIONS, "account_id", "event_time")
+
+
+def with_ids(fields: Iterable[Field], derived: Mapping[str, Column] | None = None) -> list[Column]:
+    """The columns of a table, for Parquet files with the contract's field ids. derived: columns that are computed."""
+    return [
+        (derived or {}).get(field.name, F.col(field.name)).alias(field.name, metadata={"parquet.field.id": field.id})
+        for field in fields
+    ]
 
 
 def _landed_text(name: str) -> Column:
@@ -246,15 +257,27 @@ def _landed_text(name: str) -> Column:
 
 
 def staged_counts(staged_rows: DataFrame) -> DataFrame:
-    """The staged table counted: file, disposition, slice, currency, credit_debit_indicator -> records, amount."""
+    """The staged table counted: file, disposition, slice, currency, credit_debit_indicator -> records, amount, and the
+    first and last event time (microseconds)."""
     by = (*STAGED_PARTITIONS, "currency", "credit_debit_indicator")
     file = F.input_file_name().alias("file")
-    counted = staged_rows.select(file, *by, "amount").groupBy("file", *by)
-    return counted.agg(F.count("*").alias("records"), F.sum("amount").alias("amount"))
+    counted = staged_rows.select(file, *by, "amount", F.unix_micros("event_time").alias("at")).groupBy("file", *by)
+    return counted.agg(
+        F.count("*").alias("records"),
+        F.sum("amount").alias("amount"),
+        F.min("at").alias("first_at"),
+        F.max("at").alias("last_at"),
+    )
+
+
+def ids(staged_rows: DataFrame) -> DataFrame:
+    """TRANSACTION_ID_FIELDS of the staged curated rows, and slice (the month of the event date)."""
+    curated = staged_rows.where(F.col("disposition").isin(*CURATED))
+    return curated.select(*with_ids(TRANSACTION_ID_FIELDS), F.date_format("event_date", "yyyy-MM").alias("slice"))
 
 
 def quarantine_rows(staged_rows: DataFrame, arrival_date: str) -> DataFrame:
-    """The staged quarantine as lines: value (JSON of QUARANTINE_FIELDS) and arrival_date, in stream order.
+    """The staged quarantine as QUARANTINE_FIELDS.
 
     arrival_date: the run's ISO date, used for rows whose own arrival cannot be read or is impossible.
     """
@@ -266,16 +289,13 @@ def quarantine_rows(staged_rows: DataFrame, arrival_date: str) -> DataFrame:
         "reason": F.col("slice"),
         "stage": F.lit(STAGE),
         "fingerprint": F.col("content_hash"),
-        "amount": _landed_text("amount"),
-        "arrival_time": _landed_text("arrival_time"),
     }
-    value = F.to_json(
-        F.struct(*(columns.get(field.name, F.col(field.name)).alias(field.name) for field in QUARANTINE_FIELDS))
-    )
-    ordered = rows.select(
-        value.alias("value"), F.to_date("arrival_time").cast("string").alias("arrival_date"), *POSITION
-    )
-    return ordered.sortWithinPartitions("arrival_date", *stream_order()).select("value", "arrival_date")
+    return rows.select(*with_ids(QUARANTINE_FIELDS, columns))
+
+
+def _as_text(value: Column) -> Column:
+    """The text in UTF-8, which a raw line may not be, as JSON would write it: U+FFFD for each bad sequence."""
+    return F.get_json_object(F.to_json(F.struct(value.alias("text"))), "$.text")
 
 
 def _taken_out(staged_rows: DataFrame) -> DataFrame:
@@ -286,7 +306,7 @@ def _taken_out(staged_rows: DataFrame) -> DataFrame:
     rows = staged_rows.select(
         "*",
         F.when(F.instr(fault, ":") > 0, F.substring_index(fault, ":", -1)).alias("field"),
-        F.when(conflict, landed).otherwise(line).alias("payload"),
+        _as_text(F.when(conflict, landed).otherwise(line)).alias("payload"),
         F.from_json(line, _LANDED_SCHEMA).getField("transaction_id").alias("own"),
     )
     own = F.when(F.col("own").rlike(r"\A[!-~]{1,64}\z"), F.col("own"))

@@ -27,7 +27,6 @@ from infrastructure.planning.resource import Clients, Properties, Ref, Resource
 from infrastructure.references import (
     key_arn,
     role_id,
-    spectrum_database,
     warehouse_load_policy_name,
     warehouse_name,
     warehouse_schema_name,
@@ -52,7 +51,7 @@ def contents(settings: Settings) -> WarehouseContents:
         schema=settings.warehouse_schema,
         copy_role_arn=settings.role_arn("redshift"),
         job_role=settings.role_name("glue"),
-        spectrum_database=spectrum_database(settings),
+        glue_database=settings.glue_database,
         shared=not settings.creates_warehouse,
         pending_expiry_days=settings.pending_expiry_days,
         auditor_roles=settings.warehouse_auditors,

@@ -18,7 +18,7 @@ from infrastructure.aws.redshift_data import DataApi, WarehouseTarget, execute, 
 class WarehouseContents:
     """What stands in the warehouse, and the names outside of it that it needs.
 
-    copy_role_arn: the IAM role that reads the lake; job_role: name of the IAM role that loads; spectrum_database: the
+    copy_role_arn: the IAM role that reads the lake; job_role: name of the IAM role that loads; glue_database: the
     Glue database behind the external schema; shared: others work in the warehouse too; auditor_roles: names of the IAM
     roles that may reconcile.
     """
@@ -26,7 +26,7 @@ class WarehouseContents:
     schema: str
     copy_role_arn: str
     job_role: str
-    spectrum_database: str
+    glue_database: str
     shared: bool
     pending_expiry_days: int
     auditor_roles: tuple[str, ...] = ()
@@ -55,7 +55,7 @@ class WarehouseContents:
             *([] if self.shared else ["REVOKE ASSUMEROLE ON ALL FROM PUBLIC FOR ALL"]),
             f"GRANT ASSUMEROLE ON '{self.copy_role_arn}' TO ROLE loader FOR COPY",
             f"CREATE EXTERNAL SCHEMA IF NOT EXISTS {external} FROM DATA CATALOG "
-            f"DATABASE '{self.spectrum_database}' IAM_ROLE '{self.copy_role_arn}'",
+            f"DATABASE '{self.glue_database}' IAM_ROLE '{self.copy_role_arn}'",
             f"GRANT USAGE ON SCHEMA {external} TO ROLE fraud_analyst",
         ]
 

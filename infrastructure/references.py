@@ -64,11 +64,6 @@ def trail_log_group(settings: Settings) -> str:
     return f"/aws/cloudtrail/{settings.trail_name}"
 
 
-def spectrum_database(settings: Settings) -> str:
-    """The Glue database behind the warehouse's external schema."""
-    return f"{settings.glue_database}_spectrum"
-
-
 def warehouse_name(settings: Settings) -> str:
     """The name of the platform's own namespace and workgroup."""
     return settings.prefix

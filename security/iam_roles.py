@@ -29,7 +29,6 @@ from infrastructure.references import (
     WAREHOUSE_LOAD_POLICY,
     key_arn,
     secret_arn,
-    spectrum_database,
     trail_log_group,
 )
 from infrastructure.settings import Settings
@@ -139,7 +138,7 @@ def policy_values(settings: Settings) -> dict[str, Any]:
         "security_configuration": settings.prefix,
         "glue_role": settings.role_name("glue"),
         "glue_arn": f"arn:{settings.partition}:glue:{settings.region}:{settings.account_id}",
-        "spectrum_database": spectrum_database(settings),
+        "glue_database": settings.glue_database,
         "metrics_namespace": settings.metrics_namespace,
         "data_key_arn": key_arn(settings, "data"),
         "messaging_key_arn": key_arn(settings, "messaging"),

@@ -270,7 +270,7 @@ class BucketPolicy(Resource):
 
 
 # Once the bucket has its policy, emulators refuse every upload.
-_DENY_WITHOUT_CONDITION = "emulators enforce the bucket's Deny statements without their conditions"
+DENY_WITHOUT_CONDITION = "emulators enforce the bucket's Deny statements without their conditions"
 
 
 def content_sha256(content: bytes) -> str:
@@ -292,7 +292,7 @@ class S3Object(Resource):
 
     def read(self) -> Properties | None:
         if self.clients.emulated:
-            raise Unsupported(_DENY_WITHOUT_CONDITION)
+            raise Unsupported(DENY_WITHOUT_CONDITION)
         bucket, key = self._place
         try:
             found = self._s3.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")

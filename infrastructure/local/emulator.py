@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import json
 import logging
 import threading
 from collections.abc import Callable, Iterator
@@ -18,7 +19,10 @@ from moto import mock_aws
 from moto.awslambda.models import LambdaBackend
 from moto.core.botocore_stubber import BotocoreStubber
 from moto.core.exceptions import JsonRESTError
+from moto.glue.responses import GlueResponse
+from moto.iam.access_control import IAMPolicy, PermissionResult
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication
+from moto.s3.models import FakeBucket
 from moto.server import ThreadedMotoServer
 
 _lock = threading.RLock()  # some of its calls make others
@@ -27,7 +31,13 @@ _lock = threading.RLock()  # some of its calls make others
 @contextlib.contextmanager
 def emulated_aws() -> Iterator[None]:
     """boto3 in this process reaches an emulated AWS. It starts empty, unless another such context is open already."""
-    with _one_call_at_a_time(BotocoreStubber, "process_request"), _one_mapping_a_pair(), mock_aws():
+    with (
+        _one_call_at_a_time(BotocoreStubber, "process_request"),
+        _one_mapping_a_pair(),
+        _stale_versions_refused(),
+        _unconditional_policies(),
+        mock_aws(),
+    ):
         yield
 
 
@@ -43,6 +53,34 @@ def emulator_server() -> Iterator[str]:
             yield f"http://{host}:{port}"
         finally:
             server.stop()
+
+
+def _unconditional_policies() -> contextlib.AbstractContextManager[Any]:
+    """moto takes a statement with a condition for one without, and so would deny everything. Here such a statement says
+    nothing."""
+
+    def permission(bucket: FakeBucket, action: str, resource: str) -> Any:
+        statements = json.loads(bucket.policy)["Statement"] if bucket.policy else []
+        judged = [each for each in statements if "Condition" not in each]
+        if not judged:
+            return PermissionResult.NEUTRAL
+        return IAMPolicy({"Version": "2012-10-17", "Statement": judged}).is_action_permitted(action, resource)
+
+    return patch.object(FakeBucket, "get_permission", permission)
+
+
+def _stale_versions_refused() -> contextlib.AbstractContextManager[Any]:
+    """Glue refuses an update for another version than the table has. Iceberg's commits rely on it; moto takes any."""
+    update = GlueResponse.update_table
+
+    def refusing(self: Any) -> Any:
+        wanted = self.parameters.get("VersionId")
+        table = self.glue_backend.get_table(self.parameters["DatabaseName"], self.parameters["TableInput"]["Name"])
+        if wanted is not None and wanted != table.as_dict()["VersionId"]:
+            raise JsonRESTError("ConcurrentModificationException", "It was modified meanwhile.")
+        return update(self)
+
+    return patch.object(GlueResponse, "update_table", refusing)
 
 
 class _MappingExistsError(JsonRESTError):

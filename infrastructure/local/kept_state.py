@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from infrastructure.settings import Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from pyiceberg.table import Table
 
 
 _PARTS = ("security", "data_storage")
@@ -29,6 +30,7 @@ class KeptState:
     settings: Settings
     workdir: Workdir
     s3: S3Client
+    tables: Callable[[str], Table]
     warehouse: EmbeddedWarehouse
 
 
@@ -43,8 +45,9 @@ def open_kept_state(directory: str) -> Iterator[KeptState]:
         with EmbeddedStack(settings, workdir) as stack:
             stack.provision(only=_PARTS)
             stack.open_for_data()
+            stack.provision_tables()
             s3 = stack.client("s3")
             with Warehouse(workdir.warehouse) as server:
-                yield KeptState(settings, workdir, s3, open_warehouse(server, s3, settings))
+                yield KeptState(settings, workdir, s3, stack.tables, open_warehouse(server, s3, settings))
     finally:
         workdir.close()

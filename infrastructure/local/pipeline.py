@@ -159,15 +159,15 @@ def run(options: RunOptions, console: Console) -> tuple[RunReport, dict[str, str
             incarnation = workdir.begin_incarnation()
             provisioned = stack.provision(incarnation.id, bar.count)
             warehouse = open_warehouse(server, stack.client("s3"), settings)
-            report.left_out = NOT_ENFORCED | stack.left_out(provisioned)
             bar.at(len(provisioned.of(Outcome.DONE)))
             report.restored_objects = stack.open_for_data()
+            report.left_out = NOT_ENFORCED | stack.left_out(provisioned) | stack.left_out(stack.provision_tables())
         faults = None if options.faults is None else Faults(options.faults)
         produced = _produce_and_land(options, stack, stages, report, faults)
         curated = _curate(stack, java, stages, faults, produced)
         _load(stack, server, warehouse, stages, report, faults, curated)
         with stages.stage("reconcile", produced) as bar:
-            lake = Lake(stack.client("s3"), settings).measure()
+            lake = Lake(stack.client("s3"), settings, stack.tables).measure()
             report.measured = lake.measured
             report.measured.produced = workdir.produced(lake.streamed_by_incarnation) + lake.corrections
             report.measured.put_again = workdir.put_again()
@@ -242,6 +242,8 @@ def _curate(stack: EmbeddedStack, java: Java, stages: Stages, faults: Faults | N
         "raw_bucket": settings.bucket("raw"),
         "curated_bucket": settings.bucket("curated"),
         "quarantine_bucket": settings.bucket("quarantine"),
+        "glue_database": settings.glue_database,
+        "deduplication_window_days": str(settings.deduplication_window_days),
     }
     with stages.stage("curate", expected) as bar:
         records: dict[str, int] = {}  # by ETL run, because a killed run may be transformed twice

@@ -10,10 +10,11 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from infrastructure import provisioning
 from infrastructure.aws.clients import AwsClients, client, forget
+from infrastructure.aws.iceberg import tables_of
 from infrastructure.errors import PlatformError
 from infrastructure.local.emulator import emulated_aws, emulator_server
 from infrastructure.local.object_files import ObjectFiles
@@ -22,6 +23,9 @@ from infrastructure.local.stream_records import drop_consumed, patched_moto_kine
 from infrastructure.local.workdir import Workdir
 from infrastructure.planning.apply import Outcome, Report
 from infrastructure.settings import Settings
+
+if TYPE_CHECKING:
+    from pyiceberg.table import Table
 
 NOT_ENFORCED = {
     "bucket policies": "the emulator denies whatever the condition says; taken off before data flows",
@@ -75,6 +79,10 @@ class EmbeddedStack:
     def client(self, service: str) -> Any:
         return client(service, self.settings.region)
 
+    def tables(self, name: str) -> Table:
+        """One of the lake's Iceberg tables, as it is now."""
+        return tables_of(self.client("glue"), self.client("s3"), self.settings.glue_database)(name)
+
     @property
     def clients(self) -> AwsClients:
         return AwsClients(self.settings.region, emulated=True)
@@ -85,7 +93,8 @@ class EmbeddedStack:
         on_progress: Callable[[str], None] = lambda name: None,
         only: Sequence[str] = (),
     ) -> Report:
-        """Make the account's resources with the same code as in AWS; on_progress gets each one's name.
+        """Make the account's resources with the same code as in AWS, but for the lake's tables; on_progress gets each
+        one's name.
 
         incarnation: the stream's, needed if a stream is made; only: parts, empty for all. The function's code is not
         uploaded, because its handler runs in process.
@@ -93,11 +102,20 @@ class EmbeddedStack:
         embedded = provisioning.Embedded(
             lambda_zip=lambda: provisioning.PLACEHOLDER_ZIP, stream_incarnation=incarnation
         )
+        return self._provision(only, (*_NOT_HERE, "data_catalog"), embedded, on_progress)
+
+    def _provision(
+        self,
+        only: Sequence[str],
+        except_: Sequence[str],
+        embedded: provisioning.Embedded | None = None,
+        on_progress: Callable[[str], None] = lambda name: None,
+    ) -> Report:
         report = provisioning.apply(
             self.settings,
             clients=self.clients,
             only=only,
-            except_=_NOT_HERE,
+            except_=except_,
             embedded=embedded,
             on_progress=lambda result: on_progress(result.resource.name),
         )
@@ -122,6 +140,10 @@ class EmbeddedStack:
         restored = self._files.restore()
         self._exits.enter_context(self._files.kept())
         return restored
+
+    def provision_tables(self) -> Report:
+        """After open_for_data: make the lake's tables, or take them up as the kept objects have them."""
+        return self._provision(("data_catalog",), ())
 
     def event_source_mapping(
         self,

@@ -17,6 +17,7 @@ from data_ingestion.transaction_input import Line
 from data_ingestion.transaction_producer import produce
 from data_storage.warehouse_loader import loaded_totals
 from infrastructure.aws.clients import AwsClients
+from infrastructure.aws.iceberg import tables_of
 from infrastructure.aws.redshift import WarehouseSchema
 from infrastructure.aws.redshift_data import WarehouseTarget, execute, execute_batch, query
 from infrastructure.errors import PlatformError
@@ -82,12 +83,12 @@ class Flow:
 
     def measured(self) -> Measured:
         """The lake and the warehouse as they are; the producer's totals are not kept in an account."""
-        measured = Lake(self.clients("s3"), self.settings).measure().measured
+        measured = self._lake().measure().measured
         measured.loaded = loaded_totals(self.clients("redshift-data"), self._admin())
         return measured
 
     def lands(self) -> str:
-        lake = Lake(self.clients("s3"), self.settings)
+        lake = self._lake()
         before = lake.measure().measured.streamed.records
         seed = uuid.uuid4().int % 2**31  # other ids than an earlier run's, which would be duplicates
         report = produce(_lines(seed), self.clients("kinesis"), self.settings.stream_name)
@@ -101,10 +102,11 @@ class Flow:
 
     def job_curates(self) -> str:
         run = self._job_run()
-        return f"run {run['Id']} on Glue {run.get('GlueVersion')}; {flow.curated(self._lake())}"
+        return f"run {run['Id']} on Glue {run.get('GlueVersion')}; {flow.curated(self._lake().measure().measured)}"
 
-    def _lake(self) -> Measured:
-        return Lake(self.clients("s3"), self.settings).measure().measured
+    def _lake(self) -> Lake:
+        s3 = self.clients("s3")
+        return Lake(s3, self.settings, tables_of(self.clients("glue"), s3, self.settings.glue_database))
 
     def _job_run(self) -> dict[str, Any]:
         glue, name = self.clients("glue"), self.settings.glue_job_name

@@ -6,7 +6,7 @@ All work on the account, or with --workdir on what a local run kept there.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -19,6 +19,7 @@ from data_governance.lake_measures import Lake
 from data_governance.reconciliation import HOPS, Measured, control_total_rows, imbalances
 from data_ingestion.replay import Replay
 from data_storage.warehouse_loader import LoadReport, load_pending, loaded_totals
+from infrastructure.aws.iceberg import tables_of
 from infrastructure.aws.redshift_data import DataApi, WarehouseTarget
 from infrastructure.errors import PlatformError
 from infrastructure.local.kept_state import open_kept_state
@@ -40,6 +41,7 @@ from scripts.commands.totals_table import totals_table
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from pyiceberg.table import Table
 
 
 class _Scope(NamedTuple):
@@ -66,12 +68,14 @@ class ProducerTotals(Protocol):
 class CommandContext:
     """Where a command works, and what it needs besides the lake.
 
-    producer: what was produced; None in an account, whose producers keep their own totals. data_api: None if there is
-    no warehouse. auditor, loader: the logins for counting and for loading (in an account, the caller's own).
+    tables: the lake's Iceberg tables by name. producer: what was produced; None in an account, whose producers keep
+    their own totals. data_api: None if there is no warehouse. auditor, loader: the logins for counting and for loading
+    (in an account, the caller's own).
     """
 
     settings: Settings
     s3: S3Client
+    tables: Callable[[str], Table]
     producer: ProducerTotals | None
     data_api: DataApi | None
     auditor: WarehouseTarget
@@ -125,7 +129,7 @@ def _date(text: str) -> str:
 def run_reconcile(arguments: argparse.Namespace) -> int:
     """Measure, compare, print; the exit status is 1 if a hop is off."""
     with _context(arguments) as context:
-        measured, scope = _measure(Lake(context.s3, context.settings), context, arguments)
+        measured, scope = _measure(Lake(context.s3, context.settings, context.tables), context, arguments)
         if context.data_api is not None:
             measured.loaded = loaded_totals(context.data_api, context.auditor, arguments.run_id, arguments.date)
     findings = imbalances(measured, scope.compared)
@@ -163,7 +167,8 @@ def run_replay(arguments: argparse.Namespace) -> int:
     """Replay, and print what was put in."""
     with _context(arguments, changing=True) as context:
         settings = context.settings
-        report = Replay(context.s3, settings.bucket("raw"), settings.bucket("quarantine")).run(arguments.prefix)
+        raw, quarantine = settings.bucket("raw"), settings.bucket("quarantine")
+        report = Replay(context.s3, raw, quarantine, context.tables).run(arguments.prefix)
     out = outcome(arguments)
     out.print(f"{report.read:,} corrected records read, {report.replayed:,} put into raw")
     if report.repeated:
@@ -224,7 +229,8 @@ def _account(arguments: argparse.Namespace, changing: bool) -> Iterator[CommandC
     data_api = clients("redshift-data") if settings.redshift_enabled and not clients.emulated else None
     try:
         target = warehouse_target(settings)
-        yield CommandContext(settings, clients("s3"), None, data_api, target, target)
+        tables = tables_of(clients("glue"), clients("s3"), settings.glue_database)
+        yield CommandContext(settings, clients("s3"), tables, None, data_api, target, target)
     except (BotoCoreError, ClientError) as error:
         raise explain(error, "AWS") from error
 
@@ -235,5 +241,5 @@ def _kept(directory: str) -> Iterator[CommandContext]:
     with open_kept_state(directory) as kept:
         warehouse = kept.warehouse
         yield CommandContext(
-            kept.settings, kept.s3, kept.workdir, warehouse.data_api, warehouse.auditor, warehouse.loader
+            kept.settings, kept.s3, kept.tables, kept.workdir, warehouse.data_api, warehouse.auditor, warehouse.loader
         )

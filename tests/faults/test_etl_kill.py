@@ -18,14 +18,16 @@ from infrastructure.errors import PlatformError
 from infrastructure.local import glue_job
 from infrastructure.local.emulator import emulated_aws, emulator_server
 from infrastructure.local.java import find_java
-from tests.pipeline.etl_lake import BUCKETS, EmulatedLake
+from tests.pipeline.etl_lake import BUCKETS, DATABASE, EmulatedLake
 from tests.pipeline.etl_landed import batches, records
 from tests.pipeline.etl_rows import row
 
 pytestmark = pytest.mark.slow
 
 BASE = 49600000000000000000
-_MUTATING = ("PutObject", "DeleteObject", "DeleteObjects", "CreateMultipartUpload")
+_MUTATING = (
+    "PutObject", "DeleteObject", "DeleteObjects", "CreateMultipartUpload", "BatchCreatePartition", "UpdateTable",
+)  # fmt: skip
 
 
 class KilledError(Exception):
@@ -33,18 +35,20 @@ class KilledError(Exception):
 
 
 class Kill:
-    """Ends the process at the n-th mutating call to S3: before it is sent, or after it has been carried out."""
+    """Ends the process at the n-th mutating call to S3 or Glue: before it is sent, or after it was carried out."""
 
-    def __init__(self, s3, number, after):
+    def __init__(self, lake, number, after):
         self.calls, self._number = 0, number
-        self._s3, self._event = s3, "after-call.s3" if after else "before-call.s3"
+        self._clients, self._event = (lake.s3, lake.glue), "after-call" if after else "before-call"
 
     def __enter__(self):
-        self._s3.meta.events.register(self._event, self._call)
+        for client in self._clients:
+            client.meta.events.register(self._event, self._call)
         return self
 
     def __exit__(self, *_):
-        self._s3.meta.events.unregister(self._event, self._call)
+        for client in self._clients:
+            client.meta.events.unregister(self._event, self._call)
 
     def _call(self, model, **_):
         if model.name in _MUTATING:
@@ -69,31 +73,32 @@ def fault_free(spark, tmp_path_factory):
     with emulated_aws():
         lake = EmulatedLake(spark, tmp_path_factory.mktemp("fault-free"))
         land(lake)
-        with Kill(lake.s3, 10**9, after=False) as counted:
+        with Kill(lake, 10**9, after=False) as counted:
             lake.run()
         return lake.state(), counted.calls
 
 
-# The first and the last call put the manifest and the result; the write-ahead list and the files are between.
+# The first and the last call put the manifest and the result; files, write-ahead list and commits are between.
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9, 1.0])
 def test_killed_at_a_call_and_run_again(lake, fault_free, share, after):
     state, calls = fault_free
     land(lake)
-    with pytest.raises(KilledError), Kill(lake.s3, 1 + round(share * (calls - 1)), after):
+    with pytest.raises(KilledError), Kill(lake, 1 + round(share * (calls - 1)), after):
         lake.run()
     lake.run()
     assert lake.state() == state
 
 
 def test_killed_twice_with_its_scratch_lost_in_between(lake, fault_free, tmp_path):
+    state, calls = fault_free
     land(lake)
-    for call in (6, 4):  # while it publishes; while it removes what was published
-        with pytest.raises(KilledError), Kill(lake.s3, call, after=True):
+    for call in (6, calls - 10):  # while it copies its files; while it commits
+        with pytest.raises(KilledError), Kill(lake, call, after=True):
             lake.run()
         shutil.rmtree(tmp_path / "staging", ignore_errors=True)
     lake.run()
-    assert lake.state() == fault_free[0]
+    assert lake.state() == state
 
 
 @pytest.fixture
@@ -120,6 +125,7 @@ def run_job(environment, staging, kill_at=None, wait=0.0, seen=None):
     seen: gets the events, each with the time at which it came.
     """
     arguments = {"raw_bucket": BUCKETS.raw, "curated_bucket": BUCKETS.curated, "quarantine_bucket": BUCKETS.quarantine}
+    arguments["glue_database"] = DATABASE
     seen = [] if seen is None else seen
     timers = []
 
@@ -154,7 +160,7 @@ def land_generated(lake):
 def begin_generated(lake):
     """Land them, and fix the run's manifest by the tests' clock: the process that takes it up has the machine's."""
     land_generated(lake)
-    with pytest.raises(KilledError), Kill(lake.s3, 1, after=True):
+    with pytest.raises(KilledError), Kill(lake, 1, after=True):
         lake.run()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
@@ -13,13 +12,20 @@ import boto3
 import pyarrow
 import pyarrow.parquet
 
+from data_catalog.create_glue_catalog_table import JSON_TABLES, iceberg_table, json_table
+from data_catalog.lake_tables import LAKE_TABLES
 from data_governance.control_totals import ControlTotals
 from data_governance.run_result import RunResult
 from data_processing.etl_run import Buckets
 from data_processing.etl_transaction_processing import process
+from data_processing.lake_catalog import LakeCatalog
 from infrastructure.aws import s3_objects
+from infrastructure.aws.glue import Table
+from infrastructure.aws.iceberg import files_on, split
+from infrastructure.aws.iceberg_table import IcebergTable
 from tests.pipeline.etl_rows import INCARNATION, SHARD, line
 
+DATABASE = "lake"
 BUCKETS = Buckets("raw-bucket", "curated-bucket", "quarantine-bucket")
 # When the job runs, by its own clock: on the day on which everything arrives, because it lists older days only as long
 # as something can still land there.
@@ -27,6 +33,35 @@ NOW = datetime(2026, 3, 2, 10, tzinfo=UTC)
 ARRIVAL_DATE = NOW.date().isoformat()
 # Of one run's files, what must be the same however it came about.
 _HOPS = ("landed", "redelivered", "duplicate", "quarantined", "curated", "ledger", "pending")
+
+
+def make_tables(s3: Any, buckets: Buckets = BUCKETS, glue: Any = None) -> LakeCatalog:
+    """The catalog's tables over these buckets, as provisioning makes them."""
+    glue = glue or boto3.client("glue", region_name="us-east-1")
+    clients = FixedClients(s3=s3, glue=glue)
+    database = DATABASE
+    glue.create_database(DatabaseInput={"Name": database})
+    for json_ in JSON_TABLES:
+        properties = json_table(buckets.raw, json_)
+        Table(part="", name=f"{database}.{json_.name}", clients=clients, properties=properties).create(properties)
+    for table in LAKE_TABLES:
+        properties = iceberg_table(buckets.of(table.bucket), table)
+        IcebergTable(part="", name=f"{database}.{table.name}", clients=clients, properties=properties).create(
+            properties
+        )
+    return LakeCatalog(glue, s3, database)
+
+
+class FixedClients:
+    """These clients, by service."""
+
+    emulated = True
+
+    def __init__(self, **clients: Any) -> None:
+        self._clients = clients
+
+    def __call__(self, service: str) -> Any:
+        return self._clients[service]
 
 
 class EmulatedLake:
@@ -38,6 +73,8 @@ class EmulatedLake:
         self._staging = str(staging)
         for bucket in (BUCKETS.raw, BUCKETS.curated, BUCKETS.quarantine):
             self.s3.create_bucket(Bucket=bucket)
+        self.glue = boto3.client("glue", region_name="us-east-1")
+        self.catalog = make_tables(self.s3, glue=self.glue)
 
     def land(
         self,
@@ -59,7 +96,7 @@ class EmulatedLake:
 
     def run(self) -> list[RunResult]:
         """Run the job; the results of the runs that ended in it."""
-        return process(self._spark, self.s3, BUCKETS, self._staging, now=lambda: NOW)
+        return process(self._spark, self.s3, BUCKETS, self.catalog, self._staging, now=lambda: NOW)
 
     def keys(self, bucket: str, prefix: str = "") -> list[str]:
         return list(s3_objects.keys(self.s3, bucket, prefix))
@@ -68,10 +105,10 @@ class EmulatedLake:
         return s3_objects.body(self.s3, bucket, key)
 
     def table(self, name: str) -> list[dict[str, Any]]:
-        """All rows of a curated table, whatever run they came with, without the run's id."""
+        """All rows that the table's snapshot names, whatever run they came with, without the run's id."""
         tables = [
-            pyarrow.parquet.read_table(io.BytesIO(self.body(BUCKETS.curated, key)), partitioning=None)
-            for key in self.keys(BUCKETS.curated, f"curated/{name}/")
+            pyarrow.parquet.read_table(io.BytesIO(self.body(*split(file.file_path))), partitioning=None)
+            for file in files_on(self.catalog.table(name))
         ]
         rows = pyarrow.concat_tables(tables).drop_columns(["run_id"]).to_pylist() if tables else []
         return sorted(rows, key=repr)
@@ -82,12 +119,7 @@ class EmulatedLake:
 
     def quarantine(self) -> list[dict[str, Any]]:
         """All quarantined rows, without the run's id."""
-        rows = [
-            json.loads(each)
-            for key in self.keys(BUCKETS.quarantine)
-            for each in gzip.decompress(self.body(BUCKETS.quarantine, key)).splitlines()
-        ]
-        return sorted(({k: v for k, v in each.items() if k != "run_id"} for each in rows), key=json.dumps)
+        return self.table("quarantine")
 
     def totals(self) -> dict[str, ControlTotals]:
         """The control totals of all results, by hop."""
@@ -101,12 +133,5 @@ class EmulatedLake:
 
     def state(self) -> tuple[Any, ...]:
         """All that must not depend on what was killed."""
-        files = [self.keys(BUCKETS.curated, "curated/"), self.keys(BUCKETS.quarantine)]
-        pending = self.table("pending_transactions")
-        return (
-            self.curated(),
-            pending,
-            self.quarantine(),
-            {hop: each.rows() for hop, each in self.totals().items()},
-            files,
-        )
+        tables = {table.name: self.table(table.name) for table in LAKE_TABLES}
+        return tables, {hop: each.rows() for hop, each in self.totals().items()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import duckdb
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from data_catalog.transaction_contract import LANDED_FIELDS, QUARANTINE_FIELDS, json_columns
+from data_catalog.transaction_contract import LANDED_FIELDS
 from data_storage import warehouse_loader
 from tests.pipeline.etl_lake import ARRIVAL_DATE, BUCKETS, EmulatedLake
 from tests.pipeline.etl_oracle import balances_query, curated_query, judge_lake, totals_query
@@ -91,7 +90,7 @@ def _published(directory, files, prefix):
     if not files:
         return "FROM expected LIMIT 0"
     columns = ", ".join([field.name for field in LANDED_FIELDS] + ["event_date"])
-    found = f"{directory}/{BUCKETS.curated}/curated/{prefix}/**/*.parquet"
+    found = f"{directory}/{BUCKETS.curated}/curated/{prefix}/data/**/*.parquet"
     return f"SELECT {columns} FROM read_parquet('{found}', hive_partitioning = false)"
 
 
@@ -103,13 +102,11 @@ _REFUSED = """SELECT position, outcome AS reason, CASE WHEN outcome <> 'conflict
 def _quarantine(directory, results):
     if not any(result.quarantine for result in results):
         return "FROM refused LIMIT 0"
-    columns = {name: "BIGINT" if type_ == "bigint" else "VARCHAR" for name, type_ in json_columns(QUARANTINE_FIELDS)}
-    files = f"{directory}/{BUCKETS.quarantine}/**/*.ndjson.gz"
+    files = f"{directory}/{BUCKETS.quarantine}/quarantine_table/data/**/*.parquet"
     return f"""SELECT CASE WHEN shard_id = 'unknown' THEN payload
             ELSE concat_ws('/', stream_incarnation, shard_id, sequence_number, sub_sequence_number) END AS position,
         reason, CASE WHEN reason <> 'conflicting_duplicate' THEN payload END AS payload
-        FROM read_json('{files}', format = 'newline_delimited', columns = {json.dumps(columns).replace('"', "'")},
-            hive_partitioning = false)"""
+        FROM read_parquet('{files}', hive_partitioning = false)"""
 
 
 def _differences(connection, one, other):

@@ -7,11 +7,13 @@ from decimal import Decimal
 
 import pytest
 
+from data_catalog.lake_tables import LAKE_TABLES
 from data_governance.control_totals import ControlKey
 from infrastructure.errors import PlatformError
 from tests.pipeline.etl_lake import BUCKETS
 from tests.pipeline.etl_rows import INCARNATION, SHARD, row
 
+TABLES = [table.name for table in LAKE_TABLES]
 BASE = 49600000000000000000
 
 
@@ -21,7 +23,8 @@ def rows(*numbers, **fields):
 
 def test_nothing_pending_ends_quietly(lake):
     assert lake.run() == []
-    assert lake.keys(BUCKETS.curated) == []
+    assert lake.keys(BUCKETS.curated, "runs/") == []
+    assert not any(table.current_snapshot() for table in map(lake.catalog.table, TABLES))
 
 
 def test_a_result_says_what_became_of_every_row(lake):
@@ -45,9 +48,12 @@ def test_a_result_says_what_became_of_every_row(lake):
     assert result.quarantined_by_reason == {"invalid_currency": 1}
     assert sum(file.records for file in result.curated) == 3
     for file in result.curated:
-        assert file.key.startswith(f"curated/transactions/event_date={file.partition_date}/{result.run_id}-")
+        assert file.key.startswith(f"curated/transactions/data/{file.partition_date}/{result.run_id}-")
         assert len(lake.body(BUCKETS.curated, file.key)) == file.size
-    assert lake.keys(BUCKETS.quarantine) == [file.key for file in result.quarantine]
+    assert lake.keys(BUCKETS.quarantine, "quarantine_table/data/") == [file.key for file in result.quarantine]
+    for name, snapshot in result.snapshots.items():
+        assert lake.catalog.table(name).current_snapshot().snapshot_id == snapshot
+    assert set(result.snapshots) == {"transactions", "transaction_ids", "quarantine"}
 
 
 def test_what_was_processed_is_not_processed_again(lake):
@@ -108,10 +114,10 @@ def test_the_same_positions_under_another_incarnation_are_other_records(lake):
 def test_late_data_adds_files_to_a_date_and_takes_none_away(lake):
     lake.land(rows(1), BASE + 1, BASE + 1)
     lake.run()
-    first = lake.keys(BUCKETS.curated, "curated/transactions/event_date=2026-03-02/")
+    first = lake.keys(BUCKETS.curated, "curated/transactions/data/2026-03-02/")
     lake.land([row(2, sequence_number=str(BASE + 2))], BASE + 2, BASE + 2, hour="23")
     lake.run()
-    assert set(first) < set(lake.keys(BUCKETS.curated, "curated/transactions/event_date=2026-03-02/"))
+    assert set(first) < set(lake.keys(BUCKETS.curated, "curated/transactions/data/2026-03-02/"))
     assert len(lake.curated()) == 2
 
 
@@ -154,7 +160,7 @@ def test_a_manifest_that_another_process_fixed_meanwhile_is_not_run_over(lake, m
     monkeypatch.setattr(lake.s3, "put_object", with_a_rival)
     with pytest.raises(PlatformError, match="begun at the same time"):
         lake.run()
-    assert lake.keys(BUCKETS.curated) == ["runs/rival/manifest.json"]
+    assert lake.keys(BUCKETS.curated, "runs/") == ["runs/rival/manifest.json"]
 
 
 _AS_GLUE = {
@@ -196,5 +202,5 @@ def test_adaptive_execution_and_code_generation_change_nothing(as_glue, lake):
     assert result.quarantined_by_reason == {"conflicting_duplicate": 1}
     assert {each["reason"] for each in lake.quarantine()} == {"conflicting_duplicate", "invalid_currency"}
     assert [each["transaction_id"] for each in lake.curated()] == [f"tx-{n:06}" for n in (1, 2, *range(4, 12), 14)]
-    alerts = lake.keys(BUCKETS.curated, "curated/fraud_alerts/")
+    alerts = lake.keys(BUCKETS.curated, "curated/fraud_alerts/data/")
     assert len(alerts) == len({row["event_time"] for row in big})

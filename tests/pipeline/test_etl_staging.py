@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import gzip
 
 import boto3
@@ -10,7 +9,7 @@ import pytest
 
 from data_processing.etl_run import _staged_path
 from data_processing.manifest import RawObject
-from data_processing.staging import S3Staging, StagedFile, delete_objects, open_staging, publish_files, stage_raw
+from data_processing.staging import S3Staging, StagedFile, open_staging, publish_files, stage_raw
 from infrastructure.errors import PlatformError
 from infrastructure.local.emulator import emulated_aws
 from tests.pipeline.etl_lake import BUCKETS
@@ -51,12 +50,9 @@ def test_a_file_is_put_where_its_uri_says(s3, staging):
     assert body(s3, BUCKETS.curated, "staging/r1/attempt/raw/00000.ndjson.gz") == b"abcd"
 
 
-def test_the_curated_table_is_read_where_it_is_and_only_where_there_is_one(s3, staging):
-    assert staging.table(BUCKETS.curated, "curated/transactions/", "attempt/known") is None
-    s3.put_object(Bucket=BUCKETS.curated, Key="curated/transactions/event_date=2026-03-02/r0-00000.parquet", Body=b"p")
-    assert staging.table(BUCKETS.curated, "curated/transactions/", "attempt/known") == (
-        "s3://curated-bucket/curated/transactions/"
-    )
+def test_files_of_the_lake_are_read_where_they_are(s3, staging):
+    location = "s3://curated-bucket/curated/transactions/data/2026-03-02/r0-00000.parquet"
+    assert staging.read([location], "attempt/former") == [location]
 
 
 def test_data_files_are_listed_with_their_sizes_and_nothing_else(s3, staging):
@@ -73,14 +69,14 @@ def test_data_files_are_listed_with_their_sizes_and_nothing_else(s3, staging):
 
 def test_publishing_copies_to_either_bucket_and_again_over_itself(s3, staging):
     staging.put("attempt/rows/part-1.parquet", [b"rows"])
-    staging.put("attempt/quarantine/part-1.gz", [b"lines"])
+    staging.put("attempt/quarantine/part-1.parquet", [b"refused"])
     files = [
-        ("attempt/rows/part-1.parquet", BUCKETS.curated, "curated/transactions/event_date=2026-03-02/r1-00000.parquet"),
-        ("attempt/quarantine/part-1.gz", BUCKETS.quarantine, "quarantine/stage=etl/arrival_date=2026-03-02/r1.gz"),
+        ("attempt/rows/part-1.parquet", BUCKETS.curated, "curated/transactions/data/2026-03-02/r1.parquet"),
+        ("attempt/quarantine/part-1.parquet", BUCKETS.quarantine, "quarantine_table/data/2026-03-02/r1.parquet"),
     ]
     for _ in range(2):
         publish_files(staging, files)
-        assert [body(s3, bucket, key) for _, bucket, key in files] == [b"rows", b"lines"]
+        assert [body(s3, bucket, key) for _, bucket, key in files] == [b"rows", b"refused"]
 
 
 def test_a_file_above_the_limit_of_one_copy_is_copied_in_parts(s3, staging):
@@ -94,12 +90,6 @@ def test_removing_takes_all_of_the_run_and_nothing_else(s3, staging):
         s3.put_object(Bucket=BUCKETS.curated, Key=f"staging/r1/attempt/{number}", Body=b"")
     staging.remove()
     assert keys(s3) == ["staging/r11/attempt/rows/part-0.parquet"]
-
-
-def test_published_files_are_deleted_where_they_are_there(s3):
-    s3.put_object(Bucket=BUCKETS.curated, Key="curated/a", Body=b"")
-    delete_objects(s3, [(BUCKETS.curated, "curated/a"), (BUCKETS.curated, "curated/never")])
-    assert keys(s3) == []
 
 
 def landed(s3, number, content):
@@ -119,7 +109,7 @@ def test_small_objects_are_bundled_and_large_ones_read_where_they_are(s3, stagin
 
 
 def test_an_object_that_is_not_what_the_manifest_says_is_named(s3, staging):
-    changed = dataclasses.replace(landed(s3, 1, b"some bytes"), size=4)
+    changed = landed(s3, 1, b"some bytes")._replace(size=4)
     with pytest.raises(PlatformError, match="has 10 bytes; the manifest says 4"):
         stage_raw(s3, BUCKETS.raw, [changed], staging, "attempt/raw", 2)
 

@@ -149,13 +149,34 @@ def test_the_first_write_ahead_list_counts(s3, jobs):
         one.write_publication("r", {"attempt": "d"})
 
 
+def test_two_jobs_that_commit_the_same_run_commit_it_once(lake, monkeypatch):
+    """Both are past the write-ahead list: whoever is second finds each table committed."""
+    from data_processing import etl_run, run_commit
+
+    land(lake)
+    commit = run_commit.commit_run
+    overtaken: list[Any] = []
+
+    def overtake(*arguments):
+        if not overtaken:
+            overtaken.append(True)
+            assert len(lake.run()) == 1
+            overtaken.append(lake.state())
+        return commit(*arguments)
+
+    monkeypatch.setattr(etl_run, "commit_run", overtake)
+    (result,) = lake.run()
+    assert lake.state() == overtaken[1]
+    assert {len(lake.catalog.table(name).metadata.snapshots) for name in result.snapshots} == {1}
+
+
 def land(lake):
     lake.land([row(1), row(2), row(3, currency="XXX"), row(1, sequence_number=str(BASE + 4))], BASE + 1, BASE + 4)
 
 
 @pytest.mark.parametrize(
     ("moment", "error"),
-    [("_transformed", PlatformError), ("_counted", Py4JJavaError), ("_published", FileNotFoundError)],
+    [("_transformed", PlatformError), ("_counted", Py4JJavaError), ("_publish", FileNotFoundError)],
     ids=["before it computes", "while it computes", "while it publishes"],
 )
 def test_a_job_that_another_one_took_for_dead_does_no_harm(lake, monkeypatch, moment, error):

@@ -3,25 +3,42 @@
 import gzip
 import io
 import json
+from collections.abc import Callable
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import boto3
 import pyarrow
 import pyarrow.parquet
 import pytest
+from pyiceberg.table import Table
 
 from data_catalog.lake_layout import Batch, batch_of
+from data_catalog.transaction_contract import QUARANTINE_FIELDS
 from data_governance.control_totals import CuratedTotals
 from data_governance.lake_measures import Lake
 from data_governance.reconciliation import imbalances
 from data_ingestion.replay import Replay
+from data_processing.etl_run import Buckets
+from infrastructure.aws.iceberg import NewFile, append
 from infrastructure.errors import PlatformError
 from infrastructure.local.emulator import emulated_aws
 from infrastructure.settings import Settings
+from tests.pipeline.curated_runs import parquet
+from tests.pipeline.etl_lake import make_tables
 
 SETTINGS = Settings()
 INCARNATION, SHARD = "20260302T000000Z", "shardId-000000000000"
 DATE = "arrival_date=2026-03-02"
+ARRIVED = datetime(2026, 3, 2, tzinfo=UTC)
+
+
+_tables: list[Callable[[str], Table]] = []
+
+
+def table(name):
+    """A table of the test's lake."""
+    return _tables[0](name)
 
 
 @pytest.fixture
@@ -31,6 +48,8 @@ def s3(monkeypatch):
         client = boto3.client("s3")
         for purpose in ("raw", "curated", "quarantine"):
             client.create_bucket(Bucket=SETTINGS.bucket(purpose))
+        _tables.clear()
+        _tables.append(make_tables(client, Buckets(*map(SETTINGS.bucket, ("raw", "curated", "quarantine")))).table)
         yield client
 
 
@@ -69,8 +88,15 @@ def land(s3, first, last, bad=(), committed=True):
         )
 
 
+def commit(s3, name, bucket, body):
+    """Add a file to a table."""
+    key = f"{name}/data/2026-03-02/run-00000.parquet"
+    s3.put_object(Bucket=bucket, Key=key, Body=body)
+    append(table(name), [NewFile(f"s3://{bucket}/{key}", len(body), 1, ARRIVED.date())], "run", lambda _: False)
+
+
 def measured(s3):
-    return Lake(s3, SETTINGS).measure().measured
+    return Lake(s3, SETTINGS, table).measure().measured
 
 
 def test_key_names_tell_the_range():
@@ -142,8 +168,7 @@ def test_curated_is_summed_exactly_from_the_parquet_files(s3):
     )
     file = io.BytesIO()
     pyarrow.parquet.write_table(table, file)
-    key = "curated/transactions/event_date=2026-03-02/run-00000.parquet"
-    s3.put_object(Bucket=SETTINGS.bucket("curated"), Key=key, Body=file.getvalue())
+    commit(s3, "transactions", SETTINGS.bucket("curated"), file.getvalue())
     curated = measured(s3).curated
     rows = {r["currency"]: (r["records"], Decimal(r["amount"])) for r in curated.ledger.rows()}
     assert rows == {"EUR": (2, Decimal("0.3")), "JPY": (1, Decimal(5))}
@@ -180,7 +205,7 @@ def correct(s3, rows, name="a.ndjson"):
 
 
 def replay(s3):
-    return Replay(s3, SETTINGS.bucket("raw"), SETTINGS.bucket("quarantine")).run("corrected/")
+    return Replay(s3, SETTINGS.bucket("raw"), SETTINGS.bucket("quarantine"), table).run("corrected/")
 
 
 def test_a_replayed_record_leaves_quarantine_and_lands_once(s3):
@@ -208,10 +233,9 @@ def test_a_replay_interrupted_before_its_raw_object_is_done_again(s3):
 
 def test_a_row_that_the_etl_quarantined_balances_after_its_replay(s3):
     land(s3, 1, 10)
-    bad = row(5, stage="etl", reason="conflicting_duplicate", fingerprint="x")
-    s3.put_object(
-        Bucket=SETTINGS.bucket("quarantine"), Key=f"quarantine/stage=etl/{DATE}/r-0.ndjson.gz", Body=ndjson([bad])
-    )
+    bad = row(5, stage="etl", reason="conflicting_duplicate", fingerprint="x", arrival_time=ARRIVED)
+    body = parquet([bad | {"amount": Decimal(bad["amount"])}], QUARANTINE_FIELDS)
+    commit(s3, "quarantine", SETTINGS.bucket("quarantine"), body)
     correct(s3, [full_row(5, amount="2.50")])
     replay(s3)
     m = measured(s3)

@@ -8,7 +8,20 @@ import pytest
 
 from scripts.orchestrate_pipeline import main
 
-COMMANDS = ("local", "produce", "plan", "apply", "destroy", "status", "reconcile", "replay", "load", "schema", "verify", "acceptance")
+COMMANDS = (
+    "local",
+    "produce",
+    "plan",
+    "apply",
+    "destroy",
+    "status",
+    "reconcile",
+    "replay",
+    "load",
+    "schema",
+    "verify",
+    "acceptance",
+)
 
 
 def refused(*arguments: str, capsys: pytest.CaptureFixture[str]) -> str:

@@ -11,8 +11,6 @@ from typing import Any
 import pytest
 
 from data_catalog.lake_layout import (
-    CURATED_FRAUD_ALERTS_PREFIX,
-    CURATED_TRANSACTIONS_PREFIX,
     QUARANTINE_PREFIX,
     RAW_CONTROL_PREFIX,
     RAW_TRANSACTIONS_PREFIX,
@@ -134,21 +132,23 @@ def test_keys_are_used_through_named_services_only(purpose: str) -> None:
         ("s3:GetObject", in_bucket("raw", f"{RAW_TRANSACTIONS_PREFIX}a.ndjson.gz"), {"glue", "redshift"}),
         ("s3:GetObject", in_bucket("raw", f"{RAW_CONTROL_PREFIX}a.json"), {"glue"}),
         ("s3:PutObject", in_bucket("quarantine", f"{QUARANTINE_PREFIX}stage=landing/a"), {"lambda"}),
-        ("s3:PutObject", in_bucket("quarantine", f"{QUARANTINE_PREFIX}stage=etl/a"), {"lambda", "glue"}),
-        ("s3:GetObject", in_bucket("quarantine", f"{QUARANTINE_PREFIX}stage=landing/a"), {"redshift"}),
-        ("s3:PutObject", in_bucket("curated", f"{CURATED_TRANSACTIONS_PREFIX}a"), {"glue"}),
-        ("s3:PutObject", in_bucket("curated", f"{CURATED_FRAUD_ALERTS_PREFIX}a"), {"glue"}),
+        ("s3:PutObject", in_bucket("quarantine", "quarantine_table/data/a"), {"glue"}),
+        ("s3:GetObject", in_bucket("quarantine", f"{QUARANTINE_PREFIX}stage=landing/a"), {"glue"}),
+        ("s3:GetObject", in_bucket("quarantine", "quarantine_table/data/a"), {"glue", "redshift"}),
+        ("s3:PutObject", in_bucket("curated", "curated/transactions/data/a"), {"glue"}),
+        ("s3:PutObject", in_bucket("curated", "curated/fraud_alerts/metadata/a"), {"glue"}),
         ("s3:PutObject", in_bucket("curated", f"{RUNS_PREFIX}r/result.json"), {"glue"}),
         ("s3:GetObject", in_bucket("curated", f"{RUNS_PREFIX}r/copy_transactions.manifest"), {"glue", "redshift"}),
-        ("s3:GetObject", in_bucket("curated", f"{CURATED_TRANSACTIONS_PREFIX}a"), {"glue", "redshift"}),
-        # The job deletes the published files of a run that it has to compute again, and a manifest that came too late.
-        # It never deletes the record of runs.
+        ("s3:GetObject", in_bucket("curated", "curated/transactions/data/a"), {"glue", "redshift"}),
+        # The job deletes former metadata of its tables, and a manifest that came too late. It never deletes a data
+        # file, which a snapshot may name, nor the record of runs.
         ("s3:DeleteObject", in_bucket("curated", f"{STAGING_PREFIX}a"), {"glue"}),
-        ("s3:DeleteObject", in_bucket("curated", f"{CURATED_TRANSACTIONS_PREFIX}a"), {"glue"}),
+        ("s3:DeleteObject", in_bucket("curated", "curated/transactions/data/a"), set()),
+        ("s3:DeleteObject", in_bucket("curated", "curated/transactions/metadata/a"), {"glue"}),
         ("s3:DeleteObject", in_bucket("curated", f"{RUNS_PREFIX}r/manifest.json"), {"glue"}),
         ("s3:DeleteObject", in_bucket("curated", f"{RUNS_PREFIX}r/publish.json"), set()),
         ("s3:DeleteObject", in_bucket("curated", f"{RUNS_PREFIX}r/result.json"), set()),
-        ("s3:DeleteObject", in_bucket("quarantine", f"{QUARANTINE_PREFIX}stage=etl/a"), {"glue"}),
+        ("s3:DeleteObject", in_bucket("quarantine", "quarantine_table/data/a"), set()),
         ("s3:DeleteObject", in_bucket("quarantine", f"{QUARANTINE_PREFIX}stage=landing/a"), set()),
         ("s3:DeleteObject", in_bucket("raw", f"{RAW_TRANSACTIONS_PREFIX}a"), set()),
         ("s3:GetObject", in_bucket("audit", "AWSLogs/a"), set()),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from infrastructure.aws.iceberg import open_catalog
 from infrastructure.local.emulator import emulated_aws
 from infrastructure.planning.compare import ABSENT
 from infrastructure.planning.plan import Action
@@ -121,18 +122,16 @@ def topic_arn(account: EmulatedAccount) -> str:
 
 def retype_amount(account: EmulatedAccount) -> None:
     glue, database = account.client("glue"), account.settings.glue_database
-    table = glue.get_table(DatabaseName=database, Name="transactions")["Table"]
+    table = glue.get_table(DatabaseName=database, Name="raw_transactions")["Table"]
     next(each for each in table["StorageDescriptor"]["Columns"] if each["Name"] == "amount")["Type"] = "double"
     kept = ("Name", "Description", "TableType", "PartitionKeys", "Parameters", "StorageDescriptor")
     glue.update_table(DatabaseName=database, TableInput={key: table[key] for key in kept})
 
 
-def stop_projection(account: EmulatedAccount) -> None:
-    glue, database = account.client("glue"), account.settings.glue_database
-    table = glue.get_table(DatabaseName=database, Name="raw_transactions")["Table"]
-    table["Parameters"]["projection.enabled"] = "false"
-    kept = ("Name", "Description", "TableType", "PartitionKeys", "Parameters", "StorageDescriptor")
-    glue.update_table(DatabaseName=database, TableInput={key: table[key] for key in kept})
+def let_engines_retry(account: EmulatedAccount) -> None:
+    catalog = open_catalog(account.client("glue"), account.client("s3"))
+    with catalog.load_table((account.settings.glue_database, "transactions")).transaction() as change:
+        change.set_properties({"commit.retry.num-retries": "4"})
 
 
 DRIFTS: dict[str, tuple[Drift, str, str, Any, Any]] = {
@@ -301,21 +300,21 @@ DRIFTS: dict[str, tuple[Drift, str, str, Any, Any]] = {
         "AWS::Glue::Table",
         "StorageDescriptor.Columns[amount].Type",
         "double",
-        "decimal(18,4)",
+        "string",
     ),
-    "a table's projection off": (
-        stop_projection,
-        "AWS::Glue::Table",
-        "Parameters.projection.enabled",
-        "false",
-        "true",
+    "an Iceberg table that tries commits again by itself": (
+        let_engines_retry,
+        "AWS::Glue::IcebergTable",
+        "Properties.commit.retry.num-retries",
+        "4",
+        "0",
     ),
     "a table dropped": (
         lambda a: a.client("glue").delete_table(DatabaseName=a.settings.glue_database, Name="fraud_alerts"),
-        "AWS::Glue::Table",
-        "TableType",
+        "AWS::Glue::IcebergTable",
+        "Description",
         ABSENT,
-        "EXTERNAL_TABLE",
+        ...,
     ),
     "the job's trigger stopped": (
         lambda a: a.client("glue").stop_trigger(Name=f"{a.settings.glue_job_name}-schedule"),

@@ -92,7 +92,7 @@ def test_the_scripts_run_as_the_administrator_and_end_with_grants(
     grant = run.index('GRANT ROLE loader TO "IAMR:banking-data-dev-glue-eu-central-1"')
     assert tables < roles < user < grant
     assert (
-        "CREATE EXTERNAL SCHEMA IF NOT EXISTS banking_lake FROM DATA CATALOG DATABASE 'banking_data_dev_spectrum' "
+        "CREATE EXTERNAL SCHEMA IF NOT EXISTS banking_lake FROM DATA CATALOG DATABASE 'banking_data_dev' "
         "IAM_ROLE 'arn:aws:iam::123456789012:role/banking-data-dev-redshift-eu-central-1'"
     ) in run
 

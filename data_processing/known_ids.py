@@ -1,0 +1,99 @@
+"""Which ids of a batch are curated already, and as what: a search in the table transaction_ids that follows the batch.
+
+An identical duplicate has the event date of the first; a later state of a transaction, or a conflicting one, mostly
+lies some days off. So the table is searched on the batch's event dates and a window around each. Of its files only
+those are read whose bounds meet what the batch brings on a date near theirs: where ids come in order of time, hardly
+any others. What lies outside of the window goes unseen here; `reconcile --ids` finds it in the warehouse.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from data_catalog.transaction_contract import EARLIEST_EVENT_YEAR, TRANSACTION_ID_FIELDS, spark_ddl, typed_columns
+from infrastructure.aws.iceberg import bounds_of, files_on
+
+if TYPE_CHECKING:
+    from pyiceberg.manifest import DataFile
+    from pyiceberg.table import Table
+
+DEFAULT_WINDOW_DAYS = 45
+# A batch of so many ids is sent to every executor (some 50 MB); a larger one is joined by shuffling.
+BROADCAST_IDS = 1_000_000
+# Dates that an event may have at most differ from those in its text by this (another offset than UTC).
+_SLACK_DAYS = 1
+
+_LATEST_YEAR = 9000
+_IDS = spark_ddl(typed_columns(TRANSACTION_ID_FIELDS))
+_LINE = "transaction_id string, event_time string"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What a batch brings on one event date: its number of ids, the least and the greatest."""
+
+    day: date
+    ids: int
+    first: str
+    last: str
+
+
+def batch_ids(lines: DataFrame) -> DataFrame:
+    """value -> transaction_id, day (text): what is readable of each line; a row without either needs no comparison."""
+    fields = lines.select(F.from_json("value", _LINE).alias("row"))
+    found = fields.select("row.transaction_id", F.substring("row.event_time", 1, 10).alias("day"))
+    return found.where(F.col("transaction_id").rlike(r"\A[!-~]{1,64}\z") & F.col("day").rlike(r"\A\d{4}-\d\d-\d\d\z"))
+
+
+def spans(ids: DataFrame) -> list[Span]:
+    """The spans of batch_ids(), by date. Dates that no transaction can have are left out: their rows are refused."""
+    by_day = ids.groupBy("day").agg(
+        F.count("*").alias("ids"), F.min("transaction_id").alias("first"), F.max("transaction_id").alias("last")
+    )
+    found = by_day.withColumn("day", F.to_date("day")).where(F.year("day").between(EARLIEST_EVENT_YEAR, _LATEST_YEAR))
+    return [Span(row["day"], row["ids"], row["first"], row["last"]) for row in found.orderBy("day").collect()]
+
+
+def files_to_search(table: Table, of: Sequence[Span], window_days: int) -> list[DataFile]:
+    """The files of the table that may hold one of the ids. window_days: 0 for the whole table."""
+    reach = window_days + _SLACK_DAYS
+    if not window_days:
+        return [file for file in files_on(table) if _may_hold(table, file, of)]
+    days = {span.day + timedelta(days=off) for span in of for off in range(-reach, reach + 1)}
+    numbers = [_number(span.day) for span in of]
+    found = []
+    for file in files_on(table, days):
+        first, last = bounds_of(table, file, "event_date") or (numbers[0], numbers[-1])
+        near = of[bisect_left(numbers, first - reach) : bisect_right(numbers, last + reach)]
+        if _may_hold(table, file, near):
+            found.append(file)
+    return found
+
+
+def _may_hold(table: Table, file: DataFile, of: Sequence[Span]) -> bool:
+    ids = bounds_of(table, file, "transaction_id")
+    return bool(of) if ids is None else any(span.first <= ids[1] and ids[0] <= span.last for span in of)
+
+
+def _number(day: date) -> int:
+    """The day as bounds of files give it."""
+    return day.toordinal() - date(1970, 1, 1).toordinal()
+
+
+def known(spark: SparkSession, uris: Sequence[str], ids: DataFrame, of: Sequence[Span]) -> DataFrame:
+    """transaction_id, content_hash, status of the batch's ids that these files hold.
+
+    The batch goes to the files: each is read where it lies, once, and what does not meet the batch is dropped there.
+    """
+    table = spark.read.schema(_IDS).parquet(*uris).select("transaction_id", "content_hash", "status")
+    wanted = ids.select("transaction_id").distinct()
+    if sum(span.ids for span in of) <= BROADCAST_IDS:
+        wanted = F.broadcast(wanted)
+    return table.join(wanted, "transaction_id", "left_semi")
