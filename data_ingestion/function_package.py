@@ -11,7 +11,6 @@ the package index.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import subprocess
@@ -22,6 +21,7 @@ from pathlib import Path
 
 from infrastructure.code_package import imported_files, zip_of
 from infrastructure.errors import PlatformError
+from infrastructure.wheels import PinnedWheels
 
 ROOT = Path(__file__).resolve().parents[1]
 HANDLER_MODULE = "data_ingestion.process_transaction_lambda"
@@ -46,7 +46,7 @@ def build_zip(runtime: str, architecture: str) -> bytes:
     Raises PlatformError if a wheel cannot be had, or if the runtime's Python version is not there to compile with.
     """
     python = _interpreter(runtime)
-    wheels = _wheels(runtime, architecture)
+    wheels = _wheels(runtime, architecture).files()
     with tempfile.TemporaryDirectory() as directory:
         stage = Path(directory)
         for wheel in wheels:
@@ -102,58 +102,14 @@ def _platforms(version: str, machine: str) -> list[str]:
     return [*newer, f"manylinux2014_{machine}"]
 
 
-def _wheels(runtime: str, architecture: str) -> list[Path]:
-    """The pinned wheels, from build/ or else from the package index; their hashes are checked in both cases."""
+def _wheels(runtime: str, architecture: str) -> PinnedWheels:
     if architecture not in ARCHITECTURES:
         raise PlatformError(
             "Lambda architecture", f"{architecture!r} is none", "Set LAMBDA_ARCHITECTURE: arm64, x86_64"
         )
-    wanted = _wanted()
-    cache = BUILD / f"{runtime}-{architecture}"
-    kept = _kept(cache, wanted)
-    if kept is None:
-        _download(_version(runtime), ARCHITECTURES[architecture], cache)
-        kept = _kept(cache, wanted)
-    if kept is None:
-        raise PlatformError("Lambda zip", f"{cache} lacks wheels of {REQUIREMENTS.name}", "Delete it and build again")
-    return kept
-
-
-def _wanted() -> dict[str, set[str]]:
-    """Distribution -> the allowed hashes of its wheels."""
-    wanted: dict[str, set[str]] = {}
-    for line in REQUIREMENTS.read_text(encoding="utf-8").replace("\\\n", " ").splitlines():
-        words = line.split("#")[0].split()
-        if words:
-            wanted[words[0].split("==")[0]] = {word.removeprefix("--hash=sha256:") for word in words[1:]}
-    return wanted
-
-
-def _kept(cache: Path, wanted: dict[str, set[str]]) -> list[Path] | None:
-    """One wheel with an allowed hash for each distribution; None unless all are there."""
-    found: dict[str, Path] = {}
-    for wheel in sorted(cache.glob("*.whl")):
-        name = wheel.name.split("-")[0].replace("_", "-")
-        if hashlib.sha256(wheel.read_bytes()).hexdigest() in wanted.get(name, ()):
-            found[name] = wheel
-    return [found[name] for name in sorted(found)] if found.keys() == wanted.keys() else None
-
-
-def _download(version: str, machine: str, cache: Path) -> None:
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input"]
-    command += ["--no-deps", "--only-binary=:all:", "--require-hashes", "--requirement", str(REQUIREMENTS)]
-    command += ["--python-version", version, "--implementation", "cp", "--dest", str(cache)]
-    for platform in _platforms(version, machine):
-        command += ["--platform", platform]
-    shutil.rmtree(cache, ignore_errors=True)
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        last = next((line for line in reversed(done.stderr.splitlines()) if line.strip()), "no message")
-        raise PlatformError(
-            "Lambda zip",
-            f"pip could not get the wheels for Python {version} on {machine} ({last.strip()})",
-            "Let pip reach a package index; once got, the wheels are kept under build/",
-        )
+    version = _version(runtime)
+    platforms = _platforms(version, ARCHITECTURES[architecture])
+    return PinnedWheels(REQUIREMENTS, version, platforms, BUILD / f"{runtime}-{architecture}", "Lambda zip")
 
 
 def _unpack(wheel: Path, stage: Path) -> None:

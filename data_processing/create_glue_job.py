@@ -19,6 +19,8 @@ from collections.abc import Callable
 
 from data_catalog.lake_layout import STAGING_PREFIX
 from data_processing.job_package import SCRIPT, job_zip
+from data_processing.job_wheels import NAME as WHEELS_NAME
+from data_processing.job_wheels import wheels_zip
 from infrastructure.aws.glue import Job, SecurityConfiguration, Trigger
 from infrastructure.aws.s3 import S3Object, content_sha256
 from infrastructure.log_groups import log_group
@@ -40,12 +42,16 @@ _KEY_DIGITS = 16
 _FLEX_WORKERS = ("G.1X", "G.2X")  # the only worker types that Glue offers as spare capacity
 
 
-def resources(settings: Settings, clients: Clients) -> list[Resource]:
-    """Log groups, security configuration, the job's files, the job and its trigger."""
+def resources(settings: Settings, clients: Clients, wheels: Callable[[], bytes] = wheels_zip) -> list[Resource]:
+    """Log groups, security configuration, the job's files, the job and its trigger.
+
+    wheels: the zip of the job's libraries; the embedded stack, which has them itself, gives a placeholder.
+    """
     configuration = _security_configuration(settings, clients)
     groups = [log_group(settings, clients, _PART, name) for name in log_groups(settings)]
     script = _file(settings, clients, SCRIPT.name, SCRIPT.read_bytes)
     modules = _file(settings, clients, "modules.zip", job_zip)
+    libraries = _file(settings, clients, WHEELS_NAME, wheels)
     job = Job(
         part=_PART,
         name=settings.glue_job_name,
@@ -55,6 +61,7 @@ def resources(settings: Settings, clients: Clients) -> list[Resource]:
             configuration.id,
             script.id,
             modules.id,
+            libraries.id,
             role_id(settings, "glue"),
             *(group.id for group in groups),
             *(bucket_id(settings, purpose) for purpose in ("raw", "curated", "quarantine")),
@@ -64,7 +71,7 @@ def resources(settings: Settings, clients: Clients) -> list[Resource]:
             "Description": "Curates landed transactions and loads the warehouse",
             "Role": settings.role_arn("glue"),
             "Command": {"Name": "glueetl", "ScriptLocation": f"s3://{script.name}", "PythonVersion": "3"},
-            "DefaultArguments": default_arguments(settings, f"s3://{modules.name}")
+            "DefaultArguments": default_arguments(settings, f"s3://{modules.name}", f"s3://{libraries.name}")
             | _where_there_is_a_warehouse(settings),
             "ExecutionProperty": {"MaxConcurrentRuns": 1},
             "JobRunQueuingEnabled": True,
@@ -78,13 +85,15 @@ def resources(settings: Settings, clients: Clients) -> list[Resource]:
             "Tags": settings.all_tags,
         },
     )
-    return [*groups, configuration, script, modules, job, _trigger(settings, clients, job)]
+    return [*groups, configuration, script, modules, libraries, job, _trigger(settings, clients, job)]
 
 
-def default_arguments(settings: Settings, modules_url: str) -> dict[str, str]:
+def default_arguments(settings: Settings, modules_url: str, libraries_url: str) -> dict[str, str]:
     """The arguments of a run that is given no others: Glue's own, then the script's."""
     return {
         "--extra-py-files": modules_url,
+        "--additional-python-modules": libraries_url,
+        "--python-modules-installer-option": "--no-index",
         "--TempDir": f"s3://{settings.bucket('curated')}/{STAGING_PREFIX}glue/",
         "--job-language": "python",
         "--job-bookmark-option": "job-bookmark-disable",

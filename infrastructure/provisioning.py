@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from infrastructure.aws.clients import AwsClients
 from infrastructure.errors import PlatformError
@@ -57,8 +58,8 @@ PLACEHOLDER_ZIP = b"PK\x05\x06" + bytes(18)
 class Embedded:
     """What the embedded stack uses in place of what only AWS has. Never used in an account.
 
-    lambda_zip: the function's code, a placeholder because the handler runs in process; stream_incarnation: the id of
-    the workdir's stream.
+    lambda_zip: the function's code, and the job's libraries: a placeholder, because handler and job run here;
+    stream_incarnation: the id of the workdir's stream.
     """
 
     lambda_zip: Callable[[], bytes]
@@ -70,9 +71,11 @@ def gather(settings: Settings, clients: Clients, embedded: Embedded | None = Non
     found: list[Resource] = []
     for name in MODULES:
         module = importlib.import_module(name)
-        options = {}
+        options: dict[str, Any] = {}
         if embedded and name == "data_ingestion.deploy_transaction_lambda":
             options = {"lambda_zip": embedded.lambda_zip, "incarnation": embedded.stream_incarnation}
+        if embedded and name == "data_processing.create_glue_job":
+            options = {"wheels": embedded.lambda_zip}
         found += module.resources(settings, clients, **options)
     return found
 

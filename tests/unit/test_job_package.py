@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import io
+import re
 import subprocess
 import sys
 import zipfile
@@ -15,6 +16,7 @@ import pytest
 
 from data_processing.create_glue_job import default_arguments, schedule
 from data_processing.job_package import ROOT, SCRIPT, job_zip, modules_of
+from data_processing.job_wheels import REQUIREMENTS, wheels_zip
 from infrastructure.settings import Settings
 
 ON_GLUE = {"awsglue", "boto3", "botocore", "pyspark"}
@@ -104,7 +106,7 @@ def test_a_module_that_is_imported_inside_a_function_is_shipped_too() -> None:
 
 def given(settings: Settings | None = None, **services: Any) -> dict[str, str]:
     """The job's default arguments, without the leading hyphens."""
-    arguments = default_arguments(replace(settings or Settings(), **services), "s3://modules.zip")
+    arguments = default_arguments(replace(settings or Settings(), **services), "s3://modules.zip", "s3://libraries.zip")
     return {name.removeprefix("--"): value for name, value in arguments.items()}
 
 
@@ -118,6 +120,39 @@ def test_the_jobs_default_arguments_are_those_that_its_script_takes(services: di
     optional = set(ast.literal_eval(constant("_OPTIONAL"))) - {"staging_directory"}  # a laptop's
     own = {name for name in given(**services) if "-" not in name} - {"TempDir"}  # Glue's
     assert own == (required | optional) - {other_kind}
+
+
+# What Glue 5.1 has itself of pyiceberg's needs (its documentation's list of Python modules).
+_GLUES_OWN = {"boto3", "botocore", "click", "pyparsing", "python-dateutil", "requests"}
+
+
+def test_the_wheels_are_all_that_pyiceberg_needs_beside_glues_own() -> None:
+    with zipfile.ZipFile(io.BytesIO(wheels_zip())) as archive:
+        wheels = {name for name in archive.namelist() if name.endswith(".whl")}
+        listed = archive.read("wheels/requirements.txt").decode().split()
+        needed: set[str] = set()
+        for name in wheels:
+            with zipfile.ZipFile(io.BytesIO(archive.read(name))) as wheel:
+                (metadata,) = (each for each in wheel.namelist() if each.endswith(".dist-info/METADATA"))
+                needed |= required(wheel.read(metadata).decode())
+    brought = {line.partition("==")[0] for line in listed}
+    assert len(wheels) == len(listed)
+    assert needed - brought - _GLUES_OWN == set()
+    assert brought & _GLUES_OWN == set()
+
+
+def required(metadata: str) -> set[str]:
+    """The distributions that a wheel needs on Python 3.11 without extras."""
+    found = re.findall(r"^Requires-Dist: ([A-Za-z0-9._-]+)(.*)$", metadata, re.MULTILINE)
+    elsewhere = re.compile(r"extra ==|python_version < .3\.(?:9|10|11)|platform_python_implementation")
+    return {name.lower().replace("_", "-") for name, rest in found if not elsewhere.search(rest)}
+
+
+def test_the_wheels_versions_are_those_that_are_tested_with() -> None:
+    locked = dict(re.findall(r"^([A-Za-z0-9._-]+)==([^ ;]+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
+    shipped = dict(re.findall(r"^([A-Za-z0-9._-]+)==([^ ;]+)", REQUIREMENTS.read_text(), re.MULTILINE))
+    assert "pyiceberg" in shipped
+    assert {name: locked[name] for name in shipped} == shipped
 
 
 def test_without_a_warehouse_the_job_is_not_asked_to_load() -> None:

@@ -20,6 +20,7 @@ from data_ingestion.function_package import ARCHITECTURES, build_zip, write_zip
 from infrastructure.aws.lambda_ import code_sha256
 from infrastructure.errors import PlatformError
 from infrastructure.settings import Settings
+from infrastructure.wheels import PinnedWheels
 
 RUNTIME = Settings().lambda_runtime
 ROOT = Path(__file__).resolve().parents[2]
@@ -199,5 +200,6 @@ def test_without_index_and_wheels_the_error_says_what_to_do(tmp_path: Path, monk
 
 def test_a_wheel_with_another_hash_is_not_taken(tmp_path: Path) -> None:
     (tmp_path / "msgspec-0.22.0-cp311-cp311-manylinux2014_x86_64.whl").write_bytes(b"not what was pinned")
-    wanted = {"msgspec": {hashlib.sha256(b"what was pinned").hexdigest()}}
-    assert function_package._kept(tmp_path, wanted) is None
+    pinned = tmp_path / "requirements.txt"
+    pinned.write_text(f"msgspec==0.22.0 \\\n    --hash=sha256:{hashlib.sha256(b'what was pinned').hexdigest()}\n")
+    assert PinnedWheels(pinned, "3.11", ["any"], tmp_path, "a test").those_kept() is None
