@@ -42,6 +42,7 @@ MODULES = (
     "data_ingestion.create_kinesis_stream",
     "data_ingestion.deploy_transaction_lambda",
     "data_catalog.create_glue_catalog_table",
+    "data_catalog.table_optimizers",
     "data_catalog.create_athena_workgroup",
     "data_processing.create_glue_job",
     "data_storage.redshift_setup",

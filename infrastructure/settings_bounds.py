@@ -58,6 +58,7 @@ _RANGES: dict[str, tuple[int, int, str]] = {
     "alarm_quarantine_percent": (0, 100, "percent"),
     "glue_workers": (2, 299, "workers"),
     "glue_timeout_minutes": (1, 2880, "minutes"),
+    "snapshot_retention_days": (1, 365, "days"),
     "deduplication_window_days": (0, 3650, "days; 0 is everything that is curated"),
     "athena_scan_limit_gib": (1, 7000, "GiB"),
     "redshift_base_capacity": (4, 1024, "RPU"),

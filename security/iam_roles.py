@@ -64,6 +64,12 @@ ROLES: dict[str, RoleSpec] = {
         description="Curates landed transactions",
         added_policies=(WAREHOUSE_LOAD_POLICY,),
     ),
+    "optimizer": RoleSpec(
+        policy="optimizer_role.json",
+        services=("glue.amazonaws.com",),
+        sources=lambda settings: [settings.arn("glue", "*")],
+        description="Keeps the lake's tables in order: compaction, retention, removal of orphans",
+    ),
     "redshift": RoleSpec(
         policy="redshift_role.json",
         services=("redshift.amazonaws.com", "redshift-serverless.amazonaws.com"),

@@ -19,11 +19,12 @@ from moto import mock_aws
 from moto.awslambda.models import LambdaBackend
 from moto.core.botocore_stubber import BotocoreStubber
 from moto.core.exceptions import JsonRESTError
-from moto.glue.responses import GlueResponse
 from moto.iam.access_control import IAMPolicy, PermissionResult
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 from moto.s3.models import FakeBucket
 from moto.server import ThreadedMotoServer
+
+from infrastructure.local import glue_gaps
 
 _lock = threading.RLock()  # some of its calls make others
 
@@ -34,7 +35,7 @@ def emulated_aws() -> Iterator[None]:
     with (
         _one_call_at_a_time(BotocoreStubber, "process_request"),
         _one_mapping_a_pair(),
-        _stale_versions_refused(),
+        glue_gaps.filled(),
         _unconditional_policies(),
         mock_aws(),
     ):
@@ -67,20 +68,6 @@ def _unconditional_policies() -> contextlib.AbstractContextManager[Any]:
         return IAMPolicy({"Version": "2012-10-17", "Statement": judged}).is_action_permitted(action, resource)
 
     return patch.object(FakeBucket, "get_permission", permission)
-
-
-def _stale_versions_refused() -> contextlib.AbstractContextManager[Any]:
-    """Glue refuses an update for another version than the table has. Iceberg's commits rely on it; moto takes any."""
-    update = GlueResponse.update_table
-
-    def refusing(self: Any) -> Any:
-        wanted = self.parameters.get("VersionId")
-        table = self.glue_backend.get_table(self.parameters["DatabaseName"], self.parameters["TableInput"]["Name"])
-        if wanted is not None and wanted != table.as_dict()["VersionId"]:
-            raise JsonRESTError("ConcurrentModificationException", "It was modified meanwhile.")
-        return update(self)
-
-    return patch.object(GlueResponse, "update_table", refusing)
 
 
 class _MappingExistsError(JsonRESTError):

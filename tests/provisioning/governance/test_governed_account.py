@@ -128,6 +128,14 @@ def retype_amount(account: EmulatedAccount) -> None:
     glue.update_table(DatabaseName=database, TableInput={key: table[key] for key in kept})
 
 
+def shorten_retention(account: EmulatedAccount) -> None:
+    glue, settings = account.client("glue"), account.settings
+    of = {"CatalogId": settings.account_id, "DatabaseName": settings.glue_database, "TableName": "transactions"}
+    found = glue.get_table_optimizer(**of, Type="retention")["TableOptimizer"]["configuration"]
+    found["retentionConfiguration"]["icebergConfiguration"]["snapshotRetentionPeriodInDays"] = 1
+    glue.update_table_optimizer(**of, Type="retention", TableOptimizerConfiguration=found)
+
+
 def let_engines_retry(account: EmulatedAccount) -> None:
     catalog = open_catalog(account.client("glue"), account.client("s3"))
     with catalog.load_table((account.settings.glue_database, "transactions")).transaction() as change:
@@ -310,11 +318,18 @@ DRIFTS: dict[str, tuple[Drift, str, str, Any, Any]] = {
         "0",
     ),
     "a table dropped": (
-        lambda a: a.client("glue").delete_table(DatabaseName=a.settings.glue_database, Name="fraud_alerts"),
-        "AWS::Glue::IcebergTable",
-        "Description",
+        lambda a: a.client("glue").delete_table(DatabaseName=a.settings.glue_database, Name="landing_control"),
+        "AWS::Glue::Table",
+        "TableType",
         ABSENT,
-        ...,
+        "EXTERNAL_TABLE",
+    ),
+    "a table's snapshots kept for a day": (
+        shorten_retention,
+        "AWS::Glue::TableOptimizer",
+        "Configuration.retentionConfiguration.icebergConfiguration.snapshotRetentionPeriodInDays",
+        1,
+        7,
     ),
     "the job's trigger stopped": (
         lambda a: a.client("glue").stop_trigger(Name=f"{a.settings.glue_job_name}-schedule"),
