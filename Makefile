@@ -14,7 +14,7 @@ empty :=
 escaped = $(subst $(empty) ,\ ,$(1))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests lock run test test-slow coverage lint test-glue6 soak bench fuzz checkov test-under-load clean
+.PHONY: help setup setup-tests lock run test test-slow coverage lint test-glue6 soak bench fuzz checkov ministack test-under-load clean
 
 help:  ## Show the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -127,6 +127,13 @@ checkov: .venv-checkov/bin/checkov  ## Check Terraform's policies, in an environ
 .venv-checkov/bin/checkov:
 	$(call environment,.venv-checkov)
 	$(call install,.venv-checkov) $(CHECKOV)
+
+MINISTACK := ministack==1.5.33
+ministack: .venv-ministack/bin/ministack  ## Install the second emulator, in an environment of its own; its tests then run
+
+.venv-ministack/bin/ministack:
+	$(call environment,.venv-ministack)
+	$(call install,.venv-ministack) $(MINISTACK)
 
 # A test that waits a fixed time, or whose threads meet in moto by luck, fails here before it fails in CI.
 test-under-load: setup-tests  ## Run the tests, slow ones too, beside four busy loops

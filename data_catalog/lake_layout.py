@@ -9,6 +9,7 @@
                  (all of them: data_catalog/lake_tables.py)
                  runs/month=M/RUN/manifest.json, publish.json, result.json, COPY manifests
                  runs/taken.json                                                  what runs have taken, by hour
+                 reconciliation/                                                  totals that were verified
                  staging/RUN/                                                     scratch of a run
 
 BATCH is {stream incarnation}-{shard}-{first}-{last sequence number}, D a date in UTC, M a month, RUN the run id, which
@@ -31,6 +32,7 @@ LANDING_QUARANTINE_PREFIX = f"{QUARANTINE_PREFIX}stage=landing/"
 RUNS_PREFIX = "runs/"
 RUNS_MONTH_PREFIX = f"{RUNS_PREFIX}month="
 TAKEN_KEY = f"{RUNS_PREFIX}taken.json"
+RECONCILIATION_PREFIX = "reconciliation/"
 STAGING_PREFIX = "staging/"  # a lifecycle rule expires it
 EARLIEST_ARRIVAL = date(2024, 1, 1)  # earlier than any stream of the platform
 DAYS_AHEAD = 2  # how far ahead an arrival date may be, because clocks differ

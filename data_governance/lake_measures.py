@@ -30,6 +30,7 @@ from data_catalog.lake_layout import (
     run_of,
 )
 from data_governance.control_totals import ControlTotals
+from data_governance.kept_totals import KeptTotals
 from data_governance.lake_reader import BatchObject, LakeReader, Position, Row, overlapping
 from data_governance.reconciliation import Measured
 from data_governance.run_result import RunResult
@@ -118,6 +119,9 @@ class Lake(LakeReader):
         rows = chain(self.rows("quarantine", self.keys("quarantine", LANDING_QUARANTINE_PREFIX)), refused)
         measures.corrections -= self._measure_quarantine(measured, controls.replaced, rows)
         measured.streamed += measures.corrections
+        kept = KeptTotals(self.s3, self.settings.bucket("curated"))
+        for erasure in kept.erasures:
+            measured.erased += erasure.curated.all
         for result in self._results():
             measured.duplicate_etl += result.control_totals["duplicate"]
         measured.curated = self.curated(self.curated_files())

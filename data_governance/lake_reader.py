@@ -113,25 +113,29 @@ class LakeReader:
         """Where files of a run lie."""
         return (f"s3://{self.settings.bucket(purpose)}/{file.key}" for file in files)
 
-    def refused_by_the_job(self, files: Iterable[str]) -> Iterator[Row]:
-        """What files of the quarantine table hold of stage etl. The landing's rows are counted where they landed."""
+    def refused_by_the_job(self, files: Iterable[str], run_id: str | None = None) -> Iterator[Row]:
+        """What files of the quarantine table hold of stage etl (of one run). The landing's rows are counted where they
+        landed."""
         names = [name for name in Row.__struct_fields__ if name != "amount"]
-        for table in self.parquet(files, [*names, "amount"]):
+        for table in self.parquet(files, [*names, "amount"], run_id):
             for row in table.filter(pyarrow.compute.field("stage") == "etl").to_pylist():
                 yield Row(**(row | {"amount": str(row["amount"])}))
 
-    def parquet(self, files: Iterable[str], columns: list[str]) -> Iterator[pyarrow.Table]:
-        """Columns of Parquet files, file by file."""
+    def parquet(self, files: Iterable[str], columns: list[str], run_id: str | None) -> Iterator[pyarrow.Table]:
+        """Columns of Parquet files, file by file; only the rows of a run, if one is named."""
+        of_run = None if run_id is None else pyarrow.compute.field("run_id") == run_id
         for location in files:
             body = s3_objects.body(self.s3, *split(location))
-            yield pyarrow.parquet.read_table(io.BytesIO(body), columns=columns, partitioning=None)
+            yield pyarrow.parquet.read_table(io.BytesIO(body), columns=columns, partitioning=None, filters=of_run)
 
-    def curated(self, files: Iterable[str]) -> CuratedTotals:
-        """What Parquet files hold, by location. By status and not by table: in contract 1.0 pending items lay among the
-        transactions."""
+    def curated(self, files: Iterable[str], run_id: str | None = None) -> CuratedTotals:
+        """What Parquet files hold (of one run), by location.
+
+        By status and not by table: in contract 1.0 pending items lay among the transactions.
+        """
         totals = CuratedTotals()
         keys = ["currency", "credit_debit_indicator", "status"]
-        for table in self.parquet(files, [*keys, "amount"]):
+        for table in self.parquet(files, [*keys, "amount"], run_id):
             grouped = table.group_by(keys).aggregate([("amount", "sum"), ("amount", "count")])
             for row in grouped.to_pylist():
                 key_ = ControlKey(row["currency"], row["credit_debit_indicator"])

@@ -4,7 +4,7 @@ Pure: totals in, findings out. data_governance/lake_measures.py says what is mea
 
     streamed = produced (plus at most the copies that a lost answer had the producer put again)
     streamed = landed + quarantined by the Lambda
-    landed   = curated + duplicate + quarantined by the ETL
+    landed   = curated + duplicate + quarantined by the ETL (+ what erasures took out of curated since)
     curated  = ledger (final states) + pending (puts of pending items)
     loaded   = curated, table by table
 
@@ -44,6 +44,7 @@ class Measured:
     duplicate_etl: ControlTotals = field(default_factory=ControlTotals)
     curated: CuratedTotals = field(default_factory=CuratedTotals)
     loaded: CuratedTotals | None = None
+    erased: ControlTotals = field(default_factory=ControlTotals)
     quarantined_by_reason: dict[str, int] = field(default_factory=dict)
 
     def hops(self) -> dict[str, ControlTotals]:
@@ -93,7 +94,7 @@ def imbalances(measured: Measured, at: Collection[str] = HOPS) -> list[Imbalance
         (
             "curated",
             "curated + duplicate + quarantined by the ETL = landed",
-            m.curated.all + m.duplicate_etl + m.quarantined_etl + m.repeated_etl,
+            m.curated.all + m.duplicate_etl + m.quarantined_etl + m.repeated_etl + m.erased,
             m.landed,
         ),
         ("loaded", "facts loaded = ledger curated", facts, m.curated.ledger),
@@ -111,6 +112,31 @@ def imbalances(measured: Measured, at: Collection[str] = HOPS) -> list[Imbalance
         if hop in at and found is not None and expected is not None
         for key, records, amount in (found - expected).lines()
         if not are_copies(hop, key, records, amount)
+    ]
+
+
+def differences(verified: Measured, found: Measured) -> list[Imbalance]:
+    """Where what was counted now is not what was verified and kept."""
+    v, f = verified, found
+    loaded = CuratedTotals()
+    checks = [
+        ("streamed", v.streamed, f.streamed),
+        ("landed", v.landed, f.landed),
+        (
+            "quarantined",
+            v.quarantined_landing + v.repeated_landing + v.quarantined_etl + v.repeated_etl,
+            f.quarantined_landing + f.repeated_landing + f.quarantined_etl + f.repeated_etl,
+        ),
+        ("duplicate", v.duplicate_etl, f.duplicate_etl),
+        ("ledger", v.curated.ledger, f.curated.ledger),
+        ("pending", v.curated.pending, f.curated.pending),
+        ("loaded", (v.loaded or loaded).ledger, (f.loaded or loaded).ledger),
+        ("loaded", (v.loaded or loaded).pending, (f.loaded or loaded).pending),
+    ]
+    return [
+        Imbalance(hop, "counted again = what was verified", key, records, amount)
+        for hop, before, now in checks
+        for key, records, amount in (now - before).lines()
     ]
 
 

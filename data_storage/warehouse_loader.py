@@ -10,9 +10,9 @@ Runs inside the Glue job: boto3's clients come as arguments, the rest is standar
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ from data_catalog.lake_layout import run_key, run_month, run_of
 from data_governance.control_totals import ControlKey, ControlTotals, CuratedTotals
 from data_governance.run_folders import month_of, result_keys
 from data_governance.run_result import PublishedFile, RunResult
-from data_storage.sql_text import literal
+from data_storage.sql_text import literal, within
 from data_storage.warehouse_derived_sql import REACH_COLUMN
 from data_storage.warehouse_load_sql import CopySource, copy_manifest, load_statements
 from infrastructure.aws import s3_objects
@@ -36,12 +36,15 @@ __all__ = [
     "WarehouseTarget",
     "ledger",
     "load_pending",
+    "loaded_by_run",
     "loaded_totals",
     "pending_runs",
 ]
 
 # Of two jobs that plan at the same time, one may write its manifest so much later.
 _LONGEST_PLANNING = timedelta(days=1)
+
+_RUNS_ASKED_AT_ONCE = 500
 
 # The kinds of a run's files that COPY reads.
 COPIED_KINDS = ("curated", "pending_transactions", "fraud_alerts", "fraud_alert_evidence")
@@ -211,6 +214,33 @@ def loaded_totals(
     return CuratedTotals(
         *(_totals_of(data_api, target, table, where) for table in ("fact_transactions", "pending_transactions"))
     )
+
+
+def loaded_by_run(
+    data_api: DataApi, target: WarehouseTarget, runs: Mapping[str, Collection[date]]
+) -> dict[str, CuratedTotals]:
+    """Control totals of what the warehouse holds of some runs, which have rows of these event dates."""
+    found: dict[str, CuratedTotals] = {}
+    for ids in _parts(sorted(runs)):
+        dates = {day for run_id in ids for day in runs[run_id]}
+        for place, table in enumerate(("fact_transactions", "pending_transactions")):
+            rows = query(
+                data_api,
+                target,
+                "SELECT run_id, currency, credit_debit_indicator, COUNT(*), SUM(amount)"
+                f" FROM {target.schema}.{table} WHERE run_id IN ({', '.join(map(literal, ids))})"
+                f" AND {within('event_date', dates)} GROUP BY run_id, currency, credit_debit_indicator",
+            )
+            for run_id, currency, indicator, records, amount in rows:
+                held = found.setdefault(str(run_id), CuratedTotals())
+                key = ControlKey(str(currency), str(indicator))
+                (held.ledger, held.pending)[place].add(key, Decimal(str(amount)), int(str(records)))
+    return found
+
+
+def _parts(run_ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    for begin in range(0, len(run_ids), _RUNS_ASKED_AT_ONCE):
+        yield run_ids[begin : begin + _RUNS_ASKED_AT_ONCE]
 
 
 def _totals_of(data_api: DataApi, target: WarehouseTarget, table: str, where: str) -> ControlTotals:

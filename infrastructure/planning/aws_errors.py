@@ -176,8 +176,8 @@ def is_already_there(error: BaseException) -> bool:
 def unsupported_reason(error: BaseException, emulated: bool) -> str:
     """Why the endpoint cannot do this call, or "" if the error is a real one.
 
-    Emulators answer an operation that they lack with NotImplementedError (in process), or with HTTP 404, 500 or 501 and
-    a page of HTML. On AWS every error is real.
+    Emulators answer an operation that they lack with NotImplementedError (in process), with HTTP 404, 500 or 501 and a
+    page of HTML, or with HTTP 400 and a body that has no error code. On AWS every error is real.
     """
     if isinstance(error, NotImplementedError):
         return str(error) or "not implemented"
@@ -189,13 +189,15 @@ def unsupported_reason(error: BaseException, emulated: bool) -> str:
 
 def _is_not_implemented(error: BaseException) -> bool:
     if isinstance(error, ResponseParserError):
-        return "<!doctype html" in str(error).lower()
+        return any(sign in str(error).lower() for sign in ("<!doctype html", "unsupported service"))
     if isinstance(error, EndpointConnectionError):
         return _has_account_prefix(str(error))
     if not isinstance(error, ClientError):
         return False
     details: Any = error.response.get("Error", {})
     message = str(details.get("Message", "")).lower()
+    if details.get("Code") == "400":  # the status stands for the code that the answer lacks
+        return not message
     if details.get("Code") in ("404", "500"):
         return any(sign in message for sign in _NOT_IMPLEMENTED_SIGNS)
     return details.get("Code") in _UNKNOWN_OPERATION_CODES

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from scripts.acceptance.claims import CLAIMS, Here
+from scripts.acceptance.emulators import DIFFERENCES
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "fidelity.md"
 _HEAD = """\
@@ -35,6 +36,14 @@ billed as an hour of Redshift Serverless and a run of the Glue job.
 """
 _TAIL = """
 Of {all} claims: {counts}.
+
+## Two emulators
+
+Provisioning is tried on moto, and on ministack where it is installed (`make ministack`; the tests are
+`tests/provisioning/test_second_emulator.py`). Where they differ:
+
+| what | moto | ministack | by AWS's documents |
+| --- | --- | --- | --- |
 """
 
 
@@ -44,7 +53,8 @@ def page() -> str:
         f"| `{each.id}`: {each.text} | {each.here.value} | {each.how} | {each.in_account} |\n" for each in CLAIMS
     )
     counts = ", ".join(f"{sum(each.here is here for each in CLAIMS)} {here.value}" for here in Here)
-    return _HEAD + rows + _TAIL.format(all=len(CLAIMS), counts=counts)
+    emulators = "".join(f"| {each.what} | {each.moto} | {each.ministack} | {each.aws} |\n" for each in DIFFERENCES)
+    return _HEAD + rows + _TAIL.format(all=len(CLAIMS), counts=counts) + emulators
 
 
 if __name__ == "__main__":

@@ -9,16 +9,18 @@ import argparse
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from data_governance.control_totals import ControlTotals
+from data_governance.kept_measures import KeptMeasures
+from data_governance.kept_totals import KeptTotals
 from data_governance.lake_measures import Lake
-from data_governance.reconciliation import HOPS, Measured, control_total_rows, imbalances
+from data_governance.reconciliation import HOPS, Imbalance, Measured, control_total_rows, differences, imbalances
 from data_ingestion.replay import Replay
-from data_storage.warehouse_loader import LoadReport, load_pending, loaded_totals
+from data_storage.warehouse_loader import LoadReport, load_pending, loaded_by_run, loaded_totals
 from infrastructure.aws.iceberg import tables_of
 from infrastructure.aws.redshift_data import DataApi, WarehouseTarget
 from infrastructure.errors import PlatformError
@@ -50,6 +52,8 @@ class _Scope(NamedTuple):
     shown: tuple[str, ...]
     compared: tuple[str, ...]
 
+
+_NAMED = 10  # objects of a day
 
 _ALL = _Scope(HOPS, HOPS)
 _RUN = _Scope(("landed", "quarantined", "duplicate", "curated", "loaded", "ledger", "pending"), ("curated", "loaded"))
@@ -88,12 +92,16 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
         "reconcile",
         help="compare control totals at every hop, from what each place holds",
         description="Compare the control totals at every hop, measured on what each place holds. Exit status: 0 where "
-        "every hop balances, 1 otherwise.",
+        "every hop balances, 1 otherwise. What was verified is kept beside the curated tables, and only what is new is "
+        "counted, but with --deep.",
     )
     scope = reconciling.add_mutually_exclusive_group()
     scope.add_argument("--run", dest="run_id", metavar="ID", help="one ETL run: landed, curated, loaded")
     scope.add_argument(
         "--date", type=_date, metavar="D", help="one day, YYYY-MM-DD in UTC: what arrived on it, what happened on it"
+    )
+    scope.add_argument(
+        "--deep", action="store_true", help="read everything again, and compare it with what was verified before"
     )
     reconciling.set_defaults(run=run_reconcile)
     replaying = commands.add_parser(
@@ -129,10 +137,13 @@ def _date(text: str) -> str:
 def run_reconcile(arguments: argparse.Namespace) -> int:
     """Measure, compare, print; the exit status is 1 if a hop is off."""
     with _context(arguments) as context:
-        measured, scope = _measure(Lake(context.s3, context.settings, context.tables), context, arguments)
-        if context.data_api is not None:
-            measured.loaded = loaded_totals(context.data_api, context.auditor, arguments.run_id, arguments.date)
-    findings = imbalances(measured, scope.compared)
+        measured, scope, again = _measure(context, arguments)
+    findings = [str(each) for each in (*imbalances(measured, scope.compared), *again.differences)]
+    findings += [_changed(day, keys) for day, keys in again.changed.items()]
+    if not again.is_kept:
+        console(arguments).print(
+            "What was counted is not kept: you may not write reconciliation/ in the curated bucket"
+        )
     shown = {hop: totals for hop, totals in measured.hops().items() if hop in scope.shown}
     console(arguments).print(totals_table(shown, console(arguments).width))
     out = outcome(arguments)
@@ -146,21 +157,51 @@ def run_reconcile(arguments: argparse.Namespace) -> int:
         out.print(f"[bold green]Balanced[/] at {', '.join(hop for hop in shown if hop in scope.compared)}.")
     if arguments.json:
         rows = [row for row in control_total_rows(measured) if row["hop"] in shown]
-        print_json({"balanced": not findings, "imbalances": [str(each) for each in findings], "control_totals": rows})
+        print_json({"balanced": not findings, "imbalances": findings, "control_totals": rows})
     return EXIT_ERROR if findings else EXIT_OK
 
 
-def _measure(lake: Lake, context: CommandContext, arguments: argparse.Namespace) -> tuple[Measured, _Scope]:
-    """The measured totals, and the hops that the chosen scope covers."""
-    if arguments.run_id:
-        return lake.measure_run(arguments.run_id), _RUN
-    if arguments.date:
-        return lake.measure_date(arguments.date), _DATE
-    measures = lake.measure()
+class _Again(NamedTuple):
+    """What a deep reconciliation has found beside imbalances; is_kept: whether what was counted could be kept."""
+
+    differences: list[Imbalance]
+    changed: dict[str, list[str]]
+    is_kept: bool = True
+
+
+def _measure(context: CommandContext, arguments: argparse.Namespace) -> tuple[Measured, _Scope, _Again]:
+    """The measured totals, the hops that the chosen scope covers, and what is not as it was verified."""
+    lake, again = Lake(context.s3, context.settings, context.tables), _Again([], {})
+    if arguments.run_id or arguments.date:
+        measured = lake.measure_run(arguments.run_id) if arguments.run_id else lake.measure_date(arguments.date)
+        if context.data_api is not None:
+            measured.loaded = loaded_totals(context.data_api, context.auditor, arguments.run_id, arguments.date)
+        return measured, _RUN if arguments.run_id else _DATE, again
+    now, kept = datetime.now(UTC), _kept_measures(lake, context)
+    measures = kept.measure(now)
+    if arguments.deep:
+        verified, measures = measures.measured, lake.measure()
+        if context.data_api is not None:
+            measures.measured.loaded = loaded_totals(context.data_api, context.auditor)
+        again = _Again(differences(verified, measures.measured), kept.changed_since_sealed(now))
+    again = again._replace(is_kept=kept.is_kept)
     if context.producer:
         measures.measured.produced = context.producer.produced(measures.streamed_by_incarnation) + measures.corrections
         measures.measured.put_again = context.producer.put_again()
-    return measures.measured, _ALL
+    return measures.measured, _ALL, again
+
+
+def _kept_measures(lake: Lake, context: CommandContext) -> KeptMeasures:
+    settings, data_api = context.settings, context.data_api
+    loaded = None if data_api is None else lambda runs: loaded_by_run(data_api, context.auditor, runs)
+    kept = KeptTotals(context.s3, settings.bucket("curated"))
+    return KeptMeasures(lake, kept, timedelta(hours=settings.stream_retention_hours), loaded)
+
+
+def _changed(day: str, keys: list[str]) -> str:
+    named = f", put since: {', '.join(keys[:_NAMED])}" if keys else ""
+    more = f" and {len(keys) - _NAMED:,} more" if len(keys) > _NAMED else ""
+    return f"what arrived on {day} is not what was verified{named}{more}"
 
 
 def run_replay(arguments: argparse.Namespace) -> int:

@@ -4,7 +4,8 @@ import gzip
 import io
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import boto3
@@ -13,11 +14,14 @@ import pyarrow.parquet
 import pytest
 from pyiceberg.table import Table
 
-from data_catalog.lake_layout import Batch, batch_of
+from data_catalog.lake_layout import Batch, batch_of, run_key
 from data_catalog.transaction_contract import QUARANTINE_FIELDS
-from data_governance.control_totals import CuratedTotals
+from data_governance.control_totals import ControlTotals, CuratedTotals
+from data_governance.kept_measures import KeptMeasures
+from data_governance.kept_totals import KeptTotals
 from data_governance.lake_measures import Lake
 from data_governance.reconciliation import imbalances
+from data_governance.run_result import PublishedFile, RunResult
 from data_ingestion.replay import Replay
 from data_processing.etl_run import Buckets
 from infrastructure.aws.iceberg import NewFile, append
@@ -89,14 +93,31 @@ def land(s3, first, last, bad=(), committed=True):
 
 
 def commit(s3, name, bucket, body):
-    """Add a file to a table."""
+    """Add a run's file to a table, and its result."""
     key = f"{name}/data/2026-03-02/run-00000.parquet"
     s3.put_object(Bucket=bucket, Key=key, Body=body)
     append(table(name), [NewFile(f"s3://{bucket}/{key}", len(body), 1, ARRIVED.date())], "run", lambda _: False)
+    result = RunResult("run", ARRIVED, (), (), {}, control_totals={"duplicate": ControlTotals()})
+    files = (PublishedFile(key, len(body), 1, ARRIVED.date()),)
+    result = replace(result, curated=files) if name == "transactions" else replace(result, quarantine=files)
+    s3.put_object(Bucket=SETTINGS.bucket("curated"), Key=run_key("run", "result.json"), Body=result.to_json())
+
+
+def kept(s3):
+    """What is counted from kept totals, a day after."""
+    store = KeptTotals(s3, SETTINGS.bucket("curated"))
+    return KeptMeasures(Lake(s3, SETTINGS, table), store, timedelta(days=7), None).measure(ARRIVED + timedelta(days=1))
 
 
 def measured(s3):
-    return Lake(s3, SETTINGS, table).measure().measured
+    """What the whole lake holds; counted at once, or from kept totals, it is the same."""
+    whole = Lake(s3, SETTINGS, table).measure()
+    for _ in range(2):
+        found = kept(s3)
+        assert found.measured.hops() == whole.measured.hops()
+        assert found.measured.quarantined_by_reason == whole.measured.quarantined_by_reason
+        assert (found.streamed_by_incarnation, found.corrections) == (whole.streamed_by_incarnation, whole.corrections)
+    return whole.measured
 
 
 def test_key_names_tell_the_range():

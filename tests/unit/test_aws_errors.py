@@ -77,7 +77,11 @@ def test_missing_credentials_and_lost_connections_have_remedies() -> None:
         service_error("500", "TagResource", _PAGE, 500),
         service_error("UnknownOperationException", "TagResource"),
         service_error("InvalidAction", "TagResource"),
+        service_error("400", "GetNamespace"),
         ResponseParserError("Unable to parse response, invalid XML received:\nb'<!doctype html>"),
+        ResponseParserError(
+            'Unable to parse response, invalid XML received:\nb\'{"error": "Unsupported service: x"}\''
+        ),
         EndpointConnectionError(endpoint_url="http://123456789012.127.0.0.1:5000/v20180820/"),
     ],
     ids=lambda error: str(error)[:40],
@@ -92,6 +96,7 @@ def test_an_operation_that_an_emulator_lacks_is_unsupported_there_and_an_error_o
     "error",
     [
         service_error("404", "HeadBucket", "Not Found", 404),
+        service_error("400", "HeadBucket", "Bad Request", 400),
         service_error("NoSuchBucket", "GetBucketPolicy"),
         service_error("AccessDenied", "GetBucketPolicy"),
         service_error("500", "GetBucketPolicy", "We encountered an internal error", 500),
