@@ -212,6 +212,13 @@ class EtlRun:
         attempt = uuid.uuid4().hex[:8]
         former = _Former(self._spark, self._staging, self._catalog, attempt)
         rows = self._transformed(attempt, former)
+        try:
+            return self._described(rows, former, attempt)
+        finally:
+            rows.unpersist()
+
+    def _described(self, rows: DataFrame, former: _Former, attempt: str) -> dict[str, Any]:
+        """Write what derives from the staged table, put all files in their places; the write-ahead list."""
         counted = self._counted(rows, attempt)
         files = [self._staged_file(kind, path, file) for (kind, path), file in counted.curated_files.items()]
         files += self._ids(rows, attempt, counted) + self._fraud_alerts(rows, former, attempt, counted)
@@ -280,7 +287,9 @@ class EtlRun:
             writer = writer.option(f"parquet.enable.dictionary#{name}", "false")
         uri = self._staging.uri(f"{attempt}/rows")
         writer.parquet(uri)
-        return self._spark.read.schema(_STAGED_SCHEMA).parquet(uri)
+        staged = self._spark.read.schema(_STAGED_SCHEMA).parquet(uri).withColumn("file", F.input_file_name())
+        # Many small files are opened once, not by each of the steps that follow.
+        return staged.coalesce(cores).persist() if gathered and not is_large else staged
 
     def _lines(self, objects: Iterable[RawObject], path: str, cores: int) -> DataFrame:
         objects = list(objects)

@@ -20,6 +20,10 @@ SETTINGS = {
     "spark.sql.subexpressionElimination.enabled": "false",
     # The JVM never compiles methods above 8,000 bytes, so Spark has to split generated code before that.
     "spark.sql.codegen.hugeMethodLimit": "8000",
+    # Thousands of folders, one a date, are listed by a few tasks, and small files are read many in a task: by default
+    # each folder would be a task, and each file count for 4 MiB.
+    "spark.sql.sources.parallelPartitionDiscovery.parallelism": "32",
+    "spark.sql.files.openCostInBytes": "262144",
     "spark.sql.files.ignoreMissingFiles": "false",
     "spark.sql.files.ignoreCorruptFiles": "false",
 }

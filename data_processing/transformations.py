@@ -260,8 +260,7 @@ def staged_counts(staged_rows: DataFrame) -> DataFrame:
     """The staged table counted: file, disposition, slice, currency, credit_debit_indicator -> records, amount, and the
     first and last event time (microseconds)."""
     by = (*STAGED_PARTITIONS, "currency", "credit_debit_indicator")
-    file = F.input_file_name().alias("file")
-    counted = staged_rows.select(file, *by, "amount", F.unix_micros("event_time").alias("at")).groupBy("file", *by)
+    counted = staged_rows.select("file", *by, "amount", F.unix_micros("event_time").alias("at")).groupBy("file", *by)
     return counted.agg(
         F.count("*").alias("records"),
         F.sum("amount").alias("amount"),

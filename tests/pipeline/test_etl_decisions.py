@@ -10,6 +10,7 @@ from decimal import Decimal
 import duckdb
 import pyarrow.parquet
 import pytest
+from pyspark.sql import functions as F
 
 from data_catalog.transaction_contract import CURATED_FIELDS, QUARANTINE_FIELDS
 from data_processing import transformations as t
@@ -203,7 +204,7 @@ def staged(spark, tmp_path_factory):
 
 def test_counts_say_where_every_row_ended(staged):
     counts: dict[tuple[str, ...], tuple[int, Decimal]] = {}
-    for each in t.staged_counts(staged[0]).collect():
+    for each in t.staged_counts(staged[0].withColumn("file", F.input_file_name())).collect():
         key = each["disposition"], each["slice"], each["currency"]
         records, amount = counts.get(key, (0, Decimal(0)))
         counts[key] = records + each["records"], amount + each["amount"]

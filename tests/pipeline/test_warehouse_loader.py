@@ -70,7 +70,9 @@ def test_the_job_loads_the_warehouse_and_schema_that_its_arguments_name(
     bench: Bench, settings: Settings, address: dict[str, str]
 ) -> None:
     """As the user of its IAM identity: with a DbUser or a secret the Data API would ask for other rights."""
-    given = {"--JOB_NAME": "etl"} | default_arguments(replace(settings, warehouse_schema="finance"), "s3://modules", "s3://libraries.zip")
+    given = {"--JOB_NAME": "etl"} | default_arguments(
+        replace(settings, warehouse_schema="finance"), "s3://modules", "s3://libraries.zip"
+    )
     target = warehouse_of(arguments(["job", *(part for pair in given.items() for part in pair)]))
     warehouse_tables.create_tables(bench.data_api, target)
     put_run(bench.s3, "one", [transaction(1)])

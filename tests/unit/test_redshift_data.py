@@ -29,5 +29,7 @@ def test_a_caller_that_has_to_end_does_not_wait_for_a_statement_that_goes_on() -
 
 
 def test_the_job_knows_when_glue_ends_it() -> None:
-    given = {"--JOB_NAME": "etl"} | default_arguments(Settings(glue_timeout_minutes=45), "s3://modules", "s3://libraries.zip")
+    given = {"--JOB_NAME": "etl"} | default_arguments(
+        Settings(glue_timeout_minutes=45), "s3://modules", "s3://libraries.zip"
+    )
     assert arguments(["job", *(part for pair in given.items() for part in pair)])["timeout_minutes"] == "45"
