@@ -96,9 +96,6 @@ class FileStore:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(Body)
 
-    def download_file(self, bucket: str, key: str, path: str) -> None:
-        shutil.copyfile(self._root / bucket / key, path)
-
     def upload_file(self, path: str, bucket: str, key: str) -> None:
         file = self._root / bucket / key
         file.parent.mkdir(parents=True, exist_ok=True)

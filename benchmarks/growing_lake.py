@@ -24,7 +24,7 @@ from data_processing.manifest import Manifest, RawObject
 from data_processing.taken import Taken
 
 OBJECTS_A_DAY = 350_000
-RAW_BUCKET, CURATED_BUCKET = "raw-bucket", "curated-bucket"
+RAW_BUCKET, CURATED_BUCKET, QUARANTINE_BUCKET = "raw-bucket", "curated-bucket", "quarantine-bucket"
 EVERY = timedelta(minutes=15)
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 RETENTION = timedelta(days=7)
@@ -147,6 +147,8 @@ class Endpoint(BaseHTTPRequestHandler):
         return _page("".join(map(_entry, page)), more)
 
     def _keys(self, bucket: str, prefix: str, folders: bool) -> list[str]:
+        if bucket == QUARANTINE_BUCKET:
+            return []
         if bucket == CURATED_BUCKET:
             return [key for key in sorted([*self.lake.documents, *self.lake.put]) if key.startswith(prefix)]
         hours = {

@@ -76,9 +76,11 @@ class CountingStore(FileStore):
         super().__init__(root)
         self.read = 0
 
-    def download_file(self, bucket: str, key: str, path: str) -> None:
-        super().download_file(bucket, key, path)
-        self.read += Path(path).stat().st_size
+    def get_object(self, Bucket: str, Key: str) -> dict[str, Any]:
+        found = super().get_object(Bucket, Key)
+        if Key.endswith(".parquet"):
+            self.read += found["Body"].getbuffer().nbytes
+        return found
 
 
 def _run(lake: Path, held: int, dates: int) -> None:

@@ -15,9 +15,9 @@ from typing import NamedTuple
 import boto3
 
 from benchmarks.goals import Goal
-from benchmarks.growing_lake import CURATED_BUCKET, NOW, RAW_BUCKET, RETENTION
+from benchmarks.growing_lake import CURATED_BUCKET, NOW, QUARANTINE_BUCKET, RAW_BUCKET, RETENTION
 from data_processing.planning import next_manifest
-from data_processing.raw_zone import RawBucket
+from data_processing.raw_zone import LandedBuckets
 from data_processing.run_state import RunState
 
 _SERVER = Path(__file__).with_name("growing_lake.py")
@@ -81,7 +81,7 @@ def _plan(port: int) -> None:
     started = time.process_time()
     state = RunState(s3, CURATED_BUCKET)
     state.open_manifests(state.runs())
-    manifest = next_manifest(RawBucket(s3, RAW_BUCKET), state, RETENTION, NOW)
+    manifest = next_manifest(LandedBuckets(s3, RAW_BUCKET, QUARANTINE_BUCKET), state, RETENTION, NOW)
     cpu = time.process_time() - started
     status = Path("/proc/self/status").read_text().splitlines()
     peak = next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM:"))

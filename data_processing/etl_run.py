@@ -18,34 +18,37 @@ import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
+from functools import reduce
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 import pyspark
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from data_catalog.lake_layout import arrival_of
-from data_catalog.lake_tables import BY_KIND, LAKE_TABLES, LakeTable
+from data_catalog.lake_layout import arrival_date, arrival_of
+from data_catalog.lake_tables import BY_KIND, LakeTable
 from data_catalog.transaction_contract import (
     CURATED_FIELDS,
     FIRST_VERSION,
     FRAUD_ALERT_EVIDENCE_FIELDS,
     FRAUD_ALERT_FIELDS,
     POSITION,
+    QUARANTINE_FIELDS,
     SCHEMA_VERSION,
     Field,
     spark_ddl,
     typed_columns,
 )
 from data_governance.control_totals import ControlKey, ControlTotals
-from data_governance.run_result import PARTITIONS, PublishedFile, RunResult
+from data_governance.run_result import PARTITIONS, RunResult
 from data_processing import fraud_rules, known_ids, transformations
+from data_processing.former_runs import FormerRuns
 from data_processing.known_ids import DEFAULT_WINDOW_DAYS, Span
 from data_processing.lake_catalog import LakeCatalog
 from data_processing.manifest import Manifest, RawObject
-from data_processing.run_commit import commit_run, first_day
+from data_processing.run_commit import commit_run
+from data_processing.run_files import FileCount, partition_of, published_file, staged_path, with_keys
 from data_processing.run_state import RunState
 from data_processing.staging import Staging, open_staging, publish_files, stage_raw
 from data_processing.transformations import (
@@ -58,11 +61,9 @@ from data_processing.transformations import (
     REDELIVERED,
     STAGED_PARTITIONS,
 )
-from infrastructure.aws.iceberg import files_on, sequence_number
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from pyiceberg.table import Table
 
 
 # Parquet files of this size are read at full speed. Curated rows take about as much space in Parquet as landed rows do
@@ -80,6 +81,9 @@ _SHUFFLED_SIZE = 4
 _DATES_WORTH_GATHERING = 50
 
 _STAGED_SCHEMA = spark_ddl([*typed_columns(CURATED_FIELDS), *((name, "string") for name in STAGED_PARTITIONS)])
+_QUARANTINE_POSITIONS = spark_ddl(
+    [each for each in typed_columns(QUARANTINE_FIELDS) if each[0] in ("stage", *POSITION)]
+)
 _LOOKED_AT_SCHEMA = spark_ddl([each for each in typed_columns(CURATED_FIELDS) if each[0] in fraud_rules.COLUMNS])
 # Columns whose values all differ, so that a dictionary would be useless.
 _NO_DICTIONARY = ("transaction_id", "content_hash", "sequence_number")
@@ -108,56 +112,12 @@ def emit(stage: str, **fields: Any) -> None:
 
 
 @dataclass(slots=True)
-class _FileCount:
-    """What a file holds: records, and the least and greatest value of some columns, as Iceberg's bounds have them."""
-
-    records: int = 0
-    bounds: dict[str, tuple[Any, Any]] = field(default_factory=dict)
-
-    def add(self, records: int, **bounds: tuple[Any, Any]) -> None:
-        self.records += records
-        for name, (least, greatest) in bounds.items():
-            first, last = self.bounds.get(name, (least, greatest))
-            self.bounds[name] = (min(first, least), max(last, greatest))
-
-
-@dataclass(slots=True)
 class _Counted:
     """What the staged table holds: totals by disposition, quarantine by reason, curated files by kind and path."""
 
     totals: dict[str, ControlTotals] = field(default_factory=lambda: {name: ControlTotals() for name in DISPOSITIONS})
     reasons: dict[str, int] = field(default_factory=dict)
-    curated_files: dict[tuple[str, str], _FileCount] = field(default_factory=dict)
-
-
-class _Former:
-    """What former runs committed, as it is when the run begins."""
-
-    def __init__(self, spark: SparkSession, staging: Staging, catalog: LakeCatalog, attempt: str) -> None:
-        self._spark = spark
-        self._staging = staging
-        self._attempt = attempt
-        self._loaded = {table.name: catalog.table(table.name) for table in LAKE_TABLES}
-
-    @property
-    def snapshots(self) -> dict[str, dict[str, int | None]]:
-        """The current snapshot of each table, and its sequence number."""
-        return {
-            name: {"snapshot_id": table.metadata.current_snapshot_id, "sequence_number": sequence_number(table)}
-            for name, table in self._loaded.items()
-        }
-
-    def table(self, name: str) -> Table:
-        return self._loaded[name]
-
-    def rows(self, kind: str, days: Iterable[date], schema: str) -> DataFrame | None:
-        """Columns of the rows on these days; None if there are none. Files of other days are not read."""
-        name = BY_KIND[kind].name
-        locations = [file.file_path for file in files_on(self._loaded[name], days)]
-        if not locations:
-            return None
-        uris = self._staging.read(locations, f"{self._attempt}/former/{name}")
-        return self._spark.read.schema(schema).parquet(*uris)
+    curated_files: dict[tuple[str, str], FileCount] = field(default_factory=dict)
 
 
 class EtlRun:
@@ -210,20 +170,20 @@ class EtlRun:
     def _computed(self) -> dict[str, Any]:
         """Compute the run and put its files in their places; returns its write-ahead list."""
         attempt = uuid.uuid4().hex[:8]
-        former = _Former(self._spark, self._staging, self._catalog, attempt)
+        former = FormerRuns(self._spark, self._staging, self._catalog, attempt)
         rows = self._transformed(attempt, former)
         try:
             return self._described(rows, former, attempt)
         finally:
             rows.unpersist()
 
-    def _described(self, rows: DataFrame, former: _Former, attempt: str) -> dict[str, Any]:
+    def _described(self, rows: DataFrame, former: FormerRuns, attempt: str) -> dict[str, Any]:
         """Write what derives from the staged table, put all files in their places; the write-ahead list."""
         counted = self._counted(rows, attempt)
         files = [self._staged_file(kind, path, file) for (kind, path), file in counted.curated_files.items()]
         files += self._ids(rows, attempt, counted) + self._fraud_alerts(rows, former, attempt, counted)
-        files += self._quarantine(rows, attempt, counted)
-        named = _with_keys(files, self._manifest.run_id, attempt, self._sizes(attempt))
+        files += self._quarantine(rows, former, attempt, counted)
+        named = with_keys(files, self._manifest.run_id, attempt, self._sizes(attempt))
         self._publish(named)
         totals = counted.totals
         curated_totals = totals[LEDGER] + totals[PENDING]
@@ -262,16 +222,16 @@ class EtlRun:
         rows = self._spark.read.schema("run_id string").parquet(*uris)
         return not rows.where(F.col("run_id") == self._manifest.run_id).isEmpty()
 
-    def _transformed(self, attempt: str, former: _Former) -> DataFrame:
+    def _transformed(self, attempt: str, former: FormerRuns) -> DataFrame:
         """Scan, decide, write; returns the staged table."""
         manifest = self._manifest
         cores = self._spark.sparkContext.defaultParallelism
         shares = max(1, min(cores, -(-manifest.size // _SMALLEST_SHARE)), -(-manifest.size // TARGET_FILE_BYTES))
         self._spark.conf.set("spark.sql.shuffle.partitions", str(max(shares, 2 if cores > 1 else 1)))
-        lines = self._lines(manifest.objects, f"{attempt}/raw", cores)
+        lines = self._lines(manifest.objects, f"{attempt}/raw", "raw")
         earlier = None
         if manifest.earlier:
-            earlier = transformations.positions(self._lines(manifest.earlier, f"{attempt}/earlier", cores))
+            earlier = transformations.positions(self._lines(manifest.earlier, f"{attempt}/earlier", "raw"))
         self._emit("transform", records=None)
         spans, known = self._known(lines, former, attempt)
         is_large = manifest.size >= _FILES_WORTH_GATHERING * TARGET_FILE_BYTES
@@ -282,25 +242,29 @@ class EtlRun:
         gathered = is_large or len(spans) > _DATES_WORTH_GATHERING
         typed = transformations.typed(transformations.parsed(lines))
         decided = transformations.decided(typed, known, earlier)
-        writer = transformations.staged(decided, manifest.run_id, gathered).write.partitionBy(*STAGED_PARTITIONS)
+        staged = transformations.staged(decided, manifest.run_id, gathered, is_large)
+        writer = staged.write.partitionBy(*STAGED_PARTITIONS)
         for name in _NO_DICTIONARY:
             writer = writer.option(f"parquet.enable.dictionary#{name}", "false")
         uri = self._staging.uri(f"{attempt}/rows")
         writer.parquet(uri)
-        staged = self._spark.read.schema(_STAGED_SCHEMA).parquet(uri).withColumn("file", F.input_file_name())
+        written = self._spark.read.schema(_STAGED_SCHEMA).parquet(uri).withColumn("file", F.input_file_name())
         # Many small files are opened once, not by each of the steps that follow.
-        return staged.coalesce(cores).persist() if gathered and not is_large else staged
+        return written.coalesce(cores).persist() if gathered and not is_large else written
 
-    def _lines(self, objects: Iterable[RawObject], path: str, cores: int) -> DataFrame:
+    def _lines(self, objects: Iterable[RawObject], path: str, bucket: str) -> DataFrame:
         objects = list(objects)
         self._emit("stage", objects=0, of=len(objects))
+        cores = self._spark.sparkContext.defaultParallelism
         uris = stage_raw(
-            self._s3, self._buckets.raw, objects, self._staging, path, cores,
+            self._s3, self._buckets.of(bucket), objects, self._staging, path, cores,
             lambda staged: self._emit("stage", objects=staged, of=len(objects)),
         )  # fmt: skip
+        if not uris:
+            return self._spark.createDataFrame([], "value string")
         return self._spark.read.text(uris, lineSep="\n")
 
-    def _known(self, lines: DataFrame, former: _Former, attempt: str) -> tuple[list[Span], DataFrame | None]:
+    def _known(self, lines: DataFrame, former: FormerRuns, attempt: str) -> tuple[list[Span], DataFrame | None]:
         """What the batch brings on each date, and which of its ids are curated already."""
         staged = self._staging.uri(f"{attempt}/ids")
         known_ids.batch_ids(lines).write.parquet(staged)
@@ -320,8 +284,8 @@ class EtlRun:
             if row["disposition"] == QUARANTINE:
                 counted.reasons[row["slice"]] = counted.reasons.get(row["slice"], 0) + row["records"]
             if row["disposition"] in CURATED:
-                file = _CURATED_KINDS[row["disposition"]], _staged_path(row["file"], attempt)
-                counted.curated_files.setdefault(file, _FileCount()).add(
+                file = _CURATED_KINDS[row["disposition"]], staged_path(row["file"], attempt)
+                counted.curated_files.setdefault(file, FileCount()).add(
                     row["records"], event_time=(row["first_at"], row["last_at"])
                 )
         records = {name: totals.records for name, totals in counted.totals.items()}
@@ -338,11 +302,13 @@ class EtlRun:
             transaction_id=F.col("transaction_id"), event_date=F.unix_date("event_date"),
         )  # fmt: skip
 
-    def _fraud_alerts(self, rows: DataFrame, former: _Former, attempt: str, counted: _Counted) -> list[dict[str, Any]]:
+    def _fraud_alerts(
+        self, rows: DataFrame, former: FormerRuns, attempt: str, counted: _Counted
+    ) -> list[dict[str, Any]]:
         """Alerts and their evidence, except those that former runs have published."""
         if not counted.curated_files:
             return []
-        event_dates = {date.fromisoformat(_partition(path)) for _, path in counted.curated_files}
+        event_dates = {date.fromisoformat(partition_of(path)) for _, path in counted.curated_files}
         looked_at = sorted(fraud_rules.dates_looked_at(event_dates))
         new = rows.where(F.col("disposition").isin(*CURATED)).select(*fraud_rules.COLUMNS)
         is_small = sum(counted.totals[name].records for name in CURATED) <= known_ids.BROADCAST_IDS
@@ -369,7 +335,7 @@ class EtlRun:
         rows: DataFrame,
         fields: Sequence[Field],
         key: Sequence[str],
-        former: _Former,
+        former: FormerRuns,
         attempt: str,
         dates: list[date],
     ) -> list[dict[str, Any]]:
@@ -380,13 +346,29 @@ class EtlRun:
         named = rows.select(*transformations.with_ids(fields), F.col("event_date").cast("string").alias("slice"))
         return self._written(kind, named, attempt, key)
 
-    def _quarantine(self, rows: DataFrame, attempt: str, counted: _Counted) -> list[dict[str, Any]]:
-        if not counted.reasons:
+    def _quarantine(self, rows: DataFrame, former: FormerRuns, attempt: str, counted: _Counted) -> list[dict[str, Any]]:
+        """What the run refuses, and what the landing refused, each record once."""
+        refused: list[DataFrame] = []
+        if counted.reasons:
+            run_date = self._manifest.created_at.date().isoformat()
+            refused.append(transformations.quarantine_rows(rows.where(F.col("disposition") == QUARANTINE), run_date))
+        if self._manifest.quarantined:
+            refused.append(self._refused_by_the_landing(former, attempt))
+        if not refused:
             return []
-        arrival_date = self._manifest.created_at.date().isoformat()
-        quarantined = transformations.quarantine_rows(rows.where(F.col("disposition") == QUARANTINE), arrival_date)
-        named = quarantined.withColumn("slice", F.to_date("arrival_time").cast("string"))
+        named = reduce(DataFrame.unionByName, refused).withColumn("slice", F.to_date("arrival_time").cast("string"))
         return self._written("quarantine", named, attempt, POSITION)
+
+    def _refused_by_the_landing(self, former: FormerRuns, attempt: str) -> DataFrame:
+        """A batch that was landed twice, with other boundaries, has its records in two objects."""
+        lines = self._lines(self._manifest.quarantined, f"{attempt}/landing", "quarantine")
+        found = transformations.landing_quarantine_rows(lines).dropDuplicates(list(POSITION))
+        days = {day for raw in self._manifest.quarantined if (day := arrival_date(raw.key))}
+        near = [day + timedelta(days=off) for day in days for off in (-1, 0, 1)]
+        if (held := former.rows("quarantine", near, _QUARANTINE_POSITIONS)) is not None:
+            held = held.where(F.col("stage") == "landing").select(*POSITION)
+            found = found.join(held, list(POSITION), "left_anti")
+        return found.select(*transformations.with_ids(QUARANTINE_FIELDS))
 
     def _written(
         self, kind: str, rows: DataFrame, attempt: str, order: Sequence[str], **bounds: Column
@@ -403,18 +385,18 @@ class EtlRun:
         by_file = self._spark.read.schema(schema).parquet(written).groupBy(F.input_file_name().alias("file"))
         files = []
         for row in by_file.agg(F.count("*").alias("records"), *extremes).collect():
-            file = _FileCount()
+            file = FileCount()
             file.add(row["records"], **{name: (row[f"{name}_min"], row[f"{name}_max"]) for name in bounds})
-            files.append(self._staged_file(kind, _staged_path(row["file"], attempt), file))
+            files.append(self._staged_file(kind, staged_path(row["file"], attempt), file))
         self._emit("write", table=kind, records=sum(row["records"] for row in files), files=len(files))
         return files
 
-    def _staged_file(self, kind: str, path: str, file: _FileCount) -> dict[str, Any]:
+    def _staged_file(self, kind: str, path: str, file: FileCount) -> dict[str, Any]:
         """One line of the write-ahead list, still without key and size."""
         return {
             "kind": kind,
             "staged": path,
-            "partition": _partition(path),
+            "partition": partition_of(path),
             "records": file.records,
             "bounds": file.bounds,
         }
@@ -424,7 +406,7 @@ class EtlRun:
         return RunResult(
             run_id=self._manifest.run_id,
             created_at=self._manifest.created_at,
-            **{kind: tuple(_file(row) for row in files if row["kind"] == kind) for kind in PARTITIONS},
+            **{kind: tuple(published_file(row) for row in files if row["kind"] == kind) for kind in PARTITIONS},
             quarantined_by_reason=publication["quarantined_by_reason"],
             control_totals={hop: ControlTotals.from_rows(rows) for hop, rows in publication["control_totals"].items()},
             raw_objects=len(self._manifest.objects),
@@ -435,30 +417,3 @@ class EtlRun:
 
     def _emit(self, stage: str, **fields: Any) -> None:
         emit(stage, run_id=self._manifest.run_id, seconds=round(time.monotonic() - self._started, 1), **fields)
-
-
-def _staged_path(uri: str, attempt: str) -> str:
-    """The path inside the staging area of a file that Spark names by its (escaped) URI."""
-    return f"{attempt}/" + unquote(uri).split(f"/{attempt}/", 1)[1]
-
-
-def _partition(path: str) -> str:
-    """The value of the innermost partition in the path of a file."""
-    return path.rsplit("/", 2)[1].split("=", 1)[1]
-
-
-def _with_keys(
-    files: list[dict[str, Any]], run_id: str, attempt: str, sizes: Mapping[str, int]
-) -> list[dict[str, Any]]:
-    """The rows with their final keys: {run_id}-{attempt}-NNNNN, numbered by kind in the order of the staged paths."""
-    named: list[dict[str, Any]] = []
-    for table in LAKE_TABLES:
-        ordered = sorted((row for row in files if row["kind"] == table.kind), key=lambda row: row["staged"])
-        for number, row in enumerate(ordered):
-            key = table.file_key(row["partition"], f"{run_id}-{attempt}-{number:05}")
-            named.append(row | {"key": key, "size": sizes[row["staged"]]})
-    return named
-
-
-def _file(row: Mapping[str, Any]) -> PublishedFile:
-    return PublishedFile(row["key"], row["size"], row["records"], first_day(row["partition"]))

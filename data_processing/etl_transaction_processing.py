@@ -33,7 +33,7 @@ from data_processing.etl_run import Buckets, EtlRun, emit
 from data_processing.known_ids import DEFAULT_WINDOW_DAYS
 from data_processing.lake_catalog import LakeCatalog
 from data_processing.planning import next_manifest
-from data_processing.raw_zone import RawBucket
+from data_processing.raw_zone import LandedBuckets
 from data_processing.run_state import RunState
 from data_processing.spark_session import configure
 from infrastructure.aws.clients import client
@@ -106,7 +106,8 @@ def process(
     for manifest in state.open_manifests(state.runs()):
         emit("manifest", run_id=manifest.run_id, objects=len(manifest.objects), bytes=manifest.size, resumed=True)
         results.append(EtlRun(spark, s3, buckets, catalog, manifest, staging_directory, window_days).finish())
-    pending = next_manifest(RawBucket(s3, buckets.raw), state, timedelta(hours=retention_hours), now())
+    landed = LandedBuckets(s3, buckets.raw, buckets.quarantine)
+    pending = next_manifest(landed, state, timedelta(hours=retention_hours), now())
     if pending is None:
         emit("manifest", objects=0, note="nothing is pending")
         return results

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from data_catalog.lake_layout import RAW_TRANSACTIONS_PREFIX, Coverage, arrival_of, batch_of
+from data_catalog.lake_layout import LANDING_QUARANTINE_PREFIX, RAW_TRANSACTIONS_PREFIX, Coverage, arrival_of, batch_of
 
 # The most that a run takes; the rest stays pending for the next run. 16 GiB of gzip are some 100 million rows.
 MAX_OBJECTS = 100_000
@@ -22,7 +22,7 @@ MAX_BYTES = 16 * 1024**3
 
 
 class RawObject(NamedTuple):
-    """An object of the raw zone. size in bytes, as stored."""
+    """An object that the landing wrote, of raw or of quarantine. size in bytes, as stored."""
 
     key: str
     size: int
@@ -30,8 +30,15 @@ class RawObject(NamedTuple):
 
     @property
     def hour(self) -> str:
-        """The prefix of its arrival hour, two folders below that of all raw objects."""
+        """The prefix of its arrival hour, two folders below that of all raw objects; of quarantine, of the arrival
+        date."""
+        if self.is_quarantine:
+            return self.key[: self.key.index("/", len(LANDING_QUARANTINE_PREFIX)) + 1]
         return self.key[: self.key.index("/", self.key.index("/", len(RAW_TRANSACTIONS_PREFIX)) + 1) + 1]
+
+    @property
+    def is_quarantine(self) -> bool:
+        return self.key.startswith(LANDING_QUARANTINE_PREFIX)
 
     @property
     def order(self) -> tuple[str, tuple[str, str, int, int], str]:
@@ -45,8 +52,8 @@ class Manifest:
     """A run's fixed input.
 
     objects: the raw objects that it processes, in order of arrival, shard and sequence. earlier: objects of former runs
-    whose ranges overlap one of these, read again only for the positions that were processed then. exhausted: the run
-    takes everything that was pending.
+    whose ranges overlap one of these, read again only for the positions that were processed then. quarantined: what
+    the landing refused, which goes into the quarantine table. exhausted: the run takes everything that was pending.
     """
 
     run_id: str
@@ -54,11 +61,17 @@ class Manifest:
     objects: tuple[RawObject, ...]
     earlier: tuple[RawObject, ...] = ()
     exhausted: bool = True
+    quarantined: tuple[RawObject, ...] = ()
 
     @property
     def size(self) -> int:
-        """Bytes of its objects, as stored."""
+        """Bytes of its raw objects, as stored."""
         return sum(raw.size for raw in self.objects)
+
+    @property
+    def taken(self) -> tuple[RawObject, ...]:
+        """All that no other run takes."""
+        return self.objects + self.quarantined
 
     def to_json(self) -> bytes:
         """Its stored form."""
@@ -68,6 +81,7 @@ class Manifest:
             "exhausted": self.exhausted,
             "objects": [raw._asdict() for raw in self.objects],
             "earlier": [raw._asdict() for raw in self.earlier],
+            "quarantined": [raw._asdict() for raw in self.quarantined],
         }
         return json.dumps(document, indent=0).encode()
 
@@ -81,6 +95,7 @@ class Manifest:
             objects=tuple(RawObject(**row) for row in document["objects"]),
             earlier=tuple(RawObject(**row) for row in document["earlier"]),
             exhausted=document["exhausted"],
+            quarantined=tuple(RawObject(**row) for row in document.get("quarantined", [])),
         )
 
 

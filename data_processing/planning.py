@@ -92,11 +92,13 @@ def plan(
     emptied = {prefix: digest for prefix, digest in listed.items() if prefix not in waiting}
     if not chosen:
         return Plan(None, emptied)
+    objects = [raw for raw in chosen if not raw.is_quarantine]
     manifest = Manifest(
         run_id=run_id(chosen, created_at),
         created_at=created_at,
-        objects=tuple(chosen),
-        earlier=tuple(_earlier(zone, manifests, taken, chosen)),
+        objects=tuple(objects),
+        earlier=tuple(_earlier(zone, manifests, taken, objects)),
+        quarantined=tuple(raw for raw in chosen if raw.is_quarantine),
         exhausted=len(emptied) == len(due),
     )
     return Plan(manifest, emptied)

@@ -1,4 +1,4 @@
-"""Lists the raw zone, by arrival hour."""
+"""Lists what the landing wrote: raw by arrival hour, quarantine by arrival date."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date
 from typing import TYPE_CHECKING
 
-from data_catalog.lake_layout import RAW_TRANSACTIONS_PREFIX, arrival_day
+from data_catalog.lake_layout import LANDING_QUARANTINE_PREFIX, RAW_TRANSACTIONS_PREFIX, arrival_day
 from data_processing.manifest import RawObject
 from data_processing.planning import Listing
 from infrastructure.aws import s3_objects
@@ -22,21 +22,26 @@ if TYPE_CHECKING:
 _AT_ONCE = 8
 
 
-class RawBucket:
-    """The raw zone in its bucket."""
+class LandedBuckets:
+    """Raw and the landing's quarantine in their buckets."""
 
-    def __init__(self, s3: S3Client, bucket: str) -> None:
+    def __init__(self, s3: S3Client, raw_bucket: str, quarantine_bucket: str) -> None:
         self._s3 = s3
-        self._bucket = bucket
+        self._raw = raw_bucket
+        self._quarantine = quarantine_bucket
 
     def hours(self, since: date | None) -> list[str]:
-        """The prefixes of the arrival hours from a date on (None: of all)."""
-        # Without its slash, the date's prefix sorts before the date's objects and behind all earlier ones.
-        start = arrival_day(RAW_TRANSACTIONS_PREFIX, since).removesuffix("/") if since else ""
-        days = s3_objects.folders(self._s3, self._bucket, RAW_TRANSACTIONS_PREFIX, start)
+        """The prefixes of the arrival hours, for quarantine of the arrival dates, from a date on (None: of all)."""
+        days = self._days(self._raw, RAW_TRANSACTIONS_PREFIX, since)
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            found = pool.map(lambda day: s3_objects.folders(self._s3, self._bucket, day), days)
-            return [hour for hours in found for hour in hours]
+            found = pool.map(lambda day: s3_objects.folders(self._s3, self._raw, day), days)
+            hours = [hour for hours in found for hour in hours]
+        return hours + self._days(self._quarantine, LANDING_QUARANTINE_PREFIX, since)
+
+    def _days(self, bucket: str, prefix: str, since: date | None) -> list[str]:
+        # Without its slash, the date's prefix sorts before the date's objects and behind all earlier ones.
+        start = arrival_day(prefix, since).removesuffix("/") if since else ""
+        return s3_objects.folders(self._s3, bucket, prefix, start)
 
     def listings(self, known: dict[str, str]) -> Generator[Listing]:
         """The objects of these hours, in order. known: by prefix the digest of the keys that the hour is known to have,
@@ -53,7 +58,8 @@ class RawBucket:
     def _listing(self, prefix: str, known: str) -> Listing:
         digest = hashlib.sha256()
         pages: list[s3_objects.Page] = []
-        for page in s3_objects.pages(self._s3, self._bucket, prefix):
+        bucket = self._quarantine if prefix.startswith(LANDING_QUARANTINE_PREFIX) else self._raw
+        for page in s3_objects.pages(self._s3, bucket, prefix):
             digest.update("".join(f"{key}\n" for key in page.keys).encode())
             pages.append(page)
         if digest.hexdigest() == known:

@@ -93,7 +93,7 @@ class RunState:
     def keys_of(self, run_ids: Iterable[str], hour: str) -> set[str]:
         """The keys that these runs have taken of an arrival hour."""
         manifests = self._manifests(sorted(run_ids))
-        return {raw.key for manifest in manifests for raw in manifest.objects if raw.key.startswith(hour)}
+        return {raw.key for manifest in manifests for raw in manifest.taken if raw.key.startswith(hour)}
 
     def open_manifests(self, runs: dict[str, Listed]) -> list[Manifest]:
         """Manifests of runs that did not finish, oldest first.
@@ -104,17 +104,17 @@ class RunState:
         unfinished = {manifest.run_id: manifest for manifest in self._manifests(self._unfinished(runs))}
         if not unfinished:
             return []
-        keys = {raw.key for manifest in unfinished.values() for raw in manifest.objects}
+        keys = {raw.key for manifest in unfinished.values() for raw in manifest.taken}
         since = min(listed.manifest_at for listed in map(runs.__getitem__, unfinished) if listed.manifest_at)
         finished = [
             run_id
             for run_id, listed in runs.items()
             if listed.finished and listed.manifest_at and listed.manifest_at >= since - LONGEST_PLANNING
         ]
-        taken = {raw.key for manifest in self._manifests(finished) for raw in manifest.objects if raw.key in keys}
+        taken = {raw.key for manifest in self._manifests(finished) for raw in manifest.taken if raw.key in keys}
         found = []
         for run_id in sorted(unfinished, key=lambda run_id: self._precedence(run_id, runs[run_id])):
-            own = {raw.key for raw in unfinished[run_id].objects}
+            own = {raw.key for raw in unfinished[run_id].taken}
             if own & taken:
                 self._withdraw(run_id)
             else:

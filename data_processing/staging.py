@@ -34,6 +34,7 @@ _LINE_FEED = gzip.compress(b"\n", mtime=0)
 BUNDLE_BYTES = 16 * 1024**2
 _SMALLEST_BUNDLE = 1024**2
 _THREADS = 16
+_ONE_PUT = 8 * 1024**2  # larger files are put in parts
 
 
 class StagedFile(NamedTuple):
@@ -90,12 +91,14 @@ class LocalStaging:
         fetched.mkdir(parents=True, exist_ok=True)
         files = [fetched / f"{number:06}.parquet" for number in range(len(locations))]
         with ThreadPoolExecutor(_THREADS) as pool:
-            for done in [
-                pool.submit(self._s3.download_file, *split(location), str(file))
-                for location, file in zip(locations, files, strict=True)
-            ]:
+            for done in [pool.submit(self._fetch, *each) for each in zip(locations, files, strict=True)]:
                 done.result()
         return [str(file) for file in files]
+
+    def _fetch(self, location: str, file: Path) -> None:
+        bucket, key = split(location)
+        with file.open("wb") as out:
+            shutil.copyfileobj(self._s3.get_object(Bucket=bucket, Key=key)["Body"], out)
 
     def direct(self, bucket: str, raw: RawObject) -> str | None:
         return None
@@ -109,7 +112,11 @@ class LocalStaging:
         return sorted(file for file in found if _is_data(file.path))
 
     def publish(self, path: str, bucket: str, key: str) -> None:
-        self._s3.upload_file(str(self._directory / path), bucket, key)
+        file = self._directory / path
+        if file.stat().st_size <= _ONE_PUT:
+            self._s3.put_object(Bucket=bucket, Key=key, Body=file.read_bytes())
+        else:
+            self._s3.upload_file(str(file), bucket, key)
 
     def remove(self) -> None:
         shutil.rmtree(self._directory, ignore_errors=True)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from data_catalog.lake_layout import Batch, arrival_of, batch_of, run_month
+from data_catalog.lake_layout import Batch, arrival_date, arrival_of, batch_of, run_month
 from data_processing.manifest import Manifest, RawObject
 
 _RECENT = timedelta(days=2)
@@ -59,11 +59,11 @@ class Taken:
     def add(self, manifest: Manifest) -> None:
         """Count in what a run has taken."""
         self.runs.add(manifest.run_id)
-        for raw in manifest.objects:
+        for raw in manifest.taken:
             hour = self.hours.setdefault(raw.hour, Hour())
             hour.runs.add(manifest.run_id)
             hour.listing = ""
-            if batch := batch_of(raw.key):
+            if not raw.is_quarantine and (batch := batch_of(raw.key)):
                 first, last = hour.shards.get(_shard(batch), (batch.first, batch.last))
                 hour.shards[_shard(batch)] = min(first, batch.first), max(last, batch.last)
 
@@ -170,14 +170,14 @@ def _meet(one: dict[str, tuple[int, int]], other: dict[str, tuple[int, int]]) ->
 
 
 def _end(prefix: str) -> datetime | None:
-    """When an arrival hour ended; None if the prefix names none."""
+    """When an arrival hour, or for quarantine an arrival date, ended; None if the prefix names none."""
     day, hour = arrival_of(prefix)
+    lasts = timedelta(hours=1) if hour else timedelta(days=1)
     try:
-        return datetime.fromisoformat(f"{day}T{hour}:00:00").replace(tzinfo=UTC) + timedelta(hours=1)
+        return datetime.fromisoformat(f"{day}T{hour or '00'}:00:00").replace(tzinfo=UTC) + lasts
     except ValueError:
         return None
 
 
 def _day(prefix: str) -> date | None:
-    ended = _end(prefix)
-    return ended and (ended - timedelta(hours=1)).date()
+    return arrival_date(prefix) if _end(prefix) else None

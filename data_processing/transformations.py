@@ -210,11 +210,11 @@ def _with_earlier(rows: DataFrame, earlier: DataFrame | None) -> DataFrame:
     )
 
 
-def staged(rows: DataFrame, run_id: str, gathered: bool = False) -> DataFrame:
+def staged(rows: DataFrame, run_id: str, gathered: bool = False, in_parts: bool = False) -> DataFrame:
     """The curated columns in order and STAGED_PARTITIONS, sorted for the write and for pruning by account.
 
-    gathered: shuffle each staged partition's rows together first, in parts of adaptive execution's advisory size.
-    Otherwise every Spark partition writes a file for every date.
+    gathered: shuffle each staged partition's rows together first; otherwise every Spark partition writes a file for
+    every date. in_parts: then in parts of adaptive execution's advisory size, so that a large date is several files.
     """
     slice_ = (
         F.when(F.col("disposition").isin(*CURATED), F.to_date("event_time").cast("string"))
@@ -229,7 +229,9 @@ def staged(rows: DataFrame, run_id: str, gathered: bool = False) -> DataFrame:
     }
     columns = with_ids(CURATED_FIELDS, derived)
     placed = rows.select(*columns, "disposition", slice_.alias("slice"))
-    if gathered:
+    if gathered and not in_parts:
+        placed = placed.repartition(*STAGED_PARTITIONS)
+    elif gathered:
         hint = f"REBALANCE({', '.join(STAGED_PARTITIONS)})"  # DataFrame.hint takes no columns
         placed = placed.sparkSession.sql(f"SELECT /*+ {hint} */ * FROM {{placed}}", placed=placed)
     return placed.sortWithinPartitions(*STAGED_PARTITIONS, "account_id", "event_time")
@@ -290,6 +292,14 @@ def quarantine_rows(staged_rows: DataFrame, arrival_date: str) -> DataFrame:
         "fingerprint": F.col("content_hash"),
     }
     return rows.select(*with_ids(QUARANTINE_FIELDS, columns))
+
+
+def landing_quarantine_rows(lines: DataFrame) -> DataFrame:
+    """value (JSON of QUARANTINE_FIELDS, as the landing writes it) -> QUARANTINE_FIELDS in their types."""
+    row = F.from_json("value", spark_ddl(json_columns(QUARANTINE_FIELDS))).alias("row")
+    rows = lines.where(F.octet_length("value") > 0).select(row).select("row.*")
+    types = dict(typed_columns(QUARANTINE_FIELDS))
+    return rows.select(*(F.col(name).cast(type_).alias(name) for name, type_ in types.items()))
 
 
 def _as_text(value: Column) -> Column:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
@@ -89,6 +90,22 @@ class EmulatedLake:
         """Put a raw object as a batch of these rows would be; its key."""
         key = f"raw/transactions/arrival_date={arrival}/arrival_hour={hour}/{shard}-{first}-{last}.ndjson.gz"
         self.put(key, "".join(line(each) + "\n" for each in rows).encode())
+        return key
+
+    def refuse(self, numbers: Iterable[int], first: int, last: int, **fields: Any) -> str:
+        """Put a quarantine object as the landing writes it, a record for each sequence number; its key."""
+        rows = [
+            {
+                "reason": "malformed_json", "stage": "landing", "amount": "0", "fingerprint": f"f{number}",
+                "stream_incarnation": INCARNATION, "shard_id": SHARD, "sequence_number": str(number),
+                "sub_sequence_number": 0, "arrival_time": f"{ARRIVAL_DATE}T09:00:00.000000Z", "payload": "{",
+            } | fields
+            for number in numbers
+        ]  # fmt: skip
+        name = f"{INCARNATION}-{SHARD}-{first}-{last}.ndjson.gz"
+        key = f"quarantine/stage=landing/arrival_date={ARRIVAL_DATE}/{name}"
+        body = gzip.compress("".join(json.dumps(each) + "\n" for each in rows).encode(), 1, mtime=0)
+        self.s3.put_object(Bucket=BUCKETS.quarantine, Key=key, Body=body)
         return key
 
     def put(self, key: str, body: bytes) -> None:

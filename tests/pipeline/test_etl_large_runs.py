@@ -62,12 +62,12 @@ def test_a_smaller_run_is_not_shuffled_once_more(lake, spark, monkeypatch):
     land(lake, 10)
     monkeypatch.setattr(transformations, "staged", _never_gathered(transformations.staged))
     lake.run()
-    assert len(lake.keys(BUCKETS.curated, "curated/transactions/")) >= _DATES
+    assert len(lake.keys(BUCKETS.curated, "curated/transactions/data/")) >= _DATES
 
 
 def _never_gathered(staged):
-    def checked(rows, run_id, gathered):
+    def checked(rows, run_id, gathered, in_parts):
         assert not gathered
-        return staged(rows, run_id, gathered)
+        return staged(rows, run_id, gathered, in_parts)
 
     return checked

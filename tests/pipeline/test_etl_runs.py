@@ -56,6 +56,24 @@ def test_a_result_says_what_became_of_every_row(lake):
     assert set(result.snapshots) == {"transactions", "transaction_ids", "quarantine"}
 
 
+def test_what_the_landing_refused_is_in_the_quarantine_table_once(lake):
+    """A batch that was retried with other boundaries has its records in two objects, of one run or of two."""
+    lake.refuse([BASE + 1, BASE + 2], BASE + 1, BASE + 2)
+    lake.refuse([BASE + 1, BASE + 2, BASE + 3], BASE + 1, BASE + 3)
+    lake.land([row(4, currency="XXX")], BASE + 4, BASE + 4)
+    (result,) = lake.run()
+    assert result.quarantined_by_reason == {"invalid_currency": 1}, (
+        "totals of the job: what the landing refused, it told"
+    )
+    lake.refuse([BASE + 3, BASE + 5], BASE + 3, BASE + 5)
+    (only_refused,) = lake.run()
+    assert (only_refused.raw_objects, only_refused.control_totals["landed"].records) == (0, 0)
+    assert lake.run() == []
+    found = [(each["stage"], each["sequence_number"], each["amount"]) for each in lake.quarantine()]
+    expected = [("landing", str(BASE + number), Decimal(0)) for number in (1, 2, 3, 5)]
+    assert sorted(found) == [("etl", str(BASE + 4), Decimal(0)), *expected]
+
+
 def test_what_was_processed_is_not_processed_again(lake):
     key = lake.land(rows(1, 2), BASE + 1, BASE + 2)
     lake.run()

@@ -7,8 +7,8 @@ import gzip
 import boto3
 import pytest
 
-from data_processing.etl_run import _staged_path
 from data_processing.manifest import RawObject
+from data_processing.run_files import staged_path
 from data_processing.staging import S3Staging, StagedFile, open_staging, publish_files, stage_raw
 from infrastructure.errors import PlatformError
 from infrastructure.local.emulator import emulated_aws
@@ -126,4 +126,4 @@ def test_an_object_that_is_not_what_the_manifest_says_is_named(s3, staging):
 )
 def test_a_file_that_spark_names_is_found_in_the_scratch(uri):
     path = "0a1b2c3d/rows/disposition=curated/slice=2026-03-02/part-0.parquet"
-    assert _staged_path(uri, "0a1b2c3d") == path
+    assert staged_path(uri, "0a1b2c3d") == path
