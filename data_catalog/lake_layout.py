@@ -28,6 +28,7 @@ RAW_TRANSACTIONS_PREFIX = "raw/transactions/"
 RAW_CONTROL_PREFIX = "raw/control/"
 REPLAY_CONTROL_PREFIX = f"{RAW_CONTROL_PREFIX}replay/"
 QUARANTINE_PREFIX = "quarantine/"
+CORRECTED_PREFIX = "corrected/"  # of the quarantine bucket: where people put records for a replay
 LANDING_QUARANTINE_PREFIX = f"{QUARANTINE_PREFIX}stage=landing/"
 RUNS_PREFIX = "runs/"
 RUNS_MONTH_PREFIX = f"{RUNS_PREFIX}month="

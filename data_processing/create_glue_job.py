@@ -139,10 +139,14 @@ def _where_there_is_a_warehouse(settings: Settings) -> dict[str, IfPresent]:
 
 
 def log_groups(settings: Settings) -> list[str]:
-    """The log groups of a job with a security configuration: standard error, standard output, continuous log."""
+    """The log groups of a job with a security configuration: standard error, standard output, continuous log.
+
+    AWS documents two names for the first two. A group that Glue makes itself is kept for ever, so both are made.
+    """
     configuration, role = settings.prefix, settings.role_name("glue")
-    own = f"{GLUE_LOG_GROUPS}/{configuration}-role/{role}"
-    return [f"{own}/error", f"{own}/output", f"{GLUE_LOG_GROUPS}/logs-v2-{configuration}"]
+    names = (f"{GLUE_LOG_GROUPS}/{configuration}-role/{role}", f"{GLUE_LOG_GROUPS}-{role}-{configuration}")
+    streams = [f"{name}/{stream}" for name in names for stream in ("error", "output")]
+    return [*streams, f"{GLUE_LOG_GROUPS}/logs-v2-{configuration}"]
 
 
 def schedule(minutes: int) -> str:

@@ -12,6 +12,7 @@ provider or IAM, the job by its IAM role.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,7 @@ def resources(settings: Settings, clients: Clients) -> list[Resource]:
     elif settings.redshift_workgroup:
         found = [ExistingWorkgroup(part=_PART, name=settings.redshift_workgroup, clients=clients)]
     target = warehouse_target(settings)
+    inside = contents(settings)
     schema = WarehouseSchema(
         part=_PART,
         name=warehouse_schema_name(settings),
@@ -75,14 +77,27 @@ def resources(settings: Settings, clients: Clients) -> list[Resource]:
         depends_on=(*(resource.id for resource in found), role_id(settings, "redshift")),
         keep=_KEEP,
         target=target,
-        make=contents(settings).make,
-        shared=contents(settings).shared,
+        make=inside.make,
+        shared=inside.shared,
         cluster_arn=settings.arn("redshift", f"cluster:{target.cluster}"),
         tag=f"{settings.prefix}-schema",
-        properties={"Version": contents(settings).version},
+        properties={"Version": inside.version},
+    )
+    lake = WarehouseSchema(
+        part=_PART,
+        name=f"{target.workgroup or target.cluster}/{inside.lake_schema}",
+        clients=clients,
+        depends_on=(schema.id,),  # the grant names a role that it makes
+        keep=_KEEP,
+        target=replace(target, schema=inside.lake_schema),
+        make=inside.make_lake,
+        shared=inside.shared,
+        cluster_arn=schema.cluster_arn,
+        tag=f"{settings.prefix}-lake-schema",
+        properties={"Version": inside.lake_version},
     )
     workgroup_arn = next((Ref(each.id, "Arn") for each in found if each.type == Workgroup.type), None)
-    return [*found, schema, _load_policy(settings, clients, workgroup_arn, settings.redshift_cluster)]
+    return [*found, schema, lake, _load_policy(settings, clients, workgroup_arn, settings.redshift_cluster)]
 
 
 def _own_warehouse(settings: Settings, clients: Clients) -> list[Resource]:

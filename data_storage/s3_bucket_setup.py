@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data_catalog.lake_layout import STAGING_PREFIX
+from data_catalog.lake_layout import CORRECTED_PREFIX, QUARANTINE_PREFIX, STAGING_PREFIX
 from infrastructure.aws.policy_template import policy_from
 from infrastructure.aws.s3 import Bucket, BucketPolicy
 from infrastructure.planning.resource import Clients, Properties, Resource
@@ -28,6 +28,9 @@ POLICY_TEMPLATE = Path(__file__).resolve().parents[1] / "data_governance" / "s3_
 # The buckets' configuration, as plain data; a test holds infrastructure/terraform/ equal to it.
 _TRANSPORT = ("DenyInsecureTransport", "DenyOutdatedTls", "DenyOtherAccounts")
 _ENCRYPTION = ("DenyOtherEncryption", "DenyOtherKeys")
+_INFREQUENT = "STANDARD_IA"
+# S3's default since 2024, set so that it stays: in the colder classes a smaller object costs as much as one of 128 KiB.
+SMALLEST_MOVED = "all_storage_classes_128K"
 INCOMPLETE_UPLOAD_DAYS = 7
 PUBLIC_ACCESS_BLOCK = {
     "BlockPublicAcls": True,
@@ -42,18 +45,16 @@ class BucketSpec:
     """The settings of one bucket. Days count from an object's creation, or for old versions from when they were
     replaced; 0 is never.
 
-    key: purpose of its KMS key, "" for SSE-S3; locked: Object Lock as the settings say; infrequent_days, glacier_days:
-    when objects move to STANDARD_IA and GLACIER; expire_days: when they are deleted, -1 for
-    settings.data_retention_years; old_version_days: when replaced versions are deleted; prefix_expire_days: prefixes
-    that expire earlier.
+    key: purpose of its KMS key, "" for SSE-S3; locked: Object Lock as the settings say; moves: after how many days
+    objects move to which storage class; expire_days: when they are deleted, -1 for settings.data_retention_years;
+    old_version_days: when replaced versions are deleted; prefix_expire_days: prefixes that expire by themselves.
     """
 
     statements: tuple[str, ...] = (*_TRANSPORT, *_ENCRYPTION)
     key: str = "data"
     locked: bool = False
     logged: bool = True
-    infrequent_days: int = 0
-    glacier_days: int = 0
+    moves: tuple[tuple[int, str], ...] = ()
     expire_days: int = 0
     old_version_days: int = 30
     prefix_expire_days: tuple[tuple[str, int], ...] = ()
@@ -61,13 +62,18 @@ class BucketSpec:
 
 
 BUCKETS: dict[str, BucketSpec] = {
-    # Three months at hand (PCI DSS 10.5.1), then in colder storage, as long as the law demands.
-    "raw": BucketSpec(locked=True, infrequent_days=90, glacier_days=365, expire_days=-1, old_version_days=90),
-    "curated": BucketSpec(infrequent_days=180, prefix_expire_days=((STAGING_PREFIX, 7),)),
-    "quarantine": BucketSpec(infrequent_days=90, expire_days=365),
+    # Three months at hand (PCI DSS 10.5.1), then in colder storage, as long as the law demands. What reconcile and
+    # replay read is never in a class that has to be restored first, and quarantine, which raw is compared with, is kept
+    # as long.
+    "raw": BucketSpec(locked=True, moves=((90, _INFREQUENT), (365, "GLACIER_IR")), expire_days=-1, old_version_days=90),
+    "curated": BucketSpec(moves=((180, _INFREQUENT),), prefix_expire_days=((STAGING_PREFIX, 7),)),
+    # Files of an Iceberg table are not expired by age: the table would still name them.
+    "quarantine": BucketSpec(
+        moves=((90, _INFREQUENT),), prefix_expire_days=((CORRECTED_PREFIX, -1), (QUARANTINE_PREFIX, -1))
+    ),
     "artifacts": BucketSpec(old_version_days=90, keep=""),
     "access-logs": BucketSpec(
-        statements=("AccessLogDelivery", *_TRANSPORT), key="", logged=False, infrequent_days=90, expire_days=400
+        statements=("AccessLogDelivery", *_TRANSPORT), key="", logged=False, moves=((90, _INFREQUENT),), expire_days=400
     ),
     "audit": BucketSpec(
         # CloudTrail delivers its digest files with SSE-S3, whatever key the trail has.
@@ -80,8 +86,7 @@ BUCKETS: dict[str, BucketSpec] = {
         ),
         key="audit",
         locked=True,
-        infrequent_days=90,
-        glacier_days=365,
+        moves=((90, _INFREQUENT), (365, "GLACIER")),
         expire_days=-1,
         old_version_days=90,
     ),
@@ -136,6 +141,7 @@ def bucket_properties(settings: Settings, purpose: str) -> Properties:
         "PublicAccessBlock": PUBLIC_ACCESS_BLOCK,
         "ObjectOwnership": "BucketOwnerEnforced",
         "LifecycleRules": lifecycle_rules(settings, spec),
+        "TransitionDefaultMinimumObjectSize": SMALLEST_MOVED,
         "Logging": (
             {"TargetBucket": settings.bucket("access-logs"), "TargetPrefix": f"{purpose}/"} if spec.logged else None
         ),
@@ -152,29 +158,24 @@ def lifecycle_rules(settings: Settings, spec: BucketSpec) -> list[dict[str, Any]
         "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": INCOMPLETE_UPLOAD_DAYS},
         "NoncurrentVersionExpiration": {"NoncurrentDays": spec.old_version_days},
     }
-    moves = [
-        {"Days": days, "StorageClass": storage}
-        for days, storage in ((spec.infrequent_days, "STANDARD_IA"), (spec.glacier_days, "GLACIER"))
-        if days
-    ]
-    if moves:
-        rule["Transitions"] = moves
+    if spec.moves:
+        rule["Transitions"] = [{"Days": days, "StorageClass": storage} for days, storage in spec.moves]
     if spec.expire_days:
-        rule["Expiration"] = {"Days": spec.expire_days if spec.expire_days > 0 else _retention_days(settings)}
+        rule["Expiration"] = _expiration(settings, spec.expire_days)
     early = [
         {
             "ID": f"expire-{prefix.strip('/')}",
             "Status": "Enabled",
             "Filter": {"Prefix": prefix},
-            "Expiration": {"Days": days},
+            "Expiration": _expiration(settings, days),
         }
         for prefix, days in spec.prefix_expire_days
     ]
     return [rule, *early]
 
 
-def _retention_days(settings: Settings) -> int:
-    return int(settings.data_retention_years * _DAYS_A_YEAR) + 1
+def _expiration(settings: Settings, days: int) -> dict[str, int]:
+    return {"Days": days if days > 0 else int(settings.data_retention_years * _DAYS_A_YEAR) + 1}
 
 
 def bucket_policy(settings: Settings, purpose: str) -> dict[str, Any]:

@@ -18,6 +18,9 @@ from infrastructure.aws.redshift_data import DataApi, WarehouseTarget, execute, 
 class WarehouseContents:
     """What stands in the warehouse, and the names outside of it that it needs.
 
+    The lake's external schema is apart from the rest. If Redshift refuses it or its grant to a role, nothing else waits
+    for it: neither the tables nor the job that loads them.
+
     copy_role_arn: the IAM role that reads the lake; job_role: name of the IAM role that loads; glue_database: the
     Glue database behind the external schema; shared: others work in the warehouse too; auditor_roles: names of the IAM
     roles that may reconcile.
@@ -42,22 +45,41 @@ class WarehouseContents:
         return [_user_of(role) for role in self.auditor_roles]
 
     def grants(self) -> list[str]:
-        """The roles of job and auditors, who may let COPY read the lake, and who sees the lake itself.
+        """The roles of job and auditors, and who may let COPY read the lake.
 
         Without ASSUMEROLE privileges any user could copy the lake's files into a table without masks. Taking them from
-        PUBLIC affects every IAM role of a warehouse, so in a shared one its owner has to do that. The external schema
-        is only for the role that sees card fields in clear, because masks cover only the warehouse's own tables.
+        PUBLIC affects every IAM role of a warehouse, so in a shared one its owner has to do that.
         """
-        external = f"{self.schema}_lake"
         return [
             f'GRANT ROLE loader TO "{self.job_user}"',
             *(f'GRANT ROLE auditor TO "{user}"' for user in self.auditors),
             *([] if self.shared else ["REVOKE ASSUMEROLE ON ALL FROM PUBLIC FOR ALL"]),
             f"GRANT ASSUMEROLE ON '{self.copy_role_arn}' TO ROLE loader FOR COPY",
-            f"CREATE EXTERNAL SCHEMA IF NOT EXISTS {external} FROM DATA CATALOG "
-            f"DATABASE '{self.glue_database}' IAM_ROLE '{self.copy_role_arn}'",
-            f"GRANT USAGE ON SCHEMA {external} TO ROLE fraud_analyst",
         ]
+
+    @property
+    def lake_schema(self) -> str:
+        """The external schema through which the lake's tables are read."""
+        return f"{self.schema}_lake"
+
+    def lake_statements(self) -> list[str]:
+        """The external schema, and who sees it: only the role that sees card fields in clear, because masks cover only
+        the warehouse's own tables.
+        """
+        return [
+            f"CREATE EXTERNAL SCHEMA IF NOT EXISTS {self.lake_schema} FROM DATA CATALOG "
+            f"DATABASE '{self.glue_database}' IAM_ROLE '{self.copy_role_arn}'",
+            f"GRANT USAGE ON SCHEMA {self.lake_schema} TO ROLE fraud_analyst",
+        ]
+
+    def lake_version(self) -> str:
+        """The hash of what make_lake() runs."""
+        return hashlib.sha256("\0".join(self.lake_statements()).encode()).hexdigest()
+
+    def make_lake(self, data_api: DataApi, target: WarehouseTarget) -> None:
+        """Run it as the warehouse's administrator. It can be run again."""
+        for statement in self.lake_statements():
+            execute(data_api, target, statement)
 
     def version(self) -> str:
         """The hash of everything that make() runs."""

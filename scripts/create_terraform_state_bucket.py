@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 
-from data_storage.s3_bucket_setup import INCOMPLETE_UPLOAD_DAYS, POLICY_TEMPLATE, PUBLIC_ACCESS_BLOCK
+from data_storage.s3_bucket_setup import INCOMPLETE_UPLOAD_DAYS, POLICY_TEMPLATE, PUBLIC_ACCESS_BLOCK, SMALLEST_MOVED
 from infrastructure.aws.policy_template import policy_from
 from infrastructure.aws.s3 import Bucket, BucketPolicy
 from infrastructure.errors import PlatformError
@@ -53,6 +53,7 @@ def resources(settings: Settings, clients: Clients) -> list[Resource]:
             "Encryption": {"SSEAlgorithm": "aws:kms", "BucketKeyEnabled": True},
             "PublicAccessBlock": PUBLIC_ACCESS_BLOCK,
             "ObjectOwnership": "BucketOwnerEnforced",
+            "TransitionDefaultMinimumObjectSize": SMALLEST_MOVED,
             "LifecycleRules": [
                 {
                     "ID": "all-objects",

@@ -91,6 +91,9 @@ class Bucket(Resource):
             ),
             "ObjectOwnership": self.readable(self._ownership),
             "LifecycleRules": self.readable(self._lifecycle),
+            "TransitionDefaultMinimumObjectSize": self.readable(
+                lambda: self._get("get_bucket_lifecycle_configuration", "TransitionDefaultMinimumObjectSize")
+            ),
             "Logging": self.readable(self._logging),
             "Tags": self.readable(self._tags),
         }
@@ -117,8 +120,9 @@ class Bucket(Resource):
                 Bucket=self.name, VersioningConfiguration={"Status": value}
             ),
             "ObjectLock": self._lock,
-            "LifecycleRules": lambda rules: self._s3.put_bucket_lifecycle_configuration(
-                Bucket=self.name, LifecycleConfiguration={"Rules": rules}
+            "LifecycleRules": lambda _: self._put_lifecycle(properties),
+            "TransitionDefaultMinimumObjectSize": lambda _: (
+                None if "LifecycleRules" in changed else self._put_lifecycle(properties)
             ),
             "Logging": lambda value: self._s3.put_bucket_logging(
                 Bucket=self.name, BucketLoggingStatus={"LoggingEnabled": value} if value else {}
@@ -202,6 +206,14 @@ class Bucket(Resource):
         controls = self._get("get_bucket_ownership_controls", "OwnershipControls")
         return controls["Rules"][0]["ObjectOwnership"] if controls else None
 
+    def _put_lifecycle(self, properties: Properties) -> None:
+        """Rules and smallest size go together: one without the other would be reset."""
+        self._s3.put_bucket_lifecycle_configuration(
+            Bucket=self.name,
+            LifecycleConfiguration={"Rules": properties["LifecycleRules"]},
+            TransitionDefaultMinimumObjectSize=properties["TransitionDefaultMinimumObjectSize"],
+        )
+
     def _lifecycle(self) -> list[dict[str, Any]]:
         rules = self._get("get_bucket_lifecycle_configuration", "Rules") or []
         return [_plain_rule(rule) for rule in rules]
@@ -230,12 +242,15 @@ class Bucket(Resource):
 
 
 def _plain_rule(rule: dict[str, Any]) -> dict[str, Any]:
-    """A lifecycle rule as it was put: without the defaults that the service adds."""
+    """A lifecycle rule as it was put: without the defaults that the service adds. What narrows it stays."""
     plain = {key: value for key, value in rule.items() if value not in (None, {}, [])}
-    plain["Filter"] = {"Prefix": rule.get("Filter", {}).get("Prefix", rule.get("Prefix", ""))}
+    found = {key: value for key, value in rule.get("Filter", {}).items() if value is not None}
+    plain["Filter"] = found or {"Prefix": rule.get("Prefix", "")}
     plain.pop("Prefix", None)
     if "Transitions" in plain:  # sorted, because neither S3 nor Terraform keeps the order
-        plain["Transitions"] = sorted(plain["Transitions"], key=lambda move: move["Days"])
+        plain["Transitions"] = sorted(
+            plain["Transitions"], key=lambda move: (move.get("Days", 0), str(move.get("Date")))
+        )
     expiration = plain.get("Expiration")
     if expiration and "Days" in expiration:
         plain["Expiration"] = {"Days": expiration["Days"]}

@@ -23,24 +23,23 @@ locals {
   }
 
   # What differs from bucket to bucket (modules/bucket/variables.tf says what each attribute means). Three months at
-  # hand (PCI DSS 10.5.1), then colder; raw and audit are kept as long as the law asks.
+  # hand (PCI DSS 10.5.1), then colder; raw, quarantine and audit are kept as long as the law asks.
   buckets = {
     raw = {
       object_lock      = local.object_lock
-      infrequent_days  = 90
-      glacier_days     = 365
+      moves            = [{ days = 90, storage_class = "STANDARD_IA" }, { days = 365, storage_class = "GLACIER_IR" }]
       expire_days      = local.retention_days
       old_version_days = 90
     }
     curated = {
-      infrequent_days    = 180
+      moves              = [{ days = 180, storage_class = "STANDARD_IA" }]
       old_version_days   = 30
       prefix_expire_days = { "staging/" = 7 }
     }
     quarantine = {
-      infrequent_days  = 90
-      expire_days      = 365
-      old_version_days = 30
+      moves              = [{ days = 90, storage_class = "STANDARD_IA" }]
+      old_version_days   = 30
+      prefix_expire_days = { "corrected/" = local.retention_days, "quarantine/" = local.retention_days }
     }
     artifacts = {
       old_version_days = 90
@@ -50,8 +49,7 @@ locals {
       statements       = ["CloudTrailChecksAcl", "CloudTrailWrites"]
       encryption       = ["DenyOtherEncryptionButOfDigests", "DenyOtherKeys"] # digests come with SSE-S3
       object_lock      = local.object_lock
-      infrequent_days  = 90
-      glacier_days     = 365
+      moves            = [{ days = 90, storage_class = "STANDARD_IA" }, { days = 365, storage_class = "GLACIER" }]
       expire_days      = local.retention_days
       old_version_days = 90
     }
@@ -68,8 +66,7 @@ module "bucket" {
   policy_values      = local.bucket_policy_values
   policy_statements  = concat(try(each.value.statements, []), local.transport, try(each.value.encryption, local.encryption))
   object_lock        = try(each.value.object_lock, null)
-  infrequent_days    = try(each.value.infrequent_days, null)
-  glacier_days       = try(each.value.glacier_days, null)
+  moves              = try(each.value.moves, [])
   expire_days        = try(each.value.expire_days, null)
   old_version_days   = each.value.old_version_days
   prefix_expire_days = try(each.value.prefix_expire_days, {})
@@ -87,7 +84,7 @@ module "access_logs_bucket" {
   policy_template   = local.bucket_policy_template
   policy_values     = local.bucket_policy_values
   policy_statements = concat(["AccessLogDelivery"], local.transport)
-  infrequent_days   = 90
+  moves             = [{ days = 90, storage_class = "STANDARD_IA" }]
   expire_days       = 400
   old_version_days  = 30
   force_destroy     = var.force_destroy

@@ -141,9 +141,7 @@ def run_reconcile(arguments: argparse.Namespace) -> int:
     findings = [str(each) for each in (*imbalances(measured, scope.compared), *again.differences)]
     findings += [_changed(day, keys) for day, keys in again.changed.items()]
     if not again.is_kept:
-        console(arguments).print(
-            "What was counted is not kept: you may not write reconciliation/ in the curated bucket"
-        )
+        console(arguments).print("What was counted is not kept: you may not write to reconciliation/ (curated)")
     shown = {hop: totals for hop, totals in measured.hops().items() if hop in scope.shown}
     console(arguments).print(totals_table(shown, console(arguments).width))
     out = outcome(arguments)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -69,6 +70,13 @@ def shorten_lifecycle(account: EmulatedAccount) -> None:
     account.client("s3").put_bucket_lifecycle_configuration(
         Bucket=raw(account), LifecycleConfiguration={"Rules": [rule]}
     )
+
+
+def narrow_lifecycle(account: EmulatedAccount) -> None:
+    s3 = account.client("s3")
+    rules = s3.get_bucket_lifecycle_configuration(Bucket=raw(account))["Rules"]
+    rules[0]["Filter"] = {"Tag": {"Key": "moves", "Value": "yes"}}
+    s3.put_bucket_lifecycle_configuration(Bucket=raw(account), LifecycleConfiguration={"Rules": rules})
 
 
 DRIFTS: dict[str, tuple[Drift, str, str, Any, Any]] = {
@@ -152,6 +160,13 @@ DRIFTS: dict[str, tuple[Drift, str, str, Any, Any]] = {
         "Encryption.SSEAlgorithm",
         "AES256",
         "aws:kms",
+    ),
+    "lifecycle narrowed to a tag that no object has": (
+        narrow_lifecycle,
+        "AWS::S3::Bucket",
+        "LifecycleRules[all-objects].Filter.Tag",
+        {"Key": "moves", "Value": "yes"},
+        ABSENT,
     ),
     "lifecycle shortened": (
         shorten_lifecycle,
@@ -357,3 +372,35 @@ def test_what_was_removed_by_hand_is_made_again(standing: EmulatedAccount) -> No
     assert {step.action for step in standing.plan().changes} == {Action.CREATE}
     standing.apply().raise_for_errors()
     assert standing.plan().changes == ()
+
+
+def test_another_smallest_size_of_what_moves_is_drift(applied: EmulatedAccount) -> None:
+    """The emulator has one size only, so its answer is changed on its way."""
+    sizes = {raw(applied): "varies_by_storage_class"}
+
+    def answer(parsed: dict[str, Any], http_response: Any, **_: Any) -> None:
+        for bucket, size in sizes.items():
+            if bucket in http_response.url:
+                parsed["TransitionDefaultMinimumObjectSize"] = size
+
+    def put(params: dict[str, Any], **_: Any) -> None:
+        sizes[params["Bucket"]] = params["TransitionDefaultMinimumObjectSize"]
+
+    events = applied.clients("s3").meta.events
+    events.register("after-call.s3.GetBucketLifecycleConfiguration", answer)
+    events.register("provide-client-params.s3.PutBucketLifecycleConfiguration", put)
+    (step,) = applied.plan().changes
+    (difference,) = step.differences
+    assert difference.path == "TransitionDefaultMinimumObjectSize"
+    assert (difference.old, difference.new) == ("varies_by_storage_class", "all_storage_classes_128K")
+    applied.apply().raise_for_errors()
+    assert sizes == {raw(applied): "all_storage_classes_128K"}
+
+
+def test_a_rule_that_ends_on_a_date_is_drift_and_no_crash(applied: EmulatedAccount) -> None:
+    moved = {"Date": datetime(2030, 1, 1, tzinfo=UTC), "StorageClass": "GLACIER"}
+    rule = {"ID": "others", "Status": "Enabled", "Filter": {"Prefix": ""}, "Transitions": [moved]}
+    applied.client("s3").put_bucket_lifecycle_configuration(
+        Bucket=raw(applied), LifecycleConfiguration={"Rules": [rule]}
+    )
+    assert [step.resource.name for step in applied.plan().changes] == [raw(applied)]

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from data_catalog.lake_tables import LAKE_TABLES
 from data_storage.s3_bucket_setup import BUCKETS, bucket_policy, bucket_properties, resources
 from infrastructure.local.emulator import emulated_aws
 from infrastructure.references import bucket_policy_id
@@ -107,6 +108,30 @@ def test_records_are_kept_for_the_years_of_the_settings_and_three_months_at_hand
     rule = bucket_properties(Settings(data_retention_years=10), purpose)["LifecycleRules"][0]
     assert rule["Expiration"]["Days"] >= 10 * 365
     assert rule["Transitions"][0] == {"Days": 90, "StorageClass": "STANDARD_IA"}
+
+
+READ_BY_RECONCILE_AND_REPLAY = ("raw", "curated", "quarantine")
+
+
+@pytest.mark.parametrize("purpose", READ_BY_RECONCILE_AND_REPLAY)
+def test_what_reconcile_and_replay_read_never_has_to_be_restored(purpose: str) -> None:
+    rules = bucket_properties(Settings(), purpose)["LifecycleRules"]
+    classes = {move["StorageClass"] for rule in rules for move in rule.get("Transitions", [])}
+    assert classes <= {"STANDARD_IA", "GLACIER_IR"}
+
+
+def test_quarantine_is_kept_as_long_as_raw_and_a_table_is_not_expired_by_age() -> None:
+    settings = Settings(data_retention_years=10)
+    (raw, *_), (everything, *parts) = (
+        bucket_properties(settings, purpose)["LifecycleRules"] for purpose in ("raw", "quarantine")
+    )
+    assert {rule["Filter"]["Prefix"]: rule["Expiration"] for rule in parts} == {
+        "quarantine/": raw["Expiration"],
+        "corrected/": raw["Expiration"],
+    }
+    tables = [table.prefix for table in LAKE_TABLES if table.bucket == "quarantine"]
+    assert "Expiration" not in everything
+    assert tables and not [prefix for prefix in tables if prefix.startswith(("quarantine/", "corrected/"))]
 
 
 def statements(purpose: str) -> dict[str, dict[str, Any]]:

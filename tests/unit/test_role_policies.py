@@ -17,6 +17,7 @@ from data_catalog.lake_layout import (
     RUNS_PREFIX,
     STAGING_PREFIX,
 )
+from data_processing.create_glue_job import log_groups
 from data_storage.redshift_setup import load_policy
 from infrastructure.planning.resource import Ref
 from infrastructure.settings import Settings
@@ -188,6 +189,7 @@ def test_the_landing_function_may_do_this_and_nothing_else() -> None:
 @pytest.mark.parametrize("form", ["/{configuration}-role/{role}/output", "-{role}-{configuration}/output"])
 def test_the_job_writes_its_logs_under_either_name_that_glue_documents(form: str) -> None:
     group = "/aws-glue/jobs" + form.format(configuration=SETTINGS.prefix, role=SETTINGS.role_name("glue"))
+    assert group in log_groups(SETTINGS), "one that Glue makes itself has no retention"
     stream = f"{SETTINGS.arn('logs', f'log-group:{group}')}:log-stream:jr_1"
     assert who_may("logs:PutLogEvents", stream) == {"glue"}
 

@@ -196,6 +196,26 @@ def test_a_statement_that_fails_is_named_and_the_scripts_are_run_again(
     assert account.plan().changes == ()
 
 
+@pytest.mark.parametrize(
+    "refused",
+    ["GRANT USAGE ON SCHEMA banking_lake TO ROLE fraud_analyst", "CREATE EXTERNAL SCHEMA IF NOT EXISTS banking_lake"],
+)
+def test_an_external_schema_that_redshift_refuses_holds_nothing_else_up(
+    refused: str, account: EmulatedAccount, service: RedshiftService
+) -> None:
+    service.failing = {refused: "Operation not supported on external schema"}
+    report = account.apply()
+    (error,) = report.errors
+    assert "Operation not supported" in error.what
+    assert report.of(Outcome.SKIPPED) == ()
+    made = {result.resource.name for result in report.of(Outcome.DONE)}
+    assert {f"{NAME}/banking", "banking-data-dev-glue-eu-central-1/warehouse-load"} <= made
+    service.failing = {}
+    again = account.apply()
+    assert [result.resource.name for result in again.changed] == [f"{NAME}/banking_lake"]
+    assert account.plan().changes == ()
+
+
 def test_destroy_keeps_the_warehouse_its_key_and_its_role(applied: EmulatedAccount, service: RedshiftService) -> None:
     report = applied.destroy()
     report.raise_for_errors()
@@ -253,7 +273,7 @@ def test_an_existing_workgroup_gets_an_inside_and_nothing_else(
     assert list(service.workgroups) == ["analytics"]
     assert [
         result.note for result in report.of(Outcome.DELETION_PENDING) if result.resource.type == "Warehouse::Schema"
-    ] == ["schema banking stays in analytics: drop it there"]
+    ] == [f"schema {schema} stays in analytics: drop it there" for schema in ("banking_lake", "banking")]
 
 
 def existing_workgroup(service: RedshiftService) -> None:

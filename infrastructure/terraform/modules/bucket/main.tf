@@ -2,13 +2,6 @@
 # lifecycle, and, where asked for, Object Lock and access logs.
 
 locals {
-  moves = [
-    for move in [
-      { days = var.infrequent_days, storage_class = "STANDARD_IA" },
-      { days = var.glacier_days, storage_class = "GLACIER" },
-    ] : move if move.days != null
-  ]
-
   policy_statements = {
     for statement in jsondecode(templatefile(var.policy_template, merge(var.policy_values, {
       bucket_arn = aws_s3_bucket.this.arn
@@ -87,6 +80,8 @@ resource "aws_s3_bucket_policy" "this" {
 resource "aws_s3_bucket_lifecycle_configuration" "this" {
   bucket = aws_s3_bucket_versioning.this.bucket # rules for old versions need versions
 
+  transition_default_minimum_object_size = "all_storage_classes_128K"
+
   rule {
     id     = "all-objects"
     status = "Enabled"
@@ -104,7 +99,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
     }
 
     dynamic "transition" {
-      for_each = local.moves
+      for_each = var.moves
       content {
         days          = transition.value.days
         storage_class = transition.value.storage_class

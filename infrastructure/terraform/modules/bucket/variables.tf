@@ -38,16 +38,10 @@ variable "object_lock" {
   default = null
 }
 
-variable "infrequent_days" {
-  description = "Days until an object moves to STANDARD_IA; null is never."
-  type        = number
-  default     = null
-}
-
-variable "glacier_days" {
-  description = "Days until an object moves to GLACIER; null is never."
-  type        = number
-  default     = null
+variable "moves" {
+  description = "After how many days objects of 128 KiB or more move to which storage class."
+  type        = list(object({ days = number, storage_class = string }))
+  default     = []
 }
 
 variable "expire_days" {
