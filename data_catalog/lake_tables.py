@@ -13,6 +13,7 @@ from data_catalog.transaction_contract import (
     CURATED_FIELDS,
     FRAUD_ALERT_EVIDENCE_FIELDS,
     FRAUD_ALERT_FIELDS,
+    POSITION,
     QUARANTINE_FIELDS,
     TRANSACTION_ID_FIELDS,
     Field,
@@ -23,7 +24,8 @@ from data_catalog.transaction_contract import (
 class LakeTable:
     """A table. bucket: its purpose in the settings; prefix: where it lies there.
 
-    A file holds rows of one partition: of one day or month (UTC) of a column.
+    A file holds rows of one partition: of one day or month (UTC) of a column. sorted_by: the order of its rows, so that
+    queries pass over row groups.
     """
 
     kind: str
@@ -33,6 +35,7 @@ class LakeTable:
     fields: tuple[Field, ...]
     partition_column: str
     partition_transform: Literal["identity", "day", "month"]
+    sorted_by: tuple[str, ...]
     description: str
 
     def file_key(self, partition: str, name: str) -> str:
@@ -51,27 +54,29 @@ class LakeTable:
 LAKE_TABLES: tuple[LakeTable, ...] = (
     LakeTable(
         "curated", "transactions", "curated", "curated/transactions/", CURATED_FIELDS, "event_date", "identity",
-        "Transactions in their final state (BOOKED, REJECTED), each once",
+        ("account_id", "event_time"), "Transactions in their final state (BOOKED, REJECTED), each once",
     ),
     LakeTable(
         "transaction_ids", "transaction_ids", "curated", "curated/transaction_ids/", TRANSACTION_ID_FIELDS,
-        "event_date", "month", "Ids of final and pending transactions: what the job compares a batch with",
+        "event_date", "month", ("transaction_id",),
+        "Ids of final and pending transactions: what the job compares a batch with",
     ),
     LakeTable(
         "pending_transactions", "pending_transactions", "curated", "curated/pending_transactions/", CURATED_FIELDS,
-        "event_date", "identity", "Pending items, a row for each distinct put",
+        "event_date", "identity", ("account_id", "event_time"), "Pending items, a row for each distinct put",
     ),
     LakeTable(
         "fraud_alerts", "fraud_alerts", "curated", "curated/fraud_alerts/", FRAUD_ALERT_FIELDS, "event_date",
-        "identity", "What the fraud rules raised",
+        "identity", ("alert_id",), "What the fraud rules raised",
     ),
     LakeTable(
         "fraud_alert_evidence", "fraud_alert_evidence", "curated", "curated/fraud_alert_evidence/",
-        FRAUD_ALERT_EVIDENCE_FIELDS, "event_date", "identity", "The transactions that fraud alerts rest on",
+        FRAUD_ALERT_EVIDENCE_FIELDS, "event_date", "identity", ("alert_id", "transaction_id"),
+        "The transactions that fraud alerts rest on",
     ),
     LakeTable(
         "quarantine", "quarantine", "quarantine", "quarantine_table/", QUARANTINE_FIELDS, "arrival_time", "day",
-        "Records that broke the contract, of both stages, with the reason; card numbers masked",
+        POSITION, "Records that broke the contract, of both stages, with the reason; card numbers masked",
     ),
 )  # fmt: skip
 # Tables over what the landing writes, whose partitions are arrival dates.

@@ -1,0 +1,113 @@
+"""Keeps the lake in order: month ends are tagged, small files merged, old snapshots and orphans removed, and dates past
+the retention dropped from lake and warehouse.
+
+In an account Glue's table optimizers merge, expire and clear; there only tags and retention are left to do.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+from pyiceberg.exceptions import CommitFailedException
+
+from data_catalog.lake_tables import LAKE_TABLES
+from data_governance.kept_totals import Erasure, KeptTotals
+from data_governance.lake_reader import LakeReader
+from data_storage.sql_text import literal
+from infrastructure.aws.iceberg_upkeep import compact, drop, expire, files_before, remove_orphans, tag_months
+from infrastructure.aws.redshift_data import DataApi, WarehouseTarget, execute_batch
+
+if TYPE_CHECKING:
+    from pyiceberg.table import Table
+
+T = TypeVar("T")
+
+_ATTEMPTS = 5
+
+
+@dataclass(slots=True)
+class Upkeep:
+    """What was done to a table."""
+
+    table: str
+    merged: tuple[int, int] = (0, 0)
+    tags: list[str] = field(default_factory=list)
+    expired: int = 0
+    removed: int = 0
+    dropped: int = 0
+
+
+def maintain(lake: LakeReader, now: datetime, keep: Collection[int], merging: bool) -> list[Upkeep]:
+    """Maintain every table; what was done.
+
+    keep: snapshots that are still needed, because the warehouse has not loaded their runs. merging: merge, expire and
+    clear too, which Glue does in an account. Orphans are removed once they are twice as old as snapshots get, as Glue
+    does: files of a run that was killed before its commit are orphans until it is finished.
+    """
+    age = timedelta(days=lake.settings.snapshot_retention_days)
+    oldest = first_day_kept(lake.settings.data_retention_years, now)
+    done = []
+    for spec in LAKE_TABLES:
+        tables = partial(lake.tables, spec.name)
+        upkeep = Upkeep(spec.name)
+        upkeep.tags = _committed(tables, lambda table: tag_months(table, now))
+        upkeep.dropped = _committed(tables, lambda table: _drop(lake, table, oldest))
+        if merging:
+            sorted_by = spec.sorted_by
+            upkeep.merged = _committed(tables, lambda table, by=sorted_by: compact(lake.s3, table, by))
+            upkeep.expired = _committed(tables, lambda table: expire(table, now - age, keep))
+            upkeep.removed = remove_orphans(lake.s3, tables(), now - 2 * age)
+        done.append(upkeep)
+    return done
+
+
+def _committed(table: Callable[[], Table], work: Callable[[Table], T]) -> T:
+    """Do the work on the table as it is; again, where another commit came first."""
+    for _ in range(_ATTEMPTS - 1):
+        with suppress(CommitFailedException):
+            return work(table())
+    return work(table())
+
+
+def first_day_kept(years: int, now: datetime) -> date:
+    """The first event date that is kept, so many years back."""
+    day = now.date()
+    try:
+        return day.replace(year=day.year - years)
+    except ValueError:  # 29 February
+        return day.replace(year=day.year - years, day=28)
+
+
+def _drop(lake: LakeReader, table: Table, oldest: date) -> int:
+    """Drop the partitions from before a day, and enter beside the kept totals what they held."""
+    gone, name = files_before(table, oldest), table.name()[1]
+    if gone and name in ("transactions", "pending_transactions"):
+        # Entered first: killed in between, the next call enters the same again, and drops it.
+        curated = lake.curated(file.file_path for file in gone)
+        kept = KeptTotals(lake.s3, lake.settings.bucket("curated"))
+        kept.add_erasure(Erasure(f"retention-{name}-{oldest}", oldest, curated))
+    drop(table, gone)
+    return len(gone)
+
+
+def drop_from_warehouse(data_api: DataApi, target: WarehouseTarget, oldest: date) -> None:
+    """Delete what the lake has dropped. Of balances each account's last one stays: later ones go on from it."""
+    schema, day = target.schema, literal(oldest)
+    dated = ("fact_transactions", "pending_transactions", "fraud_alerts", "fraud_alert_evidence")
+    statements = [
+        f"LOCK {schema}.load_lock",
+        *(f"DELETE FROM {schema}.{table} WHERE event_date < {day}" for table in dated),
+        f"""DELETE FROM {schema}.daily_balances USING (
+    SELECT account_id, currency, MAX(balance_date) AS last_date FROM {schema}.daily_balances
+    WHERE balance_date < {day} GROUP BY account_id, currency
+) AS kept
+WHERE daily_balances.account_id = kept.account_id AND daily_balances.currency = kept.currency
+    AND daily_balances.balance_date < kept.last_date""",
+    ]
+    execute_batch(data_api, target, statements, f"retention-{oldest}", uuid.uuid4().hex)
