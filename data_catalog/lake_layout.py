@@ -9,6 +9,7 @@
                  (all of them: data_catalog/lake_tables.py)
                  runs/month=M/RUN/manifest.json, publish.json, result.json, COPY manifests
                  runs/taken.json                                                  what runs have taken, by hour
+                 runs/repeated_ids.json                                           when ids were looked for, how many
                  reconciliation/                                                  totals that were verified
                  staging/RUN/                                                     scratch of a run
 
@@ -33,6 +34,7 @@ LANDING_QUARANTINE_PREFIX = f"{QUARANTINE_PREFIX}stage=landing/"
 RUNS_PREFIX = "runs/"
 RUNS_MONTH_PREFIX = f"{RUNS_PREFIX}month="
 TAKEN_KEY = f"{RUNS_PREFIX}taken.json"
+REPEATED_IDS_KEY = f"{RUNS_PREFIX}repeated_ids.json"
 RECONCILIATION_PREFIX = "reconciliation/"
 STAGING_PREFIX = "staging/"  # a lifecycle rule expires it
 EARLIEST_ARRIVAL = date(2024, 1, 1)  # earlier than any stream of the platform

@@ -213,7 +213,8 @@ class KeptMeasures:
         measured.repeated_etl = total(run.repeated for run in runs)
         measured.duplicate_etl = total(run.duplicate for run in runs)
         erased = curated_total(each.curated for each in kept.erasures)
-        measured.erased = erased.all
+        measured.erased = total(each.gone for each in kept.erasures)
+        measured.quarantined_etl += total(each.quarantined for each in kept.erasures)
         measured.curated = _less(curated_total(run.all_curated for run in runs), erased)
         if self._loaded is not None:
             seen = curated_total(run.all_curated for run in runs if run.loaded)

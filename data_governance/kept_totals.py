@@ -152,11 +152,20 @@ class ReplayTotals:
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """What an erasure took out of the curated tables and the warehouse. id: of its certificate; it names nobody."""
+    """What was taken out of the curated tables and the warehouse, by an erasure or by a repair of repeated ids.
+
+    id: of the erasure's certificate, or of the repair; it names nobody. quarantined: what of it went to quarantine.
+    """
 
     id: str
     erased_on: date
     curated: CuratedTotals
+    quarantined: ControlTotals = field(default_factory=ControlTotals)
+
+    @property
+    def gone(self) -> ControlTotals:
+        """What is nowhere any more."""
+        return self.curated.all - self.quarantined
 
 
 _DAY = ("landed", "replayed", "quarantined", "repeated")
@@ -190,7 +199,8 @@ class KeptTotals:
             self.months[_name(key)] = month
         elif key.startswith(_ERASURES):
             erased_on = date.fromisoformat(document["erased_on"])
-            self.erasures.append(Erasure(document["id"], erased_on, curated_of(document["curated"])))
+            curated, quarantined = curated_of(document["curated"]), ControlTotals.from_rows(document["quarantined"])
+            self.erasures.append(Erasure(document["id"], erased_on, curated, quarantined))
         else:
             self.replays = {name: ReplayTotals.from_row(row) for name, row in document.items()}
 
@@ -218,6 +228,7 @@ class KeptTotals:
             "id": erasure.id,
             "erased_on": erasure.erased_on.isoformat(),
             "curated": curated_row(erasure.curated),
+            "quarantined": erasure.quarantined.rows(),
         }
         self.erasures = [each for each in self.erasures if each.id != erasure.id] + [erasure]
         self._put(f"{_ERASURES}{erasure.erased_on}-{erasure.id}.json", document)

@@ -121,7 +121,7 @@ class Lake(LakeReader):
         measured.streamed += measures.corrections
         kept = KeptTotals(self.s3, self.settings.bucket("curated"))
         for erasure in kept.erasures:
-            measured.erased += erasure.curated.all
+            measured.erased += erasure.gone
         for result in self._results():
             measured.duplicate_etl += result.control_totals["duplicate"]
         measured.curated = self.curated(self.curated_files())

@@ -108,6 +108,7 @@ def default_arguments(settings: Settings, modules_url: str, libraries_url: str) 
         "--stream_retention_hours": str(settings.stream_retention_hours),
         "--deduplication_window_days": str(settings.deduplication_window_days),
         "--timeout_minutes": str(settings.glue_timeout_minutes),
+        "--metrics_namespace": settings.metrics_namespace,
         "--region": settings.region,
         **_load_arguments(settings),
     }

@@ -4,6 +4,7 @@ Arguments (as Glue passes them; the job's defaults have the same names):
     --JOB_NAME --raw_bucket --curated_bucket --quarantine_bucket
     --glue_database            the catalog's database of the lake's tables
     --stream_retention_hours   optional: how long after its arrival a record may still land (168)
+    --metrics_namespace        optional: where a metric is put once a day of ids that are final twice in the warehouse
     --timeout_minutes          optional: when Glue ends the job; its loads give up a little earlier (120)
     --staging_directory        optional, on a laptop: a local directory for scratch; without it, curated/staging/ in S3
     --deduplication_window_days  optional: how far around its event dates a batch is compared with what is curated
@@ -37,11 +38,12 @@ from data_processing.raw_zone import LandedBuckets
 from data_processing.run_state import RunState
 from data_processing.spark_session import configure
 from infrastructure.aws.clients import client
+from infrastructure.references import REPEATED_IDS_METRIC
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-    from infrastructure.aws.redshift_data import WarehouseTarget
+    from infrastructure.aws.redshift_data import DataApi, WarehouseTarget
 
 # So long before Glue ends the job, a load that still runs is told. It goes on in the warehouse; the next job finds it.
 _SECONDS_TO_TELL = 300
@@ -50,6 +52,7 @@ _OPTIONAL = {
     "stream_retention_hours": "168",
     "deduplication_window_days": "45",
     "timeout_minutes": "120",
+    "metrics_namespace": "",
     "staging_directory": "",
     "region": "",
     "redshift_workgroup": "",
@@ -87,6 +90,11 @@ def main(argv: Sequence[str]) -> None:
         give_up_at = started + int(options["timeout_minutes"]) * 60 - _SECONDS_TO_TELL
         target = replace(warehouse(options), give_up_at=give_up_at)
         _load(client("redshift-data", region), s3, target, buckets.curated)
+        if options["metrics_namespace"]:
+            cloudwatch = client("cloudwatch", region)
+            look_for_repeated_ids(
+                client("redshift-data", region), s3, cloudwatch, target, buckets.curated, options["metrics_namespace"]
+            )
     commit()
 
 
@@ -155,6 +163,23 @@ def _load(data_api: Any, s3: S3Client, target: WarehouseTarget, curated_bucket: 
             "load", run_id=loaded.run_id, records=loaded.rows_loaded, pending=loaded.pending_loaded,
             fraud_alerts=loaded.fraud_alerts,
         )  # fmt: skip
+
+
+def look_for_repeated_ids(
+    data_api: DataApi, s3: S3Client, cloudwatch: Any, target: WarehouseTarget, curated_bucket: str, namespace: str
+) -> None:
+    """Once a day, tell by a metric how many ids are final twice: what the window of deduplication can't see."""
+    from data_storage.repeated_ids import counted_today, keep_count
+
+    now = datetime.now(UTC)
+    found = counted_today(data_api, s3, target, curated_bucket, now)
+    if found is None:
+        return
+    cloudwatch.put_metric_data(
+        Namespace=namespace, MetricData=[{"MetricName": REPEATED_IDS_METRIC, "Value": found, "Unit": "Count"}]
+    )
+    keep_count(s3, curated_bucket, now, found)
+    emit("repeated_ids", ids=found)
 
 
 if __name__ == "__main__":

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from infrastructure.references import FOREIGN_STREAM_READS_METRIC
+from infrastructure.references import FOREIGN_STREAM_READS_METRIC, REPEATED_IDS_METRIC
 from infrastructure.settings import Settings
 
-MINUTE, FIVE_MINUTES, HOUR = 60, 300, 3600
+MINUTE, FIVE_MINUTES, HOUR, DAY = 60, 300, 3600, 86_400
 
 
 # The job counts as late after this many intervals of its trigger without a successful run.
@@ -208,8 +208,16 @@ def _job_alarms(settings: Settings) -> tuple[AlarmSpec, ...]:
         metrics=runs("glue.error.ALL", FIVE_MINUTES),
         threshold=0,
     )
+    repeated = AlarmSpec(
+        name="repeated-ids",
+        description="A transaction id is final twice in the warehouse: both came further apart than the window of "
+        "deduplication. See them with reconcile --ids, and move the later ones to quarantine with --repair.",
+        metrics={"ids": Metric(settings.metrics_namespace, REPEATED_IDS_METRIC, {}, "Maximum", DAY)},
+        threshold=0,
+        missing="ignore",
+    )
     if not settings.glue_every_minutes:
-        return (failed,)
+        return (failed, repeated)
     late = AlarmSpec(
         name="job-late",
         description="No run has succeeded for four of the job's intervals (an hour at least): neither lake nor "
@@ -221,4 +229,4 @@ def _job_alarms(settings: Settings) -> tuple[AlarmSpec, ...]:
         datapoints=max(1, _LATE_INTERVALS * settings.glue_every_minutes * MINUTE // HOUR),
         missing="breaching",
     )
-    return (failed, late)
+    return (failed, late, repeated)

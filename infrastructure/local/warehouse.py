@@ -29,11 +29,12 @@ def embedded_settings() -> Settings:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedWarehouse:
-    """The Data API's stand-in, and how the job and the auditor log in through it."""
+    """The Data API's stand-in, and how the job, the auditor and the administrator log in through it."""
 
     data_api: LocalRedshiftData
     loader: WarehouseTarget
     auditor: WarehouseTarget
+    admin: WarehouseTarget
 
 
 def open_warehouse(server: Warehouse, s3: S3Client, settings: Settings) -> EmbeddedWarehouse:
@@ -48,4 +49,4 @@ def open_warehouse(server: Warehouse, s3: S3Client, settings: Settings) -> Embed
     )
     inside.make(data_api, admin)
     (auditor,) = inside.auditors
-    return EmbeddedWarehouse(data_api, replace(admin, db_user=inside.job_user), replace(admin, db_user=auditor))
+    return EmbeddedWarehouse(data_api, replace(admin, db_user=inside.job_user), replace(admin, db_user=auditor), admin)

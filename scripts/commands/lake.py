@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
+from rich.markup import escape
 
 from data_governance.control_totals import ControlTotals
 from data_governance.kept_measures import KeptMeasures
@@ -20,6 +21,8 @@ from data_governance.kept_totals import KeptTotals
 from data_governance.lake_measures import Lake
 from data_governance.reconciliation import HOPS, Imbalance, Measured, control_total_rows, differences, imbalances
 from data_ingestion.replay import Replay
+from data_storage.repeated_ids import MOST_AT_ONCE, REASON, repeated_finals
+from data_storage.repeated_ids_repair import repair
 from data_storage.warehouse_loader import LoadReport, load_pending, loaded_by_run, loaded_totals
 from infrastructure.aws.iceberg import tables_of
 from infrastructure.aws.redshift_data import DataApi, WarehouseTarget
@@ -73,8 +76,8 @@ class CommandContext:
     """Where a command works, and what it needs besides the lake.
 
     tables: the lake's Iceberg tables by name. producer: what was produced; None in an account, whose producers keep
-    their own totals. data_api: None if there is no warehouse. auditor, loader: the logins for counting and for loading
-    (in an account, the caller's own).
+    their own totals. data_api: None if there is no warehouse. auditor, loader, admin: the logins for counting, for
+    loading and for repairs (in an account, the caller's own).
     """
 
     settings: Settings
@@ -84,6 +87,7 @@ class CommandContext:
     data_api: DataApi | None
     auditor: WarehouseTarget
     loader: WarehouseTarget
+    admin: WarehouseTarget
 
 
 def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
@@ -102,6 +106,12 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     )
     scope.add_argument(
         "--deep", action="store_true", help="read everything again, and compare it with what was verified before"
+    )
+    scope.add_argument(
+        "--ids", action="store_true", help="look for transaction ids that are final twice in the warehouse"
+    )
+    reconciling.add_argument(
+        "--repair", action="store_true", help="with --ids: move the later ones to quarantine, as an administrator"
     )
     reconciling.set_defaults(run=run_reconcile)
     replaying = commands.add_parser(
@@ -136,6 +146,10 @@ def _date(text: str) -> str:
 
 def run_reconcile(arguments: argparse.Namespace) -> int:
     """Measure, compare, print; the exit status is 1 if a hop is off."""
+    if arguments.repair and not arguments.ids:
+        raise PlatformError("--repair", "is for --ids", "Name both, or look for ids without it first")
+    if arguments.ids:
+        return _run_ids(arguments)
     with _context(arguments) as context:
         measured, scope, again = _measure(context, arguments)
     findings = [str(each) for each in (*imbalances(measured, scope.compared), *again.differences)]
@@ -157,6 +171,35 @@ def run_reconcile(arguments: argparse.Namespace) -> int:
         rows = [row for row in control_total_rows(measured) if row["hop"] in shown]
         print_json({"balanced": not findings, "imbalances": findings, "control_totals": rows})
     return EXIT_ERROR if findings else EXIT_OK
+
+
+def _run_ids(arguments: argparse.Namespace) -> int:
+    """Print the ids that are final twice, and move the later ones to quarantine if told to."""
+    out = outcome(arguments)
+    with _context(arguments, changing=arguments.repair) as context:
+        if context.data_api is None:
+            raise _no_warehouse()
+        found = repeated_finals(context.data_api, context.auditor)
+        for row in found:
+            out.print(
+                f"[bold red]Final twice:[/] {escape(row.transaction_id)}, on {row.first_date} (run {row.first_run}) "
+                f"and again on {row.event_date} (run {row.run_id})",
+                soft_wrap=True,
+            )
+        if found and arguments.repair:
+            lake = Lake(context.s3, context.settings, context.tables)
+            _kept_measures(lake, context).measure(datetime.now(UTC))
+            for begin in range(0, len(found), MOST_AT_ONCE):
+                warehouse = context.data_api, context.admin
+                rows = found[begin : begin + MOST_AT_ONCE]
+                repair(context.s3, context.settings, context.tables, warehouse, rows)
+            out.print(f"[bold green]{len(found):,} moved to quarantine[/] as {REASON}")
+    if not found:
+        out.print("[bold green]No transaction id is final twice.[/]")
+    if arguments.json:
+        named = ("transaction_id", "first_date", "first_run", "event_date", "run_id")
+        print_json([{name: str(getattr(row, name)) for name in named} | {"moved": arguments.repair} for row in found])
+    return EXIT_ERROR if found and not arguments.repair else EXIT_OK
 
 
 class _Again(NamedTuple):
@@ -243,17 +286,21 @@ def run_load(arguments: argparse.Namespace) -> int:
 
     with _context(arguments, changing=True) as context:
         if context.data_api is None:
-            raise PlatformError(
-                "warehouse",
-                "is switched off, or this endpoint only emulates one",
-                "Set REDSHIFT_ENABLED=true and apply; on this machine, load with --workdir",
-            )
+            raise _no_warehouse()
         loads = load_pending(context.data_api, context.s3, context.loader, context.settings.bucket("curated"), tell)
     if not loads:
         out.print("Nothing to load: the warehouse holds every run that has a result")
     if arguments.json:
         print_json([asdict(load) for load in loads])
     return EXIT_OK
+
+
+def _no_warehouse() -> PlatformError:
+    return PlatformError(
+        "warehouse",
+        "is switched off, or this endpoint only emulates one",
+        "Set REDSHIFT_ENABLED=true and apply; on this machine, name a --workdir",
+    )
 
 
 def _context(arguments: argparse.Namespace, *, changing: bool = False) -> AbstractContextManager[CommandContext]:
@@ -269,7 +316,7 @@ def _account(arguments: argparse.Namespace, changing: bool) -> Iterator[CommandC
     try:
         target = warehouse_target(settings)
         tables = tables_of(clients("glue"), clients("s3"), settings.glue_database)
-        yield CommandContext(settings, clients("s3"), tables, None, data_api, target, target)
+        yield CommandContext(settings, clients("s3"), tables, None, data_api, target, target, target)
     except (BotoCoreError, ClientError) as error:
         raise explain(error, "AWS") from error
 
@@ -280,5 +327,12 @@ def _kept(directory: str) -> Iterator[CommandContext]:
     with open_kept_state(directory) as kept:
         warehouse = kept.warehouse
         yield CommandContext(
-            kept.settings, kept.s3, kept.tables, kept.workdir, warehouse.data_api, warehouse.auditor, warehouse.loader
+            kept.settings,
+            kept.s3,
+            kept.tables,
+            kept.workdir,
+            warehouse.data_api,
+            warehouse.auditor,
+            warehouse.loader,
+            warehouse.admin,
         )

@@ -44,6 +44,7 @@ def put_by_the_function(name: str) -> bool:
         ("AWS/Kinesis", "IncomingRecords"),
         ("AWS/SQS", "ApproximateNumberOfMessagesVisible"),
         (SETTINGS.metrics_namespace, "RecordsQuarantined"),
+        (SETTINGS.metrics_namespace, "RepeatedTransactionIds"),
         ("Glue", "glue.error.ALL"),
         ("Glue", "glue.succeed.ALL"),
     ],
@@ -157,6 +158,7 @@ def test_the_dashboard_shows_every_metric_that_an_alarm_watches_in_the_pipeline(
             "ReadProvisionedThroughputExceeded",
         ),  # the alarm itself says that somebody else reads the stream
         (SETTINGS.metrics_namespace, "StreamReadsByOthers"),
+        (SETTINGS.metrics_namespace, "RepeatedTransactionIds"),  # one value a day
     }
 
 
