@@ -59,8 +59,7 @@ def maintain(lake: LakeReader, now: datetime, keep: Collection[int], merging: bo
         upkeep.tags = _committed(tables, lambda table: tag_months(table, now))
         upkeep.dropped = _committed(tables, lambda table: _drop(lake, table, oldest))
         if merging:
-            sorted_by = spec.sorted_by
-            upkeep.merged = _committed(tables, lambda table, by=sorted_by: compact(lake.s3, table, by))
+            upkeep.merged = _committed(tables, partial(compact, lake.s3, sorted_by=spec.sorted_by))
             upkeep.expired = _committed(tables, lambda table: expire(table, now - age, keep))
             upkeep.removed = remove_orphans(lake.s3, tables(), now - 2 * age)
         done.append(upkeep)

@@ -6,16 +6,12 @@ All work on the account, or with --workdir on what a local run kept there.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
-from botocore.exceptions import BotoCoreError, ClientError
 from rich.markup import escape
 
-from data_governance.control_totals import ControlTotals
 from data_governance.kept_measures import KeptMeasures
 from data_governance.kept_totals import KeptTotals
 from data_governance.lake_measures import Lake
@@ -24,14 +20,8 @@ from data_ingestion.replay import Replay
 from data_storage.repeated_ids import MOST_AT_ONCE, REASON, repeated_finals
 from data_storage.repeated_ids_repair import repair
 from data_storage.warehouse_loader import LoadReport, load_pending, loaded_by_run, loaded_totals
-from infrastructure.aws.iceberg import tables_of
-from infrastructure.aws.redshift_data import DataApi, WarehouseTarget
 from infrastructure.errors import PlatformError
-from infrastructure.local.kept_state import open_kept_state
-from infrastructure.planning.aws_errors import explain
-from infrastructure.references import warehouse_target
-from infrastructure.settings import Settings
-from scripts.commands.account import find_account
+from scripts.commands.context import CommandContext, no_warehouse, open_context
 from scripts.commands.terminal import (
     EXIT_ERROR,
     EXIT_OK,
@@ -45,8 +35,7 @@ from scripts.commands.terminal import (
 from scripts.commands.totals_table import totals_table
 
 if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
-    from pyiceberg.table import Table
+    pass
 
 
 class _Scope(NamedTuple):
@@ -61,33 +50,6 @@ _NAMED = 10  # objects of a day
 _ALL = _Scope(HOPS, HOPS)
 _RUN = _Scope(("landed", "quarantined", "duplicate", "curated", "loaded", "ledger", "pending"), ("curated", "loaded"))
 _DATE = _Scope(("streamed", "landed", "quarantined", "curated", "loaded", "ledger", "pending"), ("landed", "loaded"))
-
-
-class ProducerTotals(Protocol):
-    """What was produced, as a workdir has recorded it."""
-
-    def produced(self, streamed: dict[str, ControlTotals]) -> ControlTotals: ...
-
-    def put_again(self) -> ControlTotals: ...
-
-
-@dataclass(frozen=True, slots=True)
-class CommandContext:
-    """Where a command works, and what it needs besides the lake.
-
-    tables: the lake's Iceberg tables by name. producer: what was produced; None in an account, whose producers keep
-    their own totals. data_api: None if there is no warehouse. auditor, loader, admin: the logins for counting, for
-    loading and for repairs (in an account, the caller's own).
-    """
-
-    settings: Settings
-    s3: S3Client
-    tables: Callable[[str], Table]
-    producer: ProducerTotals | None
-    data_api: DataApi | None
-    auditor: WarehouseTarget
-    loader: WarehouseTarget
-    admin: WarehouseTarget
 
 
 def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
@@ -150,7 +112,7 @@ def run_reconcile(arguments: argparse.Namespace) -> int:
         raise PlatformError("--repair", "is for --ids", "Name both, or look for ids without it first")
     if arguments.ids:
         return _run_ids(arguments)
-    with _context(arguments) as context:
+    with open_context(arguments) as context:
         measured, scope, again = _measure(context, arguments)
     findings = [str(each) for each in (*imbalances(measured, scope.compared), *again.differences)]
     findings += [_changed(day, keys) for day, keys in again.changed.items()]
@@ -176,9 +138,9 @@ def run_reconcile(arguments: argparse.Namespace) -> int:
 def _run_ids(arguments: argparse.Namespace) -> int:
     """Print the ids that are final twice, and move the later ones to quarantine if told to."""
     out = outcome(arguments)
-    with _context(arguments, changing=arguments.repair) as context:
+    with open_context(arguments, changing=arguments.repair) as context:
         if context.data_api is None:
-            raise _no_warehouse()
+            raise no_warehouse()
         found = repeated_finals(context.data_api, context.auditor)
         for row in found:
             out.print(
@@ -247,7 +209,7 @@ def _changed(day: str, keys: list[str]) -> str:
 
 def run_replay(arguments: argparse.Namespace) -> int:
     """Replay, and print what was put in."""
-    with _context(arguments, changing=True) as context:
+    with open_context(arguments, changing=True) as context:
         settings = context.settings
         raw, quarantine = settings.bucket("raw"), settings.bucket("quarantine")
         report = Replay(context.s3, raw, quarantine, context.tables).run(arguments.prefix)
@@ -284,55 +246,12 @@ def run_load(arguments: argparse.Namespace) -> int:
             soft_wrap=True,
         )
 
-    with _context(arguments, changing=True) as context:
+    with open_context(arguments, changing=True) as context:
         if context.data_api is None:
-            raise _no_warehouse()
+            raise no_warehouse()
         loads = load_pending(context.data_api, context.s3, context.loader, context.settings.bucket("curated"), tell)
     if not loads:
         out.print("Nothing to load: the warehouse holds every run that has a result")
     if arguments.json:
         print_json([asdict(load) for load in loads])
     return EXIT_OK
-
-
-def _no_warehouse() -> PlatformError:
-    return PlatformError(
-        "warehouse",
-        "is switched off, or this endpoint only emulates one",
-        "Set REDSHIFT_ENABLED=true and apply; on this machine, name a --workdir",
-    )
-
-
-def _context(arguments: argparse.Namespace, *, changing: bool = False) -> AbstractContextManager[CommandContext]:
-    return _kept(arguments.workdir) if arguments.workdir else _account(arguments, changing)
-
-
-@contextmanager
-def _account(arguments: argparse.Namespace, changing: bool) -> Iterator[CommandContext]:
-    account = find_account(arguments, changing=changing)
-    settings, clients = account.settings, account.clients
-    # An emulator never ends a statement, or answers it with rows of its own.
-    data_api = clients("redshift-data") if settings.redshift_enabled and not clients.emulated else None
-    try:
-        target = warehouse_target(settings)
-        tables = tables_of(clients("glue"), clients("s3"), settings.glue_database)
-        yield CommandContext(settings, clients("s3"), tables, None, data_api, target, target, target)
-    except (BotoCoreError, ClientError) as error:
-        raise explain(error, "AWS") from error
-
-
-@contextmanager
-def _kept(directory: str) -> Iterator[CommandContext]:
-    """An embedded stack over the state that a run kept."""
-    with open_kept_state(directory) as kept:
-        warehouse = kept.warehouse
-        yield CommandContext(
-            kept.settings,
-            kept.s3,
-            kept.tables,
-            kept.workdir,
-            warehouse.data_api,
-            warehouse.auditor,
-            warehouse.loader,
-            warehouse.admin,
-        )
