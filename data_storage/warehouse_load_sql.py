@@ -36,10 +36,12 @@ def copy_manifest(bucket: str, files: Iterable[PublishedFile]) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class CopySource:
-    """What COPY reads, and with which role. manifests: a URL by kind of file; kinds without files are left out."""
+    """What COPY reads, and with which role. manifests: a URL by kind of file; kinds without files are left out. shared:
+    the files may hold rows of other runs, because they were merged."""
 
     role_arn: str
     manifests: dict[str, str]
+    shared: bool = False
 
 
 def load_statements(
@@ -111,7 +113,10 @@ class _Load:
         if manifest is None:
             return []
         role = literal(self._source.role_arn)
-        return [f"COPY {table} FROM {literal(manifest)} IAM_ROLE {role} FORMAT AS PARQUET MANIFEST"]
+        copied = [f"COPY {table} FROM {literal(manifest)} IAM_ROLE {role} FORMAT AS PARQUET MANIFEST"]
+        if self._source.shared:
+            copied.append(f"DELETE FROM {table} WHERE run_id <> {self._run_id}")
+        return copied
 
     @property
     def _has_alerts(self) -> bool:

@@ -17,6 +17,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from data_catalog.lake_layout import run_key, run_month, run_of
+from data_catalog.lake_tables import BY_KIND
 from data_governance.control_totals import ControlKey, ControlTotals, CuratedTotals
 from data_governance.run_folders import month_of, result_keys
 from data_governance.run_result import PublishedFile, RunResult
@@ -24,10 +25,12 @@ from data_storage.sql_text import literal, within
 from data_storage.warehouse_derived_sql import REACH_COLUMN
 from data_storage.warehouse_load_sql import CopySource, copy_manifest, load_statements
 from infrastructure.aws import s3_objects
+from infrastructure.aws.iceberg import files_on, split
 from infrastructure.aws.redshift_data import DataApi, StatementFailedError, WarehouseTarget, execute_batch, query
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from pyiceberg.table import Table
 
 
 __all__ = [
@@ -76,20 +79,27 @@ class LoadReport:
     fraud_alerts: int
 
 
+Tables = Callable[[str], "Table"]
 Progress = Callable[[LoadReport, int], None]  # called with a loaded run and the number of runs left
 
 
 def load_pending(
-    data_api: DataApi, s3: S3Client, target: WarehouseTarget, curated_bucket: str, on_progress: Progress | None = None
+    data_api: DataApi,
+    s3: S3Client,
+    target: WarehouseTarget,
+    curated_bucket: str,
+    on_progress: Progress | None = None,
+    tables: Tables | None = None,
 ) -> list[LoadReport]:
     """Load every pending run; what was loaded, in order. Raises PlatformError that names the statement at fault.
 
-    data_api: boto3's redshift-data client, or its stand-in; s3: boto3's S3 client.
+    data_api: boto3's redshift-data client, or its stand-in; s3: boto3's S3 client. tables: the lake's tables by name,
+    to load runs whose own files were merged into others and removed.
     """
     runs = pending_runs(data_api, s3, target, curated_bucket)
     reports = []
     for place, run in enumerate(runs, 1):
-        reports.append(load_run(data_api, s3, target, curated_bucket, run))
+        reports.append(load_run(data_api, s3, target, curated_bucket, run, tables))
         if on_progress is not None:
             on_progress(reports[-1], len(runs) - place)
     return reports
@@ -126,12 +136,19 @@ def pending_runs(data_api: DataApi, s3: S3Client, target: WarehouseTarget, curat
 
 
 def load_run(
-    data_api: DataApi, s3: S3Client, target: WarehouseTarget, curated_bucket: str, run: RunResult
+    data_api: DataApi,
+    s3: S3Client,
+    target: WarehouseTarget,
+    curated_bucket: str,
+    run: RunResult,
+    tables: Tables | None = None,
 ) -> LoadReport:
-    """Load one run in one transaction. Does nothing if the ledger has the run already."""
+    """Load one run in one transaction. Does nothing if the ledger has the run already. tables: as of load_pending."""
     kinds = {kind: getattr(run, kind) for kind in COPIED_KINDS}
+    if tables is not None:
+        kinds = {kind: _files_now(tables(BY_KIND[kind].name), files) for kind, files in kinds.items()}
     manifests = {kind: _put_manifest(s3, curated_bucket, run, kind, files) for kind, files in kinds.items() if files}
-    source = CopySource(target.copy_role_arn, manifests)
+    source = CopySource(target.copy_role_arn, manifests, shared=tables is not None)
     again = query(data_api, target, f"SELECT 1 FROM {target.schema}.load_history WHERE run_id = {literal(run.run_id)}")
     try:
         try:
@@ -147,12 +164,21 @@ def load_run(
             raise StatementFailedError(
                 f"run {run.run_id}",
                 f"its files do not hold the {run.rows} rows that its result counts; nothing was loaded",
-                "Compare the curated files' versions with the run's result, and restore them",
+                "Its files were merged into others: load --from-snapshot. Or restore their versions",
                 aborted=False,
             ) from None
         raise
     (row,) = ledger(data_api, target, run.run_id)
     return LoadReport(run.run_id, row.rows_staged, row.rows_loaded, row.pending_loaded, row.fraud_alerts)
+
+
+def _files_now(table: Table, files: Sequence[PublishedFile]) -> list[PublishedFile]:
+    """The files that hold now, among others, what a run once wrote into these."""
+    days = {file.partition_date for file in files}
+    return [
+        PublishedFile(split(found.file_path)[1], found.file_size_in_bytes, found.record_count, min(days))
+        for found in files_on(table, days)
+    ]
 
 
 def _execute(data_api: DataApi, target: WarehouseTarget, run: RunResult, statements: Sequence[str]) -> None:

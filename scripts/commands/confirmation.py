@@ -21,6 +21,18 @@ def confirm_destroy(environment: str, named: str | None, yes: bool) -> None:
         raise PlatformError("destroy", f"{named!r} is not this environment; nothing was removed", todo)
 
 
+def confirm_rebuild(environment: str, named: str | None) -> None:
+    """Raises PlatformError unless the environment was named, by the option or at a terminal."""
+    todo = f"Repeat the command with --confirm {environment}."
+    if named is None:
+        if not sys.stdin.isatty():
+            what = f"{environment} is made anew only by name, and there is no terminal to ask"
+            raise PlatformError("rebuild", what, todo)
+        named = _asked("Name the environment to empty its tables and warehouse: ")
+    if named != environment:
+        raise PlatformError("rebuild", f"{named!r} is not this environment; nothing was changed", todo)
+
+
 def confirm_apply(environment: str, yes: bool) -> None:
     """Ask at a terminal before prod is changed. Raises PlatformError if it is not named."""
     if environment != "prod" or yes or not sys.stdin.isatty():

@@ -92,6 +92,11 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
         description="Load the results of ETL runs that the warehouse does not hold yet. The Glue job does this at its "
         "end. What is loaded already, or by somebody else meanwhile, is loaded once.",
     )
+    loading.add_argument(
+        "--from-snapshot",
+        action="store_true",
+        help="read the tables as they are now: where a run's own files were merged into others and removed",
+    )
     loading.set_defaults(run=run_load)
     for parser in (reconciling, replaying, loading):
         parser.add_argument("--workdir", metavar="DIR", help="work on what `local --workdir DIR` kept")
@@ -249,7 +254,9 @@ def run_load(arguments: argparse.Namespace) -> int:
     with open_context(arguments, changing=True) as context:
         if context.data_api is None:
             raise no_warehouse()
-        loads = load_pending(context.data_api, context.s3, context.loader, context.settings.bucket("curated"), tell)
+        tables = context.tables if arguments.from_snapshot else None
+        bucket = context.settings.bucket("curated")
+        loads = load_pending(context.data_api, context.s3, context.loader, bucket, tell, tables)
     if not loads:
         out.print("Nothing to load: the warehouse holds every run that has a result")
     if arguments.json:
