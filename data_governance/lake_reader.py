@@ -121,7 +121,7 @@ class LakeReader:
             for row in table.filter(pyarrow.compute.field("stage") == "etl").to_pylist():
                 yield Row(**(row | {"amount": str(row["amount"])}))
 
-    def parquet(self, files: Iterable[str], columns: list[str], run_id: str | None) -> Iterator[pyarrow.Table]:
+    def parquet(self, files: Iterable[str], columns: list[str], run_id: str | None = None) -> Iterator[pyarrow.Table]:
         """Columns of Parquet files, file by file; only the rows of a run, if one is named."""
         of_run = None if run_id is None else pyarrow.compute.field("run_id") == run_id
         for location in files:
