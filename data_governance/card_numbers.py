@@ -1,12 +1,9 @@
-"""Card numbers (PANs) in text: the Luhn check, finding them however they were typed, and masking them.
+"""Card numbers (PANs) in text: finding them however they are written, and masking them and what belongs to them.
 
-A card number is a run of 13 to 19 digits that passes the Luhn check (ISO/IEC 7812-1), in one piece or in groups. Digits
-of any script count, also those written as \\uXXXX. Between them may stand any number of white space characters, dashes,
-control characters and invisible ones. IBANs are recognised by their own check (ISO 13616) and UUIDs by their form; both
-are left as they are, and so is every other run of digits.
-
-One random run of digits in ten passes the Luhn check, so one in ten of a bank's own numbers of 13 to 19 digits is taken
-for a card number. docs/lambda.md says what to do about that.
+A card number is what card_brands.py says, in one piece or in groups. Digits of any kind count. Between them may stand
+any number of white space characters, dashes, control characters and invisible ones; or one and the same sign between
+groups of a card's sizes. Escapes and encodings are taken away first (written_text.py); IBANs, UUIDs and hashes are left
+as they are (known_ids.py). docs/lambda.md has the table of what is promised and what is not.
 
 Everything here takes time in proportion to the text's length, whatever the text is: a record can be 1 MiB of anything.
 Standard library only, because it goes into the Lambda zip.
@@ -15,74 +12,93 @@ Standard library only, because it goes into the Lambda zip.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
 from itertools import accumulate, compress, pairwise
-from unicodedata import category
 
-from data_governance.iban import IBAN_LENGTHS, is_iban
+from data_governance.authentication_data import (
+    is_expiry_or_code,
+    is_month_and_year,
+    labelled_places,
+    may_hold_authentication_data,
+    places_behind,
+)
+from data_governance.card_brands import (
+    ISSUER_DIGITS,
+    MAX_DIGITS,
+    MIN_DIGITS,
+    beginnings,
+    card_lengths,
+    fail_luhn,
+    is_card_number,
+    passes_luhn,
+)
+from data_governance.iban import is_iban
+from data_governance.known_ids import without_ids
+from data_governance.written_text import (
+    LONG_PIECE,
+    MAX_DEPTH,
+    OTHER_DIGITS,
+    SEPARATING_LETTERS,
+    decoded,
+    encoded_pieces,
+    holds_encoding,
+    holds_escape,
+    holds_short_base64,
+    in_ascii,
+    readings,
+)
 
-MIN_DIGITS, MAX_DIGITS = 13, 19
+__all__ = [
+    "MASK",
+    "MAX_DIGITS",
+    "MIN_DIGITS",
+    "card_digits",
+    "fail_luhn",
+    "has_candidate",
+    "holds_card_number",
+    "identifier_holds_card_number",
+    "mask_card_numbers",
+    "passes_luhn",
+]
+
 MASK = "*"
+_LONGEST_WITHOUT_MORE = 16  # a longer one may be a card number with an expiry date or a code
+# Timestamps in nanoseconds begin like a UATP number, which has no code; so nothing that is glued to one is looked for.
+_UATP = "1"
 KEPT_DIGITS = 4  # the digits of card_last4; PCI DSS 3.4.1 allows showing them
 
 # The ASCII characters that may stand between the digits of a card number.
 _SEPARATORS = r"\x00-\x20\x7f\-"
-# 13 digits that could belong to one number. A gap is scanned at most 12 times, once for each digit before it.
-_CANDIDATE = re.compile(rf"[0-9](?:[{_SEPARATORS}]*+[0-9]){{{MIN_DIGITS - 1}}}")
-_THIRTEEN_DIGITS = re.compile(rf"\d(?:\D*+\d){{{MIN_DIGITS - 1}}}")
+_GAP = rf"[{_SEPARATORS}]*+"
+# Behind the first digit of a group: what can stand behind it in a card number, and as many digits as it has at least.
+_BEGINNING = "|".join(
+    f"(?<={first}){_GAP}[{second}](?:{_GAP}[0-9]){{{length - 2}}}" for first, (second, length) in beginnings().items()
+)
+_CANDIDATE = re.compile(rf"[1-9](?<![0-9].)(?:{_BEGINNING})")
+_CANDIDATE_BEHIND_EXPIRY = re.compile(rf"[01/](?:(?<=[01])[0-9](?<![0-9]..)|(?<=/))[2-4][0-9][1-9](?:{_BEGINNING})")
 _RUN = re.compile(rf"[0-9][0-9{_SEPARATORS}]*")
-
-# Beyond ASCII: separators (Z*), dashes (Pd), marks without width (Mn, Me), and invisible characters: controls, formats,
-# surrogates, private and unassigned ones (C*).
-_SEPARATING = frozenset({"Zs", "Zl", "Zp", "Pd", "Mn", "Me", "Cc", "Cf", "Cs", "Co", "Cn"})
-# Also characters that only look like a dash or a space, and U+FFFD, which stands for bytes that were no text.
-_LIKE_SEPARATORS = frozenset(
-    "\u02d7\u115f\u1160\u2043\u2053\u207b\u208b\u2212\u2500\u2501\u2796\u2800\u30fc\u3164\uff70\uffa0\ufffc\ufffd"
+# Groups with the same sign between them, whatever it is: 4111.1111.1111.1111, ["4111","1111","1111","1111"].
+_SIGN = rf"(?:[^0-9A-Za-z]{{0,5}}[^0-9A-Za-z{_SEPARATORS}][^0-9A-Za-z]{{0,5}})"
+_SAME_SIGN = re.compile(rf"(?<![0-9])[0-9]++({_SIGN})[0-9]++(?:\1[0-9]++)*+")
+# As many of them as make 13 digits.
+_MANY_GROUPS = re.compile(
+    rf"[0-9](?<![0-9].)(?:[0-9]?({_SIGN})(?:[0-9]{{1,2}}\1){{5}}|[0-9]{{2,5}}({_SIGN})[0-9]{{3,6}}\2[0-9]{{3}}"
+    rf"|[0-9]{{7}}{_SIGN}[0-9]{{8}})"
 )
-
-# A character as JSON may write it: itself or an escape. Any number of backslashes counts as one, because JSON inside
-# JSON doubles them, and because a person can read a literal \u0034 too.
-_WRITTEN = re.compile(
-    r"\\++u[dD][89abAB][0-9a-fA-F]{2}\\++u[dD][c-fC-F][0-9a-fA-F]{2}|\\++(?:u[0-9a-fA-F]{4}|[bfnrt])?|.", re.DOTALL
-)
-
-# Upper or lower case, in one piece or with single spaces between groups, as on paper.
-_IBAN_START = re.compile(r"(?<![A-Za-z0-9])([A-Za-z]{2})[0-9]{2}(?=[ ]?[A-Za-z0-9])")
-_UUID = re.compile(
-    r"(?<![0-9A-Za-z])"
-    r"[0-9a-fA-F]{8}(-?)[0-9a-fA-F]{4}\1[1-8][0-9a-fA-F]{3}\1[89abAB][0-9a-fA-F]{3}\1[0-9a-fA-F]{12}"
-    r"(?![0-9A-Za-z])"
-)
-# A card number at the start of a UUID: a brand's prefix and length, not followed by a digit. See docs/lambda.md.
-_BRANDED = re.compile(
-    r"(?:4(?:[0-9]{15}|[0-9]{18})"  # Visa
-    r"|(?:5[1-5][0-9]{2}|222[1-9]|22[3-9][0-9]|2[3-6][0-9]{2}|27[01][0-9]|2720)[0-9]{12}"  # Mastercard
-    r"|3[47][0-9]{13}|3(?:0[0-5]|[689][0-9])[0-9]{11}|35(?:2[89]|[3-8][0-9])[0-9]{12}"  # Amex, Diners, JCB
-    r"|6(?:011|4[4-9][0-9]|5[0-9]{2})[0-9]{12}(?:[0-9]{3})?|62[0-9]{14,17}"  # Discover, UnionPay
-    r"|(?:5018|5020|5038|6304|6759|676[1-3])[0-9]{10,15})(?![0-9])"  # Maestro
-)
-
-# The Luhn sum of every four-digit group (the two even places doubled): a card number takes four or five look-ups.
-_DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
-_PLAIN_VALUE = bytes(max(0, byte - 48) if byte < 58 else 0 for byte in range(256))
-_DOUBLED_VALUE = bytes(_DOUBLED[value] for value in _PLAIN_VALUE)
-_PAIR_SUMS = [_DOUBLED[tens] + units for tens in range(10) for units in range(10)]
-_GROUP_SUMS = bytes(high + low for high in _PAIR_SUMS for low in _PAIR_SUMS)
-
-
-def passes_luhn(digits: str) -> bool:
-    """Whether decimal digits (of any script, at most 20) pass the Luhn check."""
-    number = int(digits)
-    sums = _GROUP_SUMS
-    high, low = divmod(number, 100_000_000)
-    total = sums[low % 10_000] + sums[low // 10_000] + sums[high % 10_000]
-    high //= 10_000
-    return (total + sums[high % 10_000] + sums[high // 10_000]) % 10 == 0
-
-
-def fail_luhn(numbers: Sequence[str]) -> list[int]:
-    """The places of those ASCII digit strings (at most 20 digits each) that fail the Luhn check."""
-    return [index for index, number in enumerate(numbers) if not passes_luhn(number)]
+_GROUP = re.compile("[0-9]+")
+# 13 digits or what may stand between them, in text that is not ASCII.
+_ANY_DIGIT = rf"[\d{OTHER_DIGITS}]"
+_ANY_CANDIDATE = re.compile(rf"{_ANY_DIGIT}[\d\W_{OTHER_DIGITS}{SEPARATING_LETTERS}]{{{MIN_DIGITS - 1}}}")
+_DIGIT = re.compile(_ANY_DIGIT)
+# A date in a group of its own, before a serial number.
+_MONTH, _DAY = "(?:0[1-9]|1[0-2])", "(?:0[1-9]|[12][0-9]|3[01])"
+_YEAR_FIRST = rf"(?:19|20)[0-9]{{2}}{_MONTH}{_DAY}"
+_is_year_first_date = re.compile(_YEAR_FIRST).fullmatch
+_is_date = re.compile(
+    rf"{_YEAR_FIRST}|(?:{_DAY}{_MONTH}|{_MONTH}{_DAY})(?:19|20)[0-9]{{2}}"
+    rf"|[0-3][0-9]{_MONTH}{_DAY}|{_DAY}{_MONTH}[0-3][0-9]"
+).fullmatch
 
 
 def card_digits(text: str) -> str | None:
@@ -98,159 +114,224 @@ _CARD_FORM = re.compile("[0-9](?:[ -]?[0-9]){12,18}").fullmatch
 
 
 def has_candidate(text: str) -> bool:
-    """Whether 13 digits stand together, or might if something is escaped. Most texts end here."""
-    if "\\" in text:
-        return True
-    if text.isascii():
-        return _CANDIDATE.search(text) is not None
-    return _THIRTEEN_DIGITS.search(text) is not None and _CANDIDATE.search(text.translate(_in_ascii)) is not None
+    """Whether a text may hold a card number. Most texts end here."""
+    data = text.encode("ascii", "ignore")
+    if len(data) < len(text):
+        return _ANY_CANDIDATE.search(text) is not None or _has_written_candidate(data.decode("ascii"))
+    if len(data) - len(data.translate(None, b"0123456789")) < MIN_DIGITS:
+        return holds_short_base64(text) is not None or (len(text) >= LONG_PIECE and holds_encoding(text))
+    return _has_candidate_in_clear(text) or _has_written_candidate(text)
+
+
+def _has_written_candidate(text: str) -> bool:
+    """Whether there are escapes or encodings in ASCII text."""
+    return holds_escape(text) is not None or holds_encoding(text)
+
+
+def _has_candidate_in_clear(text: str) -> bool:
+    """The same of ASCII text as it stands."""
+    return (
+        _CANDIDATE.search(text) is not None
+        or _MANY_GROUPS.search(text) is not None
+        or _CANDIDATE_BEHIND_EXPIRY.search(text) is not None
+    )
 
 
 def holds_card_number(text: str) -> bool:
     """Whether text holds a card number."""
-    return has_candidate(text) and next(_card_places(_characters(text)), None) is not None
+    return _holds_card_number(text, MAX_DEPTH)
+
+
+def _holds_card_number(text: str, depth: int) -> bool:
+    """depth: how many encodings inside each other are looked into."""
+    if not has_candidate(text):
+        return False
+    ways = readings(text)
+    return (
+        not ways
+        or any(next(_card_places(in_ascii(each.text)), None) is not None for each in ways)
+        or any(_encodes_card_number(piece[0], depth) for piece in encoded_pieces(text))
+    )
+
+
+def _encodes_card_number(piece: str, depth: int) -> bool:
+    return depth > 0 and any(_holds_card_number(text, depth - 1) for text in decoded(piece))
 
 
 def identifier_holds_card_number(text: str) -> bool:
     """Whether an identifier holds a card number. Most candidates are IBANs, which are quickly recognised."""
-    return not is_iban(text) and holds_card_number(text)
+    if text.isdigit() and text.isascii() and len(text) <= _LONGEST_WITHOUT_MORE:
+        return is_card_number(text)
+    return has_candidate(text) and not is_iban(text) and holds_card_number(text)
 
 
 def mask_card_numbers(text: str) -> str:
-    """The text with every digit of a card number but the last four replaced by "*"; separators stay.
+    """The text with every digit of a card number but the last four replaced by "*", and all authentication data.
 
-    A digit that is written as an escape becomes one "*" too.
+    Separators stay. A digit that is written as an escape becomes one "*" too. What encodes a card number is replaced
+    whole.
     """
-    if not has_candidate(text):
+    if not has_candidate(text) and not may_hold_authentication_data(text):
         return text
-    characters = _characters(text)
-    places = list(_card_places(characters))
-    if not places:
-        return text
-    masked = list(characters)
-    for place in places:
-        masked[place] = MASK
-    return "".join(masked)
+    ways = readings(text)
+    if not ways:
+        return _DIGIT.sub(MASK, text)
+    spans: set[tuple[int, int]] = set()
+    for read, places in ways:
+        plain = in_ascii(read)
+        hidden = [*_card_places(plain), *labelled_places(plain)]
+        spans.update([(places[place], places[place + 1]) for place in hidden])
+    for piece in encoded_pieces(text):
+        if _encodes_card_number(piece[0], MAX_DEPTH):
+            spans.update([(place, place + 1) for place in range(*piece.span())])
+    return _with_masks(text, sorted(spans)) if spans else text
 
 
-def _characters(text: str) -> Sequence[str]:
-    """The text's characters, each as it is written: itself or its escape."""
-    return _WRITTEN.findall(text) if "\\" in text else text
+def _with_masks(text: str, spans: list[tuple[int, int]]) -> str:
+    """The text with "*" for each span; spans that overlap are one."""
+    characters = list(text)
+    end = 0
+    for first, last in spans:
+        characters[first:last] = [""] * (last - first)
+        if first >= end:
+            characters[first] = MASK
+        end = max(end, last)
+    return "".join(characters)
 
 
-class _InAscii(dict[int, int | str]):
-    """For str.translate: keeps ASCII, turns digits of any script into ASCII digits and separators into spaces."""
-
-    def __missing__(self, code: int) -> str:
-        character = chr(code)
-        if character.isdecimal():
-            return str(int(character))
-        return " " if category(character) in _SEPARATING or character in _LIKE_SEPARATORS else "?"
-
-
-_in_ascii = _InAscii({code: code for code in range(128)})
-
-
-def _read(written: str) -> str:
-    """The character that this one, or this escape, stands for."""
-    if len(written) == 1:
-        return written
-    escape = written.lstrip("\\")
-    if escape[:1] != "u":
-        return " " if escape else "\\"
-    code = int(escape[1:5], 16)
-    if len(escape) > 5:  # a pair of surrogates
-        code = 0x10000 + (code - 0xD800 << 10) + int(escape[-4:], 16) - 0xDC00
-    return chr(code)
-
-
-def _card_places(characters: Sequence[str]) -> Iterator[int]:
-    """The places of the digits to mask, ascending."""
-    text = characters if isinstance(characters, str) else "".join(map(_read, characters))
-    if not text.isascii():
-        text = text.translate(_in_ascii)
-    text = _without_ids(text)
+def _card_places(text: str) -> Iterator[int]:
+    """The places in ASCII text of the digits to mask: of card numbers, and of what stands behind them."""
+    if not _has_candidate_in_clear(text):
+        return
+    text = without_ids(text)
     for run in _RUN.finditer(text):
         if run.end() - run.start() >= MIN_DIGITS:
-            places = [place for place, each in enumerate(run[0], run.start()) if each.isdigit()]
-            if len(places) >= MIN_DIGITS:
-                yield from _masked_places(text, places)
+            groups = [each.span() for each in _GROUP.finditer(text, *run.span())]
+            yield from _Run(text, groups).hidden()
+    for match in _SAME_SIGN.finditer(text):
+        yield from _places_of_groups(text, [each.span() for each in _GROUP.finditer(text, *match.span())])
 
 
-def _masked_places(text: str, places: list[int]) -> Iterator[int]:
-    """Those of a run's digits that are to be masked.
+class _Run:
+    """Digits with nothing but separators between them, in groups."""
 
-    Tries spans between group boundaries, longest first, because a card number is often followed by more digits (an
-    expiry date, a CVV). What is left becomes a group and is tried again.
-    """
-    count = len(places)
-    is_end = [*(after - before > 1 for before, after in pairwise(places)), True]
-    sums = _luhn_sums("".join([text[place] for place in places]).encode("ascii"))
-    masked = bytearray(count)
+    def __init__(self, text: str, groups: list[tuple[int, int]]) -> None:
+        self._text = text
+        self._groups = groups
+        self._digits = "".join([text[start:end] for start, end in groups])
+        self._ends = list(accumulate([end - start for start, end in groups]))  # of each group, counted in digits
+        self._is_end = frozenset(self._ends)
 
-    def mask(start: int, limit: int) -> None:
-        for end in range(min(start + MAX_DIGITS, limit), start + MIN_DIGITS - 1, -1):
-            if is_end[end - 1] and sums[end % 2][start] == sums[end % 2][end]:
-                masked[start : end - KEPT_DIGITS] = b"\1" * (end - KEPT_DIGITS - start)
+    def hidden(self) -> list[int]:
+        """The places to mask.
+
+        Tries spans between group boundaries, longest first, because a card number is often followed by more digits (an
+        expiry date, a code). What is left becomes a group and is tried again.
+        """
+        count = len(self._digits)
+        masked = bytearray(count)
+        ends = [self._mask(masked, start, count) for start in self._starts()]
+        place = 0
+        while (start := masked.find(b"\1\0", place) + 1) > 0:
+            following = masked.find(b"\1", start)
+            ends.append(self._mask(masked, start, count if following < 0 else following))
+            place = start
+        if not any(ends):
+            return []
+        places = [place for start, end in self._groups for place in range(start, end)]
+        behind = [place for end in filter(None, ends) for place in places_behind(self._text, places[end - 1] + 1)]
+        return [*compress(places, masked), *behind]
+
+    def _starts(self) -> Iterator[int]:
+        """Where a number may begin: with a group, or behind an expiry date that is glued to it."""
+        start = 0
+        for (place, _), end in zip(self._groups, self._ends, strict=True):
+            if len(self._digits) - start < MIN_DIGITS:
                 return
+            yield start
+            if end - start > MIN_DIGITS:
+                if is_month_and_year(self._digits[start : start + 4]) and self._digits[start + 4] != _UATP:
+                    yield start + 4
+                if place and self._text[place - 1] == "/":
+                    yield start + 2
+            start = end
 
-    for start in range(count):
-        if start == 0 or is_end[start - 1]:
-            mask(start, count)
-    place = 0
-    while (start := masked.find(b"\1\0", place) + 1) > 0:
-        following = masked.find(b"\1", start)
-        mask(start, count if following < 0 else following)
-        place = start
-    return compress(places, masked)
+    def _mask(self, masked: bytearray, start: int, limit: int) -> int:
+        """Mark the digits to mask of the number that begins there; returns its end, 0 if there is none."""
+        for length in card_lengths(self._digits[start : start + ISSUER_DIGITS]):
+            end = start + length
+            if end <= limit and self._is_card_number(start, end):
+                masked[start : end - KEPT_DIGITS] = b"\1" * (length - KEPT_DIGITS)
+                return end
+        return 0
+
+    def _is_card_number(self, start: int, end: int) -> bool:
+        return (
+            (end in self._is_end or self._goes_on_as_expiry_or_code(start, end))
+            and passes_luhn(self._digits[start:end])
+            and not self._holds_date(start, end)
+        )
+
+    def _goes_on_as_expiry_or_code(self, start: int, end: int) -> bool:
+        """Whether the group goes on behind a card number with an expiry date, a code or both."""
+        group_end = self._group_end(end)
+        rest = self._digits[end:group_end]
+        if len(rest) == 2:  # 4111111111111111 12/26
+            place = self._groups[bisect_left(self._ends, group_end)][1]
+            rest += self._text[place + 1 : place + 3] if self._text[place : place + 1] == "/" else ""
+        return self._digits[start] != _UATP and is_expiry_or_code(rest, end - start)
+
+    def _holds_date(self, start: int, end: int) -> bool:
+        """Whether the first group, or the first three (day, month, year), or any group of eight digits is a date."""
+        if start and start not in self._is_end:
+            return False
+        first = self._group_end(start)
+        if first - start == 2 and {start + 4, start + 8} <= self._is_end:
+            first = start + 8
+        if first >= end:
+            return False
+        if _is_date(self._digits[start:first]):
+            return True
+        ends = self._ends[bisect_left(self._ends, first) : bisect_right(self._ends, end)]
+        return any(_is_year_first_date(self._digits[last:next_]) for last, next_ in pairwise(ends))
+
+    def _group_end(self, place: int) -> int:
+        """Where the group ends in which the digit stands."""
+        return self._ends[bisect_right(self._ends, place)]
 
 
-def _luhn_sums(digits: bytes) -> tuple[list[int], list[int]]:
-    """Luhn sums modulo 10 of the digits before each place: with the odd places doubled, and with the even ones.
-
-    A span passes the check if the sums at its start and at its end agree. The parity of its end decides which sums.
-    """
-    plain, doubled = digits.translate(_PLAIN_VALUE), digits.translate(_DOUBLED_VALUE)
-    even, odd = bytearray(plain), bytearray(plain)
-    even[0::2] = doubled[0::2]
-    odd[1::2] = doubled[1::2]
-    return _sums(even), _sums(odd)
-
-
-def _sums(values: Iterable[int]) -> list[int]:
-    return [total % 10 for total in accumulate(values, initial=0)]
+def _places_of_groups(text: str, groups: list[tuple[int, int]]) -> Iterator[int]:
+    """The places to mask in groups of digits with the same sign between them."""
+    sizes = [end - start for start, end in groups]
+    first = 0
+    while first < len(groups) - 1:
+        last = _last_group(text, groups, sizes, first)
+        if last:
+            places = [place for start, end in groups[first:last] for place in range(start, end)]
+            yield from places[:-KEPT_DIGITS]
+            yield from places_behind(text, places[-1] + 1)
+        first = last or first + 1
 
 
-def _without_ids(text: str) -> str:
-    """ASCII text with every IBAN and UUID replaced by question marks."""
-    spans = [*_iban_spans(text), *_uuid_spans(text)]
-    if not spans:
-        return text
-    kept = bytearray(text, "ascii")
-    for start, end in spans:
-        kept[start:end] = b"?" * (end - start)
-    return kept.decode("ascii")
-
-
-def _iban_spans(text: str) -> Iterator[tuple[int, int]]:
-    """(start, end) of the IBANs in text, in one piece or in groups of four, upper or lower case."""
-    for match in _IBAN_START.finditer(text):
-        length = IBAN_LENGTHS.get(match[1].upper())
-        if length is None:
+def _last_group(text: str, groups: list[tuple[int, int]], sizes: list[int], first: int) -> int:
+    """The end of the groups, from the first one on, that are a card number of a card's sizes; 0 if they are none."""
+    digits = ""
+    found = 0
+    for last, (start, end) in enumerate(groups[first : first + MAX_DIGITS], first + 1):
+        digits += text[start:end]
+        if len(digits) > MAX_DIGITS:
+            break
+        if len(digits) < MIN_DIGITS or not _are_card_sizes(sizes[first:last]) or not is_card_number(digits):
             continue
-        start = match.start()
-        compact = text[start : start + length]
-        end = start + length
-        if " " in compact:
-            end += (length - 1) // 4
-            compact = text[start:end].replace(" ", "")
-        if is_iban(compact.upper()) and not text[end : end + 1].isalnum():
-            yield start, end
+        if _is_date(digits[: sizes[first]]) is None:
+            found = last
+    return found
 
 
-def _uuid_spans(text: str) -> Iterator[tuple[int, int]]:
-    """(start, end) of the UUIDs (RFC 9562) in text, except those that begin with a card number."""
-    for match in _UUID.finditer(text):
-        number = _BRANDED.match(match[0].replace("-", ""))
-        if number is None or not passes_luhn(number[0]):
-            yield match.span()
+def _are_card_sizes(sizes: list[int]) -> bool:
+    """Whether groups are as on a card: 4-6-5, 4-6-4, 8-8, or three or more of one size but the last."""
+    return (
+        sizes[:-1] == [4, 6]
+        or sizes == [8, 8]
+        or (len(sizes) > 2 and len(set(sizes[:-1])) == 1 and sizes[-1] <= sizes[0] + KEPT_DIGITS)
+    )

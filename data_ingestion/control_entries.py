@@ -39,7 +39,10 @@ _is_decimal = re.compile(r"[0-9]+(?:\.[0-9]+)?").fullmatch
 _SHAPE = bytes(ord("0") if byte in b"0123456789" else byte for byte in range(256))
 
 
-def control_entry(data: bytes) -> tuple[ControlKey, Decimal]:
+Entry = tuple[ControlKey, Decimal]  # what a record counts for
+
+
+def control_entry(data: bytes) -> Entry:
     """The key and the unsigned amount that a record counts for, or UNREADABLE and 0.
 
     An amount that could be a card number is unreadable, because totals are written in clear.
@@ -58,7 +61,7 @@ def without_needless_zeros(number: str, minor_units: int) -> str:
     return (whole.lstrip("0") or "0") + (point + kept if kept else "")
 
 
-def _entry(currency: str, indicator: str, amount: str) -> tuple[ControlKey, Decimal]:
+def _entry(currency: str, indicator: str, amount: str) -> Entry:
     if _is_amount(amount) is None and _is_decimal(amount) is not None:
         amount = without_needless_zeros(amount, AMOUNT_SCALE)
     if (
@@ -80,9 +83,9 @@ class ControlCount:
         self._amounts: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
         self._unread = ControlTotals()
 
-    def add_record(self, data: bytes) -> None:
-        """Count what control_entry reads from the bytes."""
-        self._unread.add(*control_entry(data))
+    def add_entry(self, key: ControlKey, amount: Decimal) -> None:
+        """Count what control_entry read."""
+        self._unread.add(key, amount)
 
     def add_fields(self, currencies: Iterable[str], indicators: Iterable[str], amounts: Iterable[str]) -> None:
         """Count records whose fields are known already, given as columns."""

@@ -7,7 +7,7 @@ number, so none can be written by mistake.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from datetime import datetime
 from itertools import compress, repeat
 from typing import Any, NamedTuple
@@ -18,9 +18,9 @@ from msgspec import UNSET
 from data_catalog.transaction_contract import LANDED_FIELDS, QUARANTINE_FIELDS, Field
 from data_governance.card_numbers import identifier_holds_card_number
 from data_governance.tokenization import TokenKeys
-from data_ingestion.control_entries import control_entry
+from data_ingestion.control_entries import Entry
 from data_ingestion.kinesis_records import Records
-from data_ingestion.quarantine_payload import safe_payload
+from data_ingestion.quarantine_payload import safe_payloads
 from data_ingestion.transaction_validation import RECEIVED_FIELDS, Fault
 
 STAGE = "landing"
@@ -75,26 +75,41 @@ def landed_rows(
     )
 
 
-def quarantined_row(fault: Fault, record: Records, origin: Origin, token_keys: TokenKeys) -> Any:
-    """The row of one record."""
-    (data,) = record.data
-    key, amount = control_entry(data)
-    return QuarantinedRow(
-        reason=fault.reason,
-        stage=STAGE,
-        field=fault.field or UNSET,
-        transaction_id=_transaction_id(data),
-        currency=key.currency or UNSET,
-        credit_debit_indicator=key.credit_debit_indicator or UNSET,
-        amount=format(amount, "f"),
-        stream_incarnation=origin.stream_incarnation,
-        shard_id=origin.shard_id,
-        sequence_number=record.sequence_numbers[0],
-        sub_sequence_number=record.sub_sequence_numbers[0],
-        arrival_time=record.arrivals[0],
-        fingerprint=token_keys.fingerprint(data),
-        payload=safe_payload(data, token_keys.token),
-    )
+def quarantined_rows(
+    faults: Sequence[Fault],
+    records: Records,
+    documents: Sequence[dict[str, Any] | None],
+    cleared: Set[str],
+    entries: Sequence[Entry],
+    origin: Origin,
+    token_keys: TokenKeys,
+) -> list[Any]:
+    """The rows of bad records.
+
+    documents: the plain ones. cleared: identifiers that hold no card number. entries: what each record counts for.
+    """
+    payloads = safe_payloads(records.data, documents, cleared, token_keys.token)
+    return [
+        QuarantinedRow(
+            reason=fault.reason,
+            stage=STAGE,
+            field=fault.field or UNSET,
+            transaction_id=_transaction_id(data, document, cleared),
+            currency=key.currency or UNSET,
+            credit_debit_indicator=key.credit_debit_indicator or UNSET,
+            amount=format(amount, "f"),
+            stream_incarnation=origin.stream_incarnation,
+            shard_id=origin.shard_id,
+            sequence_number=sequence_number,
+            sub_sequence_number=sub_sequence_number,
+            arrival_time=arrival,
+            fingerprint=token_keys.fingerprint(data),
+            payload=payload,
+        )
+        for fault, (key, amount), document, payload, data, sequence_number, sub_sequence_number, arrival in zip(
+            faults, entries, documents, payloads, *records, strict=True
+        )
+    ]
 
 
 class _Identified(msgspec.Struct, gc=False):
@@ -105,9 +120,10 @@ _decode_id = msgspec.json.Decoder(_Identified).decode
 _is_transaction_id = re.compile("[!-~]{1,64}").fullmatch
 
 
-def _transaction_id(data: bytes) -> Any:
+def _transaction_id(data: bytes, document: dict[str, Any] | None, cleared: Set[str]) -> Any:
     try:
-        found = _decode_id(data).transaction_id
-    except Exception:
+        found = document["transaction_id"] if document is not None else _decode_id(data).transaction_id
+        is_safe = found in cleared or not identifier_holds_card_number(found)
+        return found if _is_transaction_id(found) and is_safe else UNSET
+    except Exception:  # absent, no text, or no JSON; msgspec's errors quote values, so nothing of them is kept
         return UNSET
-    return found if _is_transaction_id(found) and not identifier_holds_card_number(found) else UNSET

@@ -1,54 +1,155 @@
-"""The text of a quarantined record that may be stored: without card numbers, otherwise as close to the original as
-possible.
+"""The text of a quarantined record that may be stored: without card numbers and authentication data, otherwise as close
+to the original as possible.
 
-Works on text and not on parsed JSON, because quarantined records are often not JSON.
+Works on text and not on parsed JSON, because quarantined records are often not JSON. Only a field's name tells what its
+digits are: the contract's fields are kept, the values of others dropped, and of what is in no field no digit is kept.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence, Set
+from typing import Any
 
-from data_governance.card_numbers import MASK, card_digits, holds_card_number, mask_card_numbers
+from data_catalog.transaction_contract import TRANSACTION_FIELDS
+from data_governance.card_numbers import MASK, MIN_DIGITS, card_digits, holds_card_number, mask_card_numbers
+from data_governance.card_screening import masked_texts
+from data_ingestion.transaction_validation import FREE_TEXTS
 
 REMOVED = "[removed]"
 
-# JSON may write any character as \uXXXX, and a field name written that way would not be found. A backslash and the
-# character that it escapes are read as a pair, so that \\u0031 stays literal text.
-_ESCAPE = re.compile(r"\\(?:u00(2[0-9a-fA-F]|[3-7][0-9a-fA-F])|.)", re.DOTALL)
-_KEEP_ESCAPED = ('"', "\\", "\x7f")
-# Never starts inside a run of backslashes, because each place of a long run would scan the rest of it.
-_CARD_NUMBER_FIELD = re.compile(r"""(?<!\\)(\\*["'])card[\s_-]*number\1\s*:\s*""", re.IGNORECASE)
-_CARD_NUMBER_TEXT = re.compile(r"""(card[\s_-]*number\W{0,8})(\d[\d\s-]*)""", re.IGNORECASE)
-_DIGIT = re.compile(r"\d")
-_NULL = re.compile(r"null\s*(?=[,}\]])")
-_BARE_VALUE_END = re.compile(r"[,}\]\n]|\Z")
-_STRUCTURE = re.compile(r"""\\.|["\[\]{}]""", re.DOTALL)
-_STRING_END = re.compile(r'\\.|"', re.DOTALL)
+_FIELDS = frozenset(field.name for field in TRANSACTION_FIELDS)
+_KEPT_FIELDS = _FIELDS - {"card_number"}
+# Fields of a closed set, in which a digit is no part of a value.
+_CLOSED_FIELDS = {field.name: field.values for field in TRANSACTION_FIELDS if field.values}
+# Read by other means.
+_UNCHECKED_FIELDS = frozenset({"card_number", *FREE_TEXTS})
+_is_time = re.compile(
+    r"[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-6][0-9](?:\.[0-9]{1,9})?(?:Z|[+-][0-2][0-9]:?[0-5][0-9])"
+).fullmatch
+_KEY = re.compile(r'\s*+"((?:[^"\\]++|\\.)*+)"\s*+:\s*+', re.DOTALL)
+_is_card_number = re.compile(r"card[\s_-]*number", re.IGNORECASE).fullmatch
+# The name of a field that the contract does not have: a word says what it was meant to be, anything else may be data.
+_is_word = re.compile(r"[A-Za-z][A-Za-z_-]{0,39}[0-9]?").fullmatch
+_is_bare_value = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|true|false|null").fullmatch
+_BARE_VALUE = re.compile(r'[^,{}\[\]"]*')
+_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_STRUCTURE = re.compile(r'["\[\]{}]')
+_NEXT = re.compile(r"\S")
+# What may encode something: a long piece that is no word, nor a name of words.
+_MAY_ENCODE = re.compile(r"(?<![\w+/%\\-])(?![a-z_]++(?![\w+/%\\-]))[\w+/%\\-]{16,}+={0,2}", re.ASCII)
+# Digits at the end of a value that was cut off may be the beginning of a card number; so many tell an issuer.
+_NO_LETTERS = re.compile("[^A-Za-z]*")
+_ISSUER_DIGITS = 6
+_DIGIT = re.compile("[0-9]")
 _WIDE_ENCODINGS = {"utf-32-le": 4, "utf-32-be": 4, "utf-16-le": 2, "utf-16-be": 2}
 
 
-def safe_payload(data: bytes, token: Callable[[str], str]) -> str:
-    """The record as text, without card numbers.
+def safe_payloads(
+    records: Sequence[bytes],
+    documents: Sequence[dict[str, Any] | None],
+    cleared: Set[str],
+    token: Callable[[str], str],
+) -> list[str]:
+    """Each record as text, without card numbers and authentication data.
 
-    The value of card_number is always replaced: a valid one by card_token and card_last4 (so that a corrected record
-    keeps its card), anything else by "[removed]". Card numbers elsewhere are masked.
+    Of JSON objects, cut off ones too, the contract's fields are kept, card numbers in them masked; the value of
+    card_number is replaced by card_token and card_last4 if it is valid (so that a corrected record keeps its card). All
+    other values become "[removed]". Of text outside an object every digit becomes "*", and what may encode something is
+    removed.
 
     UTF-16 and UTF-32 are decoded. Other bytes that are not UTF-8 become U+FFFD, because any other notation could be
     read back as digits.
+
+    documents: what plain_document() says of each; cleared: identifiers in them that hold no card number.
     """
+    stored = _stored_as_sent(records, documents, cleared, token)
+    missing = [place for place, payload in enumerate(stored) if payload is None]
+    texts = [records[place].decode("utf-8", "replace") for place in missing]
+    for place, payload in zip(missing, _stored(texts, token), strict=True):
+        data = records[place]
+        stored[place] = (_wide_payload(data, token) if b"\0" in data else None) or payload
+    return [payload for payload in stored if payload is not None]
+
+
+def safe_payload(data: bytes, token: Callable[[str], str]) -> str:
+    """safe_payloads of one record."""
+    return safe_payloads([data], [None], frozenset(), token)[0]
+
+
+def _stored_as_sent(
+    records: Sequence[bytes],
+    documents: Sequence[dict[str, Any] | None],
+    cleared: Set[str],
+    token: Callable[[str], str],
+) -> list[str | None]:
+    """The payloads of records of which all but the card number may be kept; None for others."""
+    stored: list[str | None] = []
+    texts: list[str] = []
+    owners: list[int] = []
+    for place, (data, document) in enumerate(zip(records, documents, strict=True)):
+        payload = None
+        if document is not None and _may_be_kept(document, cleared):
+            payload = _with_token(data.decode("utf-8"), document.get("card_number"), token)
+            for name in FREE_TEXTS:
+                if document.get(name):
+                    texts.append(document[name])
+                    owners.append(place)
+        stored.append(payload)
+    for place, text, masked in zip(owners, texts, masked_texts(texts), strict=True):
+        if masked != text:
+            stored[place] = None
+    return stored
+
+
+def _may_be_kept(document: dict[str, Any], cleared: Set[str]) -> bool:
+    """Whether all fields are the contract's and nothing but the card number and free texts could hold card data."""
+    for name, value in document.items():
+        if type(value) is not str:
+            if (
+                name not in _FIELDS
+                or name in FREE_TEXTS
+                or type(value) in (dict, list)
+                or len(repr(value)) >= MIN_DIGITS
+            ):
+                return False
+        elif name in _CLOSED_FIELDS:
+            if not (value in _CLOSED_FIELDS[name] or value.isalpha()):
+                return False
+        elif len(value) >= MIN_DIGITS and value not in cleared:
+            if not (name in _UNCHECKED_FIELDS or (name == "event_time" and _is_time(value))):
+                return False
+        elif name not in _FIELDS:
+            return False
+    return True
+
+
+def _with_token(text: str, card_number: Any, token: Callable[[str], str]) -> str | None:
+    """The text with a token in place of its card number; None if it is not a valid one, or is not found as written."""
+    if card_number is None:
+        return text
+    digits = card_digits(card_number) if type(card_number) is str else None
+    written = f'"card_number":"{card_number}"'
+    return text.replace(written, _token_fields(digits, token)) if digits and text.count(written) == 1 else None
+
+
+def _token_fields(digits: str, token: Callable[[str], str]) -> str:
+    return f'"card_token":"{token(digits)}","card_last4":"{digits[-4:]}"'
+
+
+def _wide_payload(data: bytes, token: Callable[[str], str]) -> str | None:
+    """The payload of a record in UTF-16 or UTF-32; None if it is in neither."""
     for encoding, text in _wide_readings(data):
-        stored = _without_card_numbers(text, token)
+        (stored,) = _stored([text], token)
         # In a text of mixed encodings a digit can hide inside another character.
         if not holds_card_number(stored.encode(encoding).decode("latin-1")):
             return stored
-    return _without_card_numbers(data.decode("utf-8", "replace"), token)
+    return None
 
 
 def _wide_readings(data: bytes) -> Iterator[tuple[str, str]]:
     """(encoding, text) if the bytes look like UTF-16 or UTF-32: decoded, they are mostly ASCII and hold no NUL."""
-    if b"\0" not in data:
-        return
     for encoding, width in _WIDE_ENCODINGS.items():
         # The last character may be cut off. In big-endian order its first bytes are only NULs, so it is dropped.
         whole = data + bytes(-len(data) % width) if encoding.endswith("le") else data[: len(data) // width * width]
@@ -60,53 +161,124 @@ def _wide_readings(data: bytes) -> Iterator[tuple[str, str]]:
             yield encoding, text
 
 
-def _without_card_numbers(text: str, token: Callable[[str], str]) -> str:
-    if "\\u00" in text:
-        text = _ESCAPE.sub(_unescaped, text)
-    return mask_card_numbers(_without_card_number_field(text, token))
+def _stored(texts: Sequence[str], token: Callable[[str], str]) -> list[str]:
+    payloads = [_Payload(text, token) for text in texts]
+    for name, with_labels in (("identifiers", False), ("texts", True)):
+        places = [(payload.kept, place) for payload in payloads for place in getattr(payload, name)]
+        values = masked_texts([kept[place] for kept, place in places], with_labels)
+        for (kept, place), value in zip(places, values, strict=True):
+            kept[place] = value
+    return ["".join(payload.kept) for payload in payloads]
 
 
-def _unescaped(match: re.Match[str]) -> str:
-    character = chr(int(match[1], 16)) if match[1] else "\\"
-    return match[0] if character in _KEEP_ESCAPED else character
+class _Payload:
+    """What is kept of a text, part by part. identifiers, texts: the places of values in which to mask card numbers."""
+
+    def __init__(self, text: str, token: Callable[[str], str]) -> None:
+        self.kept: list[str] = []
+        self.identifiers: list[int] = []
+        self.texts: list[int] = []
+        self._text = text
+        self._token = token
+        self._keep_text()
+
+    def _keep_text(self) -> None:
+        place = 0
+        while (start := self._text.find("{", place)) >= 0:
+            self._keep_outline(place, start)
+            place = self._keep_object(start)
+        self._keep_outline(place, len(self._text))
+
+    def _keep_outline(self, start: int, end: int) -> None:
+        """Keep text that is in no field, without digits, because nothing tells what they are."""
+        if start < end:
+            text = _MAY_ENCODE.sub(REMOVED, self._text[start:end])
+            self.kept.append("".join([MASK if each.isnumeric() else each for each in text]))
+
+    def _keep_object(self, start: int) -> int:
+        """Keep what may be kept of the object that begins there; returns where it ends, or stops being JSON."""
+        text = self._text
+        self.kept.append("{")
+        place = start + 1
+        while key := _KEY.match(text, place):
+            end = _value_end(text, key.end())
+            self._keep_member(_unescaped(key[1]), key[0], text[key.end() : end], end == len(text))
+            place = _next(text, end)
+            self.kept.append(text[end:place])
+            if text[place : place + 1] != ",":
+                break
+            self.kept.append(",")
+            place += 1
+        end = _next(text, place)
+        if text[end : end + 1] == "}":
+            self.kept.append(text[place : end + 1])
+            place = end + 1
+        return place
+
+    def _keep_member(self, name: str, written_name: str, value: str, is_cut_off: bool = False) -> None:
+        """Keep a field as it may be kept. written_name: with quotes and colon."""
+        kept = self.kept
+        if name in _KEPT_FIELDS:
+            kept.append(written_name)
+            if value[:1] != '"' and not _is_bare_value(value.rstrip()):
+                value = f'"{REMOVED}"'
+            elif is_cut_off:
+                value = _without_last_digits(mask_card_numbers(value))
+            elif name in _CLOSED_FIELDS:
+                value = _DIGIT.sub(MASK, value)
+            elif name in FREE_TEXTS:
+                self.texts.append(len(kept))
+            elif len(value) >= MIN_DIGITS:
+                if value[0] == value[-1] == '"':
+                    kept[-1] += '"'
+                    self.identifiers.append(len(kept))
+                    kept.append(value[1:-1])
+                    value = '"'
+                else:
+                    self.identifiers.append(len(kept))
+            kept.append(value)
+            return
+        if _is_card_number(name):
+            digits = card_digits(value[1:-1]) if value[:1] == '"' else None
+            if digits is not None:
+                kept.append(_token_fields(digits, self._token))
+                return
+            if value.rstrip() == "null":
+                kept.append(written_name + value)
+                return
+        kept.append(f'"{name if _is_word(name) else REMOVED}":"{REMOVED}"')
 
 
-def _without_card_number_field(text: str, token: Callable[[str], str]) -> str:
-    kept: list[str] = []
-    place = 0
-    while field := _CARD_NUMBER_FIELD.search(text, place):
-        start, end = field.end(), _value_end(text, field.end(), field[1])
-        kept.append(text[place : field.start()])
-        place = end
-        digits = card_digits(text[start + 1 : end - 1]) if field[1] == '"' and text[start : start + 1] == '"' else None
-        if digits is not None:
-            kept.append(f'"card_token":"{token(digits)}","card_last4":"{digits[-4:]}"')
-        elif _NULL.match(text, start):
-            kept.append(text[field.start() : end])
-        else:
-            kept.append(f"{field[0]}{field[1]}{REMOVED}{field[1]}")
-    kept.append(text[place:])
-    return _CARD_NUMBER_TEXT.sub(lambda match: match[1] + _DIGIT.sub(MASK, match[2]), "".join(kept))
+def _without_last_digits(text: str) -> str:
+    match = _NO_LETTERS.match(text[::-1])
+    place = len(text) - match.end() if match else len(text)
+    last = text[place:]
+    return text[:place] + _DIGIT.sub(MASK, last) if len(_DIGIT.findall(last)) > _ISSUER_DIGITS else text
 
 
-def _value_end(text: str, start: int, quote: str) -> int:
-    """The end of the value that starts there, or of the text if the value never ends."""
-    if text.startswith(quote, start):
-        if quote == '"':
-            return _string_end(text, start + 1)
-        end = text.find(quote, start + len(quote))
-        return len(text) if end < 0 else end + len(quote)
-    if text[start : start + 1] in ("[", "{"):
-        return _structure_end(text, start)
-    match = _BARE_VALUE_END.search(text, start)
+def _unescaped(key: str) -> str:
+    """The key's characters; "" if its escapes are none of JSON's."""
+    if "\\" not in key:
+        return key
+    try:
+        found: str = json.loads(f'"{key}"', strict=False)
+    except ValueError:
+        return ""
+    return found
+
+
+def _next(text: str, place: int) -> int:
+    """Where the next character stands that is no white space."""
+    match = _NEXT.search(text, place)
     return match.start() if match else len(text)
 
 
-def _string_end(text: str, start: int) -> int:
-    for match in _STRING_END.finditer(text, start):
-        if match[0] == '"':
-            return match.end()
-    return len(text)
+def _value_end(text: str, start: int) -> int:
+    """The end of the value that starts there, or of the text if the value never ends."""
+    if text[start : start + 1] in ("[", "{"):
+        return _structure_end(text, start)
+    match = (_STRING if text[start : start + 1] == '"' else _BARE_VALUE).match(text, start)
+    return match.end() if match else len(text)
 
 
 def _structure_end(text: str, start: int) -> int:
@@ -115,10 +287,10 @@ def _structure_end(text: str, start: int) -> int:
     while match := _STRUCTURE.search(text, place):
         place = match.end()
         if match[0] == '"':
-            place = _string_end(text, place)
+            place = _value_end(text, match.start())
         elif match[0] in "[{":
             depth += 1
-        elif match[0] in "]}":
+        else:
             depth -= 1
             if depth == 0:
                 return place

@@ -16,14 +16,15 @@ import msgspec
 
 from data_catalog.lake_layout import Batch
 from data_catalog.transaction_contract import EVENT_TIME_AHEAD_SECONDS
+from data_governance.card_screening import masked_texts
 from data_governance.control_totals import ControlTotals
 from data_governance.tokenization import TokenKeys
-from data_ingestion.control_entries import ControlCount, control_entry
+from data_ingestion.control_entries import ControlCount, Entry, control_entry
 from data_ingestion.event_times import utc_times
 from data_ingestion.kinesis_records import Records, ShardBatch, read_event
-from data_ingestion.landing_rows import LandedRow, Origin, landed_rows, quarantined_row
-from data_ingestion.transaction_screening import columns_of, decode_records, uncertain
-from data_ingestion.transaction_validation import Valid, validate
+from data_ingestion.landing_rows import LandedRow, Origin, landed_rows, quarantined_rows
+from data_ingestion.transaction_screening import Decoded, cleared_identifiers, columns_of, decode_records, uncertain
+from data_ingestion.transaction_validation import FREE_TEXTS, Fault, Valid, plain_document, validate
 
 __all__ = ["BatchResult", "control_entry", "process_batch"]
 
@@ -88,35 +89,42 @@ def process_batch(event_records: Sequence[Any], stream_incarnation: str, token_k
 
 
 def _process(records: Records, origin: Origin, token_keys: TokenKeys, outcome: _Outcome) -> None:
-    decoded = decode_records(records.data)
-    undecoded = [place for place, transaction in enumerate(decoded) if transaction is None]
-    for place in undecoded:
-        outcome.streamed_count.add_record(records.data[place])
+    decoded, documents = decode_records(records.data)
+    undecoded = [place for place, transaction in enumerate(decoded.transactions) if transaction is None]
     rows: list[Any] = []
-    if len(undecoded) < len(decoded):
+    if len(undecoded) < len(records.data):
         known = records.without(undecoded) if undecoded else records
-        rows = _certain_rows(known, list(filter(None, decoded)), origin, token_keys, outcome)
-    for place in undecoded:
+        rows = _certain_rows(known, decoded.without(undecoded), origin, token_keys, outcome)
+    entries = {place: control_entry(records.data[place]) for place in undecoded}
+    for place, entry in entries.items():
+        outcome.streamed_count.add_entry(*entry)
         rows.insert(place, None)
     doubtful = [place for place, row in enumerate(rows) if row is None]
-    for place, row in _looked_at(records, doubtful, origin, token_keys, outcome):
+    # A decoded record that is doubtful has none yet.
+    looked_at = {place: documents.get(place) or plain_document(records.data[place]) for place in doubtful}
+    for place, row in _looked_at(records, looked_at, entries, origin, token_keys, outcome):
         rows[place] = row
     _write(rows, outcome)
 
 
 def _certain_rows(
-    records: Records, transactions: list[Any], origin: Origin, token_keys: TokenKeys, outcome: _Outcome
+    records: Records, decoded: Decoded, origin: Origin, token_keys: TokenKeys, outcome: _Outcome
 ) -> list[Any]:
     """The landed rows of records that are certainly valid; None for records that need a closer look."""
-    columns = columns_of(transactions)
+    columns = columns_of(decoded.transactions)
     outcome.streamed_count.add_fields(columns["currency"], columns["credit_debit_indicator"], columns["amount"])
     columns["event_time"] = utc_times(columns["event_time"])
-    doubtful = uncertain(records.data, transactions, columns, min(records.arrivals) + _AHEAD)
+    doubtful = uncertain(records.data, decoded, columns, min(records.arrivals) + _AHEAD)
+    for name in FREE_TEXTS:
+        columns[name] = masked_texts(columns[name])
+    unknown_fields = decoded.unknown_fields
     if doubtful:
         # Not tokenised, because the field may hold no card number.
         columns["card_number"] = cards = list(columns["card_number"])
         for index in doubtful:
             cards[index] = None
+            unknown_fields[index] = 0  # counted with the closer look
+    outcome.unknown_fields += sum(unknown_fields)
     rows = landed_rows(columns, records, origin, token_keys)
     for index in doubtful:
         rows[index] = None
@@ -124,19 +132,35 @@ def _certain_rows(
 
 
 def _looked_at(
-    records: Records, places: list[int], origin: Origin, token_keys: TokenKeys, outcome: _Outcome
+    records: Records,
+    documents: dict[int, dict[str, Any] | None],
+    known_entries: dict[int, Entry],
+    origin: Origin,
+    token_keys: TokenKeys,
+    outcome: _Outcome,
 ) -> Iterator[tuple[int, Any]]:
-    """(place, row) of the records that need a closer look, landed or quarantined."""
+    """(place, row) of the records that need a closer look.
+
+    By place: their plain documents, and what those count for that were counted as streamed already.
+    """
     valid: dict[int, Valid] = {}
-    for place in places:
-        data = records.data[place]
-        result = validate(data, records.arrivals[place] + _AHEAD)
+    faults: dict[int, Fault] = {}
+    cleared = cleared_identifiers(filter(None, documents.values()))
+    for place, document in documents.items():
+        result = validate(records.data[place], records.arrivals[place] + _AHEAD, document, cleared)
         if isinstance(result, Valid):
             valid[place] = result
         else:
-            outcome.reasons[result.reason] += 1
-            outcome.quarantined_count.add_record(data)
-            yield place, quarantined_row(result, records.at([place]), origin, token_keys)
+            faults[place] = result
+    if faults:
+        bad = records.at(list(faults))
+        entries = [known_entries.get(place) or control_entry(records.data[place]) for place in faults]
+        outcome.reasons.update([fault.reason for fault in faults.values()])
+        for entry in entries:
+            outcome.quarantined_count.add_entry(*entry)
+        bad_documents = list(map(documents.get, faults))
+        rows = quarantined_rows(list(faults.values()), bad, bad_documents, cleared, entries, origin, token_keys)
+        yield from zip(faults, rows, strict=True)
     if valid:
         columns = columns_of([result.transaction for result in valid.values()])
         columns["card_number"] = [result.card_digits for result in valid.values()]

@@ -9,17 +9,18 @@ distinct values are looked up once, and text is reduced to shapes ("67.54" -> "0
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
-from data_catalog.currencies import LAST_EVENT_DATES
-from data_catalog.transaction_contract import COUNTRIES
-from data_governance.card_numbers import MAX_DIGITS, MIN_DIGITS, fail_luhn, has_candidate
-from data_governance.iban import without_ibans
+from data_catalog.currencies import CURRENCY_MINOR_UNITS, LAST_EVENT_DATES
+from data_catalog.transaction_contract import AMOUNT_SCALE, COUNTRIES
+from data_governance.card_numbers import MAX_DIGITS, MIN_DIGITS, fail_luhn
+from data_governance.card_screening import refused_identifiers, shapes
+from data_ingestion.control_entries import without_needless_zeros
 from data_ingestion.transaction_validation import (
     DATES,
     EARLIEST_EVENT_TIME,
@@ -32,7 +33,9 @@ from data_ingestion.transaction_validation import (
     is_amount,
     is_balance,
     is_category_code,
+    is_plain_decimal,
     is_supported_version,
+    plain_document,
 )
 
 Columns = dict[str, Sequence[Any]]
@@ -41,32 +44,58 @@ _decode = msgspec.json.Decoder(ReceivedTransaction).decode
 _encode = msgspec.json.Encoder().encode
 _NAMES = tuple(field.name for field in RECEIVED_FIELDS)
 _REQUIRED = tuple(field.name for field in RECEIVED_FIELDS if field.required)
+_KNOWN = frozenset(_NAMES)
 _OPTIONAL = tuple(field.name for field in RECEIVED_FIELDS if not field.required)
 
 _DIGITS = b"0123456789"
-_CARD_LIKE = b"0" * MIN_DIGITS
 # All digits become 0, so that amounts have few distinct shapes.
 _AMOUNT_SHAPE = bytes(ord("0") if byte in _DIGITS else byte for byte in range(256))
-# Of an identifier: digits alike, other printable characters alike, and "!" for what none may hold and for a backslash,
-# which may begin an escaped digit. Dashes are deleted.
-_IDENTIFIER_SHAPE = bytes(
-    ord("0") if byte in _DIGITS else byte if byte == 10 else ord("x") if 33 <= byte <= 126 and byte != 92 else ord("!")
-    for byte in range(256)
-)
-# Of ASCII text: digits alike, others alike, NUL between texts. What may stand inside a card number is deleted.
-_TEXT_SHAPE = bytes(ord("0") if byte in _DIGITS else 0 if byte == 0 else ord("x") for byte in range(256))
-_TEXT_SEPARATORS = bytes([*range(1, 33), ord("-"), 127])
 
 
-def decode_records(records: Sequence[bytes]) -> list[Any]:
-    """Each record as a ReceivedTransaction, or None if it needs a closer look."""
-    decoded: list[Any] = []
-    for data in records:
+class Decoded(NamedTuple):
+    """Records as ReceivedTransactions, None where one needs a closer look; and how many fields the contract lacks."""
+
+    transactions: list[Any]
+    unknown_fields: list[int]
+
+    def without(self, places: Sequence[int]) -> Decoded:
+        """All but those at these places, which are ascending."""
+        kept = Decoded(list(self.transactions), list(self.unknown_fields))
+        for column in kept:
+            for place in reversed(places):
+                del column[place]
+        return kept
+
+
+def decode_records(records: Sequence[bytes]) -> tuple[Decoded, dict[int, dict[str, Any]]]:
+    """Each record by itself; and by place the plain documents of those that need a closer look, where they have one.
+
+    None of the decoders' errors is kept, because their texts quote values.
+    """
+    decoded = Decoded([], [0] * len(records))
+    documents: dict[int, dict[str, Any]] = {}
+    for place, data in enumerate(records):
         try:
-            decoded.append(_decode(data))
-        except Exception:  # of msgspec, or a RecursionError; its text quotes values, so nothing of it is kept
-            decoded.append(None)
-    return decoded
+            transaction = _decode(data)
+        except Exception:  # of msgspec, or a RecursionError
+            transaction = None
+            document = plain_document(data)
+            if document is not None:
+                documents[place] = document
+                transaction, decoded.unknown_fields[place] = _with_unknown_fields(document)
+        decoded.transactions.append(transaction)
+    return decoded, documents
+
+
+def _with_unknown_fields(document: dict[str, Any]) -> tuple[Any, int]:
+    """The transaction and the number of fields that the contract lacks; (None, 0) if it needs a closer look."""
+    if document.keys() <= _KNOWN:
+        return None, 0
+    known = {name: value for name, value in document.items() if name in _KNOWN}
+    try:
+        return msgspec.convert(known, ReceivedTransaction), len(document) - len(known)
+    except Exception:
+        return None, 0
 
 
 def columns_of(transactions: Iterable[Any]) -> Columns:
@@ -74,10 +103,10 @@ def columns_of(transactions: Iterable[Any]) -> Columns:
     return dict(zip(_NAMES, zip(*map(msgspec.structs.astuple, transactions), strict=True), strict=True))
 
 
-def uncertain(records: Sequence[bytes], transactions: Sequence[Any], columns: Columns, not_after: datetime) -> set[int]:
+def uncertain(records: Sequence[bytes], decoded: Decoded, columns: Columns, not_after: datetime) -> set[int]:
     """Which of decoded records need a closer look. columns: the transactions', with event_time in UTC
     or None."""
-    found = set(_unlike_their_bytes(records, transactions, columns))
+    found = set(_unlike_their_bytes(records, decoded, columns))
     found.update(_where(columns["schema_version"], lambda version: is_supported_version(version) is not None))
     found.update(_where(columns["merchant_category_code"], lambda code: not code or bool(is_category_code(code))))
     found.update(_where(columns["merchant_country"], lambda country: not country or country in COUNTRIES))
@@ -89,7 +118,7 @@ def uncertain(records: Sequence[bytes], transactions: Sequence[Any], columns: Co
     for name in LONG_IDENTIFIERS:
         found.update(_uncertain_identifiers(columns[name]))
     for name in FREE_TEXTS:
-        found.update(_uncertain_texts(columns[name]))
+        found.update(_where(columns[name], lambda text: not text or "\0" not in text))
     found.update(_uncertain_cards(columns["card_number"]))
     return found
 
@@ -100,11 +129,12 @@ def _where(column: Sequence[Any], is_certain: Callable[[Any], bool]) -> Iterable
     return [index for index, value in enumerate(column) if value in doubtful] if doubtful else ()
 
 
-def _unlike_their_bytes(records: Sequence[bytes], transactions: Sequence[Any], columns: Columns) -> Iterable[int]:
+def _unlike_their_bytes(records: Sequence[bytes], decoded: Decoded, columns: Columns) -> Iterable[int]:
     """Records in which a field occurs twice, or which are very long.
 
     Every key, and every value of the contract except null, has two quotes. If nothing is escaped, records with four
-    quotes per decoded value hold nothing else; otherwise each record is compared with its decoded form.
+    quotes per decoded value hold nothing else; otherwise each record is compared with its decoded form. Where fields
+    are unknown, that was done when the record was decoded.
     """
     joined = b"\n".join(records)
     if b"\\" not in joined:
@@ -113,34 +143,52 @@ def _unlike_their_bytes(records: Sequence[bytes], transactions: Sequence[Any], c
             return ()
     return [
         index
-        for index, (data, transaction) in enumerate(zip(records, transactions, strict=True))
+        for index, (data, transaction, unknown) in enumerate(zip(records, *decoded, strict=True))
         # \\u0022 is a quote in other letters.
-        if data.count(b'"') != _encode(transaction).count(b'"') or b"\\u0022" in data or len(data) > MAX_RECORD_BYTES
+        if not unknown
+        and (data.count(b'"') != _encode(transaction).count(b'"') or b"\\u0022" in data or len(data) > MAX_RECORD_BYTES)
     ]
 
 
-def _shapes(texts: Sequence[str], table: bytes, deleted: bytes = b"", between: str = "\n") -> list[bytes]:
-    """The shape of each text; none at all if a text contains the separator."""
-    if not texts:
-        return []
-    shapes = between.join(texts).encode().translate(table, deleted).split(between.encode())
-    return shapes if len(shapes) == len(texts) else [b"?"] * len(texts)
-
-
 def _uncertain_amounts(columns: Columns) -> Iterable[int]:
+    """Takes needless zeros out of amounts and balances that are too long with them, as validate() does."""
     amounts = columns["amount"]
-    kinds = list(zip(columns["currency"], _shapes(amounts, _AMOUNT_SHAPE), strict=True))
+    currencies = columns["currency"]
+    kinds = list(zip(currencies, shapes(amounts, _AMOUNT_SHAPE), strict=True))
     doubtful = {kind for kind in set(kinds) if not _is_certain_amount(*kind)}
     if doubtful:
-        yield from [index for index, kind in enumerate(kinds) if kind in doubtful]
+        columns["amount"] = amounts = list(amounts)
+        for index in [index for index, kind in enumerate(kinds) if kind in doubtful]:
+            currency = currencies[index]
+            amounts[index] = _trimmed(amounts[index], CURRENCY_MINOR_UNITS.get(currency, 0), is_amount.get(currency))
+            if not _is_certain_amount(currency, _amount_shape(amounts[index])):
+                yield index
     # An amount is zero only if nothing is left of it without zeros and points.
     if b"\n\n" in "\n".join(("", *amounts, "")).encode().translate(None, b"0."):
         yield from [index for index, amount in enumerate(amounts) if not amount.strip("0.")]
     balances = columns["balance_after"]
     if "" in balances:
         yield from [index for index, balance in enumerate(balances) if balance == ""]
-    shapes = _shapes([balance or "" for balance in balances], _AMOUNT_SHAPE)
-    yield from _where(shapes, _is_certain_balance)
+    found = shapes([balance or "" for balance in balances], _AMOUNT_SHAPE)
+    uncertain_shapes = {shape for shape in set(found) if not _is_certain_balance(shape)}
+    if uncertain_shapes:
+        columns["balance_after"] = balances = list(balances)
+        for index in [index for index, shape in enumerate(found) if shape in uncertain_shapes and balances[index]]:
+            balances[index] = _trimmed(balances[index], AMOUNT_SCALE, is_balance)
+            if not _is_certain_balance(_amount_shape(balances[index])):
+                yield index
+
+
+def _trimmed(number: str, decimals: int, fits: Callable[[str], Any] | None) -> str:
+    """A decimal without needless zeros, if it is too long with them."""
+    digits = number.removeprefix("-")
+    if fits is None or fits(number) or is_plain_decimal(digits) is None:
+        return number
+    return number[: len(number) - len(digits)] + without_needless_zeros(digits, decimals)
+
+
+def _amount_shape(text: str) -> bytes:
+    return text.encode().translate(_AMOUNT_SHAPE)
 
 
 @lru_cache(4096)
@@ -170,38 +218,15 @@ def _reversals_without_original(columns: Columns) -> Iterable[int]:
     return [index for index, (type_, original) in enumerate(pairs) if type_ == "REVERSAL" and not original]
 
 
+def cleared_identifiers(documents: Iterable[dict[str, Any]]) -> Set[str]:
+    """The identifiers in documents that certainly hold no card number."""
+    values = {value for document in documents for name in LONG_IDENTIFIERS if type(value := document.get(name)) is str}
+    return values - refused_identifiers(values)
+
+
 def _uncertain_identifiers(column: Sequence[Any]) -> Iterable[int]:
-    values = list(set(filter(None, column)))
-    together = "\n".join(values).encode().translate(_IDENTIFIER_SHAPE, b"-")
-    if _CARD_LIKE not in together and b"!" not in together and together.count(b"\n") < max(1, len(values)):
-        return ()
-    values = without_ibans(values)
-    shapes = _shapes(values, _IDENTIFIER_SHAPE, b"-")
-    doubtful = {
-        value
-        for value, shape in zip(values, shapes, strict=True)
-        if _CARD_LIKE in shape or b"!" in shape or shape == b"?"
-    }
-    return [index for index, value in enumerate(column) if value in doubtful] if doubtful else ()
-
-
-def _uncertain_texts(column: Sequence[Any]) -> Iterator[int]:
-    plain: list[str] = []
-    places: list[int] = []
-    for place, text in enumerate(column):
-        if text:
-            if text.isascii():
-                plain.append(text)
-                places.append(place)
-            elif "\0" in text or has_candidate(text):
-                yield place
-    joined = "\0".join(plain).encode("ascii")
-    if b"\\" in joined:  # digits may be written as escapes
-        yield from (place for place, text in zip(places, plain, strict=True) if "\\" in text)
-    shape = joined.translate(_TEXT_SHAPE, _TEXT_SEPARATORS)
-    if _CARD_LIKE in shape or shape.count(b"\0") >= max(1, len(plain)):
-        shapes = _shapes(plain, _TEXT_SHAPE, _TEXT_SEPARATORS, "\0")
-        yield from (place for place, each in zip(places, shapes, strict=True) if _CARD_LIKE in each or each == b"?")
+    refused = refused_identifiers(set(filter(None, column)))
+    return [index for index, value in enumerate(column) if value in refused] if refused else ()
 
 
 def _uncertain_cards(column: Sequence[Any]) -> Iterator[int]:

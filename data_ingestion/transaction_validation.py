@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Set
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from operator import attrgetter
@@ -32,7 +33,6 @@ from data_catalog.transaction_contract import (
 from data_governance.card_numbers import (
     MIN_DIGITS,
     card_digits,
-    holds_card_number,
     identifier_holds_card_number,
     mask_card_numbers,
 )
@@ -101,7 +101,7 @@ is_amount = {
     currency: re.compile(rf"[0-9]{{1,{WHOLE_DIGITS}}}" + (rf"(?:\.[0-9]{{1,{units}}})?" if units else "")).fullmatch
     for currency, units in CURRENCY_MINOR_UNITS.items()
 }
-_is_plain_decimal = re.compile(rf"0*[0-9]{{1,{WHOLE_DIGITS}}}(?:\.[0-9]+)?").fullmatch
+is_plain_decimal = re.compile(rf"0*[0-9]{{1,{WHOLE_DIGITS}}}(?:\.[0-9]+)?").fullmatch
 is_balance = re.compile(rf"-?[0-9]{{1,{WHOLE_DIGITS}}}(?:\.[0-9]{{1,{AMOUNT_SCALE}}})?").fullmatch
 is_category_code = re.compile("[0-9]{4}").fullmatch
 _holds_surrogate = re.compile("[\ud800-\udfff]").search
@@ -123,19 +123,32 @@ _REASONS = {
 }
 
 
-def validate(data: bytes, not_after: datetime) -> Valid | Fault:
-    """A valid transaction, or why it is none. not_after: the latest event time that is accepted. Never raises."""
-    document = _read(data)
-    if isinstance(document, Fault):
-        return document
-    known = {name: document[name] for name in _ANNOTATIONS if document.get(name) is not None}
+def validate(
+    data: bytes,
+    not_after: datetime,
+    document: dict[str, Any] | None = None,
+    cleared: Set[str] = frozenset(),
+) -> Valid | Fault:
+    """A valid transaction, or why it is none. Never raises.
+
+    not_after: the latest event time that is accepted. document: the record's plain document, if it has one. cleared:
+    identifiers that are known to hold no card number.
+    """
+    found = document or _read(data)
+    if isinstance(found, Fault):
+        return found
+    document = found
+    known = {name: value for name, value in document.items() if value is not None and name in _ANNOTATIONS}
+    if not set(map(type, known.values())) <= {str}:
+        return _fields_fault(document, cleared) or Fault("invalid_value")
     try:
         transaction = msgspec.convert(known, ReceivedTransaction)
     except Exception:
-        return _fields_fault(document) or Fault("invalid_value")
+        return _fields_fault(document, cleared) or Fault("invalid_value")
     if any(map(_holds_surrogate, filter(_is_text, known.values()))):
-        return _fields_fault(document) or Fault("invalid_value")
-    result = _check(transaction, not_after, len(document) - len(document.keys() & _ANNOTATIONS.keys()))
+        return _fields_fault(document, cleared) or Fault("invalid_value")
+    unknown_fields = len(document) - len(document.keys() & _ANNOTATIONS.keys())
+    result = _check(transaction, not_after, unknown_fields, cleared)
     if isinstance(result, Valid) and control_entry(data) != _counts_for(transaction):
         # one reader accepts it and the other does not, e.g. half a surrogate pair in a key
         return Fault("malformed_json")
@@ -151,7 +164,7 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str) and not value.isascii()
 
 
-def _check(transaction: Any, not_after: datetime, unknown_fields: int) -> Valid | Fault:
+def _check(transaction: Any, not_after: datetime, unknown_fields: int, cleared: Set[str]) -> Valid | Fault:
     """What a type can't say. Brings times to UTC and masks card numbers in free text, in place."""
     version = transaction.schema_version
     if is_supported_version(version) is None:
@@ -160,7 +173,7 @@ def _check(transaction: Any, not_after: datetime, unknown_fields: int) -> Valid 
         if value:
             if not (value.isascii() and value.isprintable()) or " " in value:
                 return Fault("invalid_value", _name_of(transaction, value))
-            if len(value) >= MIN_DIGITS and identifier_holds_card_number(value):
+            if len(value) >= MIN_DIGITS and value not in cleared and identifier_holds_card_number(value):
                 return Fault("card_number_in_identifier", _name_of(transaction, value))
     return (
         _amount_fault(transaction)
@@ -179,7 +192,7 @@ def _amount_fault(transaction: Any) -> Fault | None:
     units = CURRENCY_MINOR_UNITS.get(transaction.currency)
     if units is None:
         return Fault("invalid_currency", "currency")
-    if _is_plain_decimal(transaction.amount) is None or not transaction.amount.strip("0."):
+    if is_plain_decimal(transaction.amount) is None or not transaction.amount.strip("0."):
         return Fault("invalid_amount", "amount")
     is_amount_of = is_amount[transaction.currency]
     if is_amount_of(transaction.amount) is None:
@@ -187,20 +200,20 @@ def _amount_fault(transaction: Any) -> Fault | None:
     amount = transaction.amount
     if is_amount_of(amount) is None:
         return Fault("amount_scale", "amount")
-    if len(amount) >= MIN_DIGITS and holds_card_number(amount):
+    if len(amount) >= MIN_DIGITS and identifier_holds_card_number(amount):
         return Fault("card_number_in_identifier", "amount")
     if transaction.balance_after is None or transaction.balance_after is UNSET:
         return None
     sign = "-" if transaction.balance_after.startswith("-") else ""
     balance = transaction.balance_after.removeprefix("-")
-    if _is_plain_decimal(balance) is None:
+    if is_plain_decimal(balance) is None:
         return Fault("invalid_value", "balance_after")
     if is_balance(transaction.balance_after) is None:
         transaction.balance_after = sign + without_needless_zeros(balance, units)
     balance = transaction.balance_after
     if is_balance(balance) is None:
         return Fault("invalid_value", "balance_after")
-    if len(balance) >= MIN_DIGITS and holds_card_number(balance):
+    if len(balance) >= MIN_DIGITS and identifier_holds_card_number(balance):
         return Fault("card_number_in_identifier", "balance_after")
     return None
 
@@ -281,6 +294,28 @@ _decode_json = json.JSONDecoder(
 ).decode
 
 
+_decode_any = msgspec.json.Decoder().decode
+_encode_any = msgspec.json.Encoder().encode
+
+
+def plain_document(data: bytes) -> dict[str, Any] | None:
+    """The JSON object, if it is one without escapes, a key that stands twice, or too deep or long; else None.
+
+    A third as long as _read, which tells what is wrong. A key that stands twice is lost in the decoded document: it has
+    fewer keys than the text, or at least fewer quotes.
+    """
+    if b"\\" in data or len(data) > MAX_RECORD_BYTES or data.count(b"{") + data.count(b"[") > MAX_DEPTH:
+        return None
+    try:
+        document = _decode_any(data)
+        is_plain = type(document) is dict and (
+            data.count(b'":') == len(document) or _encode_any(document).count(b'"') == data.count(b'"')
+        )
+    except Exception:  # msgspec's errors quote values, so nothing of them is kept
+        return None
+    return document if is_plain else None
+
+
 def _read(data: bytes) -> dict[str, Any] | Fault:
     if not data.strip(_WHITE_SPACE):
         return Fault("empty_record")
@@ -316,10 +351,13 @@ def _depth(document: dict[str, Any]) -> int:
     return depth
 
 
-def _fields_fault(document: dict[str, Any]) -> Fault | None:
+# Each field of the contract, and whether it is refused for a card number in it.
+_FIELDS = tuple((field.name, field, field.ascii or bool(field.values)) for field in TRANSACTION_FIELDS)
+
+
+def _fields_fault(document: dict[str, Any], cleared: Set[str]) -> Fault | None:
     """The first contract field, in the contract's order, that is absent, of another type or outside its bounds."""
-    for field in TRANSACTION_FIELDS:
-        name = field.name
+    for name, field, is_identifier in _FIELDS:
         value = document.get(name)
         if value is None:
             if field.required:
@@ -328,16 +366,24 @@ def _fields_fault(document: dict[str, Any]) -> Fault | None:
             return Fault("wrong_type", name)
         elif name == "schema_version" and is_supported_version(value) is None:
             return Fault("unsupported_schema_version", name)
-        elif len(value) >= MIN_DIGITS and (field.ascii or field.values) and identifier_holds_card_number(value):
+        elif (
+            is_identifier and len(value) >= MIN_DIGITS and value not in cleared and identifier_holds_card_number(value)
+        ):
             return Fault("card_number_in_identifier", name)
-        elif _holds_surrogate(value) or not _converts(value, name) or (name == "event_time" and not utc_time(value)):
+        elif not _fits(value, field) or (not value.isascii() and _holds_surrogate(value)):
             return Fault(_REASONS.get(name, "invalid_value"), name)
     return None
 
 
-def _converts(value: str, name: str) -> bool:
-    try:
-        msgspec.convert(value, _ANNOTATIONS[name])
-    except Exception:
-        return False
+def _fits(value: str, field: Field) -> bool:
+    """Whether a text has the type and the bounds of its field; decimals are looked at later."""
+    if field.type is Type.STRING:
+        return value in field.values if field.values else 1 <= len(value) <= field.max_length
+    if field.type is Type.TIMESTAMP:
+        return utc_time(value) is not None
+    if field.type is Type.DATE:
+        try:
+            msgspec.convert(value, date)
+        except Exception:
+            return False
     return True
