@@ -23,7 +23,7 @@ from infrastructure.local import glue_job
 from infrastructure.local.java import find_java
 
 ROWS = 50_000
-_HELD = (0, 1_000_000)
+_HELD = (0, 1_000_000, 10_000_000, 30_000_000)
 _DATES = (300, 3)
 _LAST = date(2026, 3, 5)
 _ROWS_OF_A_FILE = 2_000_000
