@@ -40,8 +40,11 @@ PARTITIONS = {
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """A finished run. control_totals: by hop (landed, redelivered, duplicate, quarantined, curated); snapshots: what it
-    committed, by the Iceberg table's name."""
+    """A finished run.
+
+    control_totals: by hop (landed, redelivered, duplicate, quarantined, curated); snapshots: what it committed, by the
+    Iceberg table's name; quarantine_bucket: of its quarantine files, "" in runs of before 0.2.
+    """
 
     run_id: str
     created_at: datetime
@@ -57,6 +60,7 @@ class RunResult:
     contract_version: str = SCHEMA_VERSION
     transaction_ids: tuple[PublishedFile, ...] = ()
     snapshots: Mapping[str, int] = field(default_factory=dict)
+    quarantine_bucket: str = ""
 
     @property
     def rows(self) -> int:
@@ -75,6 +79,7 @@ class RunResult:
             "quarantined_by_reason": dict(self.quarantined_by_reason),
             "versions": dict(self.versions),
             "snapshots": dict(self.snapshots),
+            "quarantine_bucket": self.quarantine_bucket,
         }
         return json.dumps(document, indent=1).encode()
 
@@ -96,6 +101,7 @@ class RunResult:
                 contract_version=_version(document.get("contract_version", FIRST_VERSION)),
                 versions=document["versions"],
                 snapshots=document.get("snapshots", {}),
+                quarantine_bucket=document.get("quarantine_bucket", ""),
             )
         except (KeyError, TypeError, ValueError, ArithmeticError) as error:
             raise PlatformError(

@@ -411,6 +411,7 @@ class EtlRun:
             control_totals={hop: ControlTotals.from_rows(rows) for hop, rows in publication["control_totals"].items()},
             raw_objects=len(self._manifest.objects),
             snapshots=snapshots,
+            quarantine_bucket=self._buckets.quarantine,
             contract_version=publication.get("contract_version", FIRST_VERSION),
             versions={"spark": pyspark.__version__, "python": platform.python_version()},
         )

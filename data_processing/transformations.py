@@ -53,6 +53,9 @@ _CONTENT_FIELDS = tuple(
     for field in LANDED_FIELDS
     if field.name in {each.name for each in TRANSACTION_FIELDS} | {"card_last4"} and field.name != "schema_version"
 )
+# Characters of a refused record that the table keeps: what a VARCHAR of the warehouse holds, in UTF-8. The landing's
+# object has it whole.
+_LONGEST_PAYLOAD = 16_000
 _SEPARATOR = "\u001f"
 _CONFLICT = "conflicting_duplicate"
 PENDING_STATUS = "PENDING"
@@ -299,7 +302,8 @@ def landing_quarantine_rows(lines: DataFrame) -> DataFrame:
     row = F.from_json("value", spark_ddl(json_columns(QUARANTINE_FIELDS))).alias("row")
     rows = lines.where(F.octet_length("value") > 0).select(row).select("row.*")
     types = dict(typed_columns(QUARANTINE_FIELDS))
-    return rows.select(*(F.col(name).cast(type_).alias(name) for name, type_ in types.items()))
+    typed_rows = rows.select(*(F.col(name).cast(type_).alias(name) for name, type_ in types.items()))
+    return typed_rows.withColumn("payload", F.substring("payload", 1, _LONGEST_PAYLOAD))
 
 
 def _as_text(value: Column) -> Column:
@@ -315,7 +319,7 @@ def _taken_out(staged_rows: DataFrame) -> DataFrame:
     rows = staged_rows.select(
         "*",
         F.when(F.instr(fault, ":") > 0, F.substring_index(fault, ":", -1)).alias("field"),
-        _as_text(F.when(conflict, landed).otherwise(line)).alias("payload"),
+        F.substring(_as_text(F.when(conflict, landed).otherwise(line)), 1, _LONGEST_PAYLOAD).alias("payload"),
         F.from_json(line, _LANDED_SCHEMA).getField("transaction_id").alias("own"),
     )
     own = F.when(F.col("own").rlike(r"\A[!-~]{1,64}\z"), F.col("own"))

@@ -180,7 +180,29 @@ CREATE TABLE IF NOT EXISTS banking.daily_balances (
 DISTSTYLE KEY DISTKEY (account_id)
 COMPOUND SORTKEY (balance_date, account_id);
 
--- What each run sent to quarantine.
+-- Each record that landing or job refused, once, with the reason; card numbers are masked. Replay takes corrected ones.
+CREATE TABLE IF NOT EXISTS banking.quarantine (
+    reason                   VARCHAR(64)     NOT NULL ENCODE BYTEDICT,
+    stage                    VARCHAR(16)     NOT NULL ENCODE BYTEDICT,
+    field                    VARCHAR(64)     ENCODE ZSTD,
+    transaction_id           VARCHAR(64)     ENCODE ZSTD,
+    currency                 VARCHAR(3)      ENCODE BYTEDICT,
+    credit_debit_indicator   VARCHAR(16)     ENCODE BYTEDICT,
+    amount                   DECIMAL(18,4)   NOT NULL ENCODE AZ64,
+    stream_incarnation       VARCHAR(64)     NOT NULL ENCODE ZSTD,
+    shard_id                 VARCHAR(64)     NOT NULL ENCODE ZSTD,
+    sequence_number          VARCHAR(128)    NOT NULL ENCODE ZSTD,
+    sub_sequence_number      BIGINT          NOT NULL ENCODE AZ64,
+    arrival_time             TIMESTAMP       NOT NULL ENCODE RAW,
+    fingerprint              VARCHAR(64)     NOT NULL ENCODE ZSTD,
+    run_id                   VARCHAR(64)     ENCODE ZSTD,
+    payload                  VARCHAR(65535)  NOT NULL ENCODE ZSTD,
+    PRIMARY KEY (stage, stream_incarnation, shard_id, sequence_number, sub_sequence_number)
+)
+DISTSTYLE EVEN
+COMPOUND SORTKEY (arrival_time, reason);
+
+-- How many records each run of the job sent to quarantine.
 CREATE TABLE IF NOT EXISTS banking.quarantine_summary (
     run_id                   VARCHAR(64)     NOT NULL ENCODE ZSTD,
     reason                   VARCHAR(64)     NOT NULL ENCODE BYTEDICT,

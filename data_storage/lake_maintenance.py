@@ -102,6 +102,7 @@ def drop_from_warehouse(data_api: DataApi, target: WarehouseTarget, oldest: date
     statements = [
         f"LOCK {schema}.load_lock",
         *(f"DELETE FROM {schema}.{table} WHERE event_date < {day}" for table in dated),
+        f"DELETE FROM {schema}.quarantine WHERE arrival_time < {day}",
         f"""DELETE FROM {schema}.daily_balances USING (
     SELECT account_id, currency, MAX(balance_date) AS last_date FROM {schema}.daily_balances
     WHERE balance_date < {day} GROUP BY account_id, currency

@@ -17,6 +17,8 @@ from data_catalog.transaction_contract import (
     FIRST_VERSION,
     FRAUD_ALERT_EVIDENCE_FIELDS,
     FRAUD_ALERT_FIELDS,
+    POSITION,
+    QUARANTINE_FIELDS,
     Field,
     fields_at,
     redshift_columns,
@@ -62,6 +64,7 @@ def load_statements(
         *load.transactions(),
         *derived(schema, run.run_id, Source(*_NEW, since, "new", bounded)),
         *load.alerts(),
+        *load.quarantine(),
         *load.bookkeeping(),
     ]
 
@@ -123,6 +126,10 @@ class _Load:
         """Alerts of contract 1.0 were named by the transaction that raised them; they stay in the lake."""
         return self._run.contract_version != FIRST_VERSION
 
+    @property
+    def _has_quarantine(self) -> bool:
+        return bool(self._run.quarantine) and "quarantine" in self._source.manifests
+
     def stage(self) -> list[str]:
         """Lock first, so that the transaction's snapshot shows every load before. Stages are the session's own."""
         alerts = []
@@ -133,12 +140,19 @@ class _Load:
                 *self._copy("stage_fraud_alerts", "fraud_alerts"),
                 *self._copy("stage_fraud_alert_evidence", "fraud_alert_evidence"),
             ]
+        refused = []
+        if self._has_quarantine:
+            refused = [
+                _stage_table("stage_quarantine", QUARANTINE_FIELDS, "fingerprint"),
+                *self._copy("stage_quarantine", "quarantine"),
+            ]
         return [
             f"LOCK {self._schema}.load_lock",
             _stage_table("stage_transactions", self._staged_fields, "account_id"),
             *self._copy("stage_transactions", "curated"),
             *self._copy("stage_transactions", "pending_transactions"),
             *alerts,
+            *refused,
         ]
 
     def transactions(self) -> list[str]:
@@ -207,6 +221,24 @@ WHERE put = 1 AND {self._not_loaded} AND NOT EXISTS (
                 ("alert_id", "transaction_id", "content_hash"),
                 self._run.fraud_alert_evidence,
             ),
+        ]
+
+    def quarantine(self) -> list[str]:
+        """Each refused record once, of landing and job alike."""
+        if not self._has_quarantine:
+            return []
+        days = [file.partition_date for file in self._run.quarantine]
+        names, key = column_list(QUARANTINE_FIELDS), ("stage", *POSITION)
+        same = " AND ".join(f"held.{name} = staged.{name}" for name in key)
+        since, until = literal(min(days) - _LOCAL_DAY), literal(max(days) + 2 * _LOCAL_DAY)
+        return [
+            f"""INSERT INTO {self._schema}.quarantine ({names})
+SELECT {names} FROM (
+    SELECT {names}, ROW_NUMBER() OVER (PARTITION BY {", ".join(key)} ORDER BY fingerprint) AS repetition
+    FROM stage_quarantine) AS staged
+WHERE repetition = 1 AND {self._not_loaded}
+    AND NOT EXISTS (SELECT 1 FROM {self._schema}.quarantine AS held
+        WHERE held.arrival_time >= {since} AND held.arrival_time < {until} AND {same})"""
         ]
 
     def _added(self, table: str, fields: Sequence[Field], key: Sequence[str], files: Sequence[PublishedFile]) -> str:

@@ -50,7 +50,7 @@ _LONGEST_PLANNING = timedelta(days=1)
 _RUNS_ASKED_AT_ONCE = 500
 
 # The kinds of a run's files that COPY reads.
-COPIED_KINDS = ("curated", "pending_transactions", "fraud_alerts", "fraud_alert_evidence")
+COPIED_KINDS = ("curated", "pending_transactions", "fraud_alerts", "fraud_alert_evidence", "quarantine")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,7 @@ def load_run(
     tables: Tables | None = None,
 ) -> LoadReport:
     """Load one run in one transaction. Does nothing if the ledger has the run already. tables: as of load_pending."""
-    kinds = {kind: getattr(run, kind) for kind in COPIED_KINDS}
+    kinds = {kind: getattr(run, kind) for kind in COPIED_KINDS if kind != "quarantine" or run.quarantine_bucket}
     if tables is not None:
         kinds = {kind: _files_now(tables(BY_KIND[kind].name), files) for kind, files in kinds.items()}
     manifests = {kind: _put_manifest(s3, curated_bucket, run, kind, files) for kind, files in kinds.items() if files}
@@ -189,7 +189,8 @@ def _execute(data_api: DataApi, target: WarehouseTarget, run: RunResult, stateme
 def _put_manifest(s3: S3Client, bucket: str, run: RunResult, kind: str, files: Sequence[PublishedFile]) -> str:
     """Write COPY's manifest beside the run's result; returns its URL."""
     key = run_key(run.run_id, f"copy_{kind}.manifest")
-    s3.put_object(Bucket=bucket, Key=key, Body=copy_manifest(bucket, files), ContentType="application/json")
+    of_files = run.quarantine_bucket if kind == "quarantine" else bucket
+    s3.put_object(Bucket=bucket, Key=key, Body=copy_manifest(of_files, files), ContentType="application/json")
     return f"s3://{bucket}/{key}"
 
 

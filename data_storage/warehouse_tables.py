@@ -11,6 +11,7 @@ from data_catalog.transaction_contract import (
     CURATED_FIELDS,
     FRAUD_ALERT_EVIDENCE_FIELDS,
     FRAUD_ALERT_FIELDS,
+    QUARANTINE_FIELDS,
     Field,
     redshift_columns,
 )
@@ -28,6 +29,7 @@ _CONTRACT_TABLES: dict[str, Sequence[Field]] = {
     "pending_transactions": CURATED_FIELDS,
     "fraud_alerts": FRAUD_ALERT_FIELDS,
     "fraud_alert_evidence": FRAUD_ALERT_EVIDENCE_FIELDS,
+    "quarantine": QUARANTINE_FIELDS,
 }
 # Columns of the warehouse's own tables that came with contract 1.1.
 _LATER_COLUMNS = {

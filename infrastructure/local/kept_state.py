@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infrastructure.errors import PlatformError
+from infrastructure.local.glue_job import run_glue_job
+from infrastructure.local.java import find_java
 from infrastructure.local.redshift.postgresql import Warehouse
 from infrastructure.local.stack import EmbeddedStack
 from infrastructure.local.warehouse import EmbeddedWarehouse, embedded_settings, open_warehouse
@@ -20,17 +23,22 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
 
 
+def _run_job(stack: EmbeddedStack, workdir: Workdir) -> int:
+    return len(run_glue_job(stack.job_arguments, stack.job_environment, find_java(), workdir.path / "staging"))
+
+
 _PARTS = ("security", "data_storage")
 
 
 @dataclass(frozen=True, slots=True)
 class KeptState:
-    """The clients of an embedded stack over kept state."""
+    """The clients of an embedded stack over kept state. run_job: runs the Glue job; returns how many runs it ended."""
 
     settings: Settings
     workdir: Workdir
     s3: S3Client
     tables: Callable[[str], Table]
+    run_job: Callable[[], int]
     warehouse: EmbeddedWarehouse
 
 
@@ -48,6 +56,7 @@ def open_kept_state(directory: str) -> Iterator[KeptState]:
             stack.provision_tables()
             s3 = stack.client("s3")
             with Warehouse(workdir.warehouse) as server:
-                yield KeptState(settings, workdir, s3, stack.tables, open_warehouse(server, s3, settings))
+                run_job = partial(_run_job, stack, workdir)
+                yield KeptState(settings, workdir, s3, stack.tables, run_job, open_warehouse(server, s3, settings))
     finally:
         workdir.close()

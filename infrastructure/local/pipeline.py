@@ -236,15 +236,6 @@ def _paced(lines: Iterable[Line], mapping: StreamPoller) -> Iterator[Line]:
 
 def _curate(stack: EmbeddedStack, java: Java, stages: Stages, faults: Faults | None, expected: int) -> int:
     """Run the Glue job, which finishes an open run and then takes everything pending; returns how many it curated."""
-    settings = stack.settings
-    arguments = {
-        "JOB_NAME": settings.glue_job_name,
-        "raw_bucket": settings.bucket("raw"),
-        "curated_bucket": settings.bucket("curated"),
-        "quarantine_bucket": settings.bucket("quarantine"),
-        "glue_database": settings.glue_database,
-        "deduplication_window_days": str(settings.deduplication_window_days),
-    }
     with stages.stage("curate", expected) as bar:
         records: dict[str, int] = {}  # by ETL run, because a killed run may be transformed twice
         curated: dict[str, int] = {}
@@ -260,7 +251,7 @@ def _curate(stack: EmbeddedStack, java: Java, stages: Stages, faults: Faults | N
         def run_job(on_progress: glue_job.Progress) -> None:
             staging = stack.workdir.path / "staging"
             try:
-                glue_job.run_glue_job(arguments, stack.job_environment, java, staging, on_progress, expected)
+                glue_job.run_glue_job(stack.job_arguments, stack.job_environment, java, staging, on_progress, expected)
             except glue_job.JobFailedError as failure:
                 if stack.workdir.kept:
                     raise

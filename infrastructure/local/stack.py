@@ -76,6 +76,19 @@ class EmbeddedStack:
             "AWS_DEFAULT_REGION": self.settings.region,
         }
 
+    @property
+    def job_arguments(self) -> dict[str, str]:
+        """The Glue job's arguments, as it is deployed, but for the warehouse's, which is loaded from here."""
+        settings = self.settings
+        return {
+            "JOB_NAME": settings.glue_job_name,
+            "raw_bucket": settings.bucket("raw"),
+            "curated_bucket": settings.bucket("curated"),
+            "quarantine_bucket": settings.bucket("quarantine"),
+            "glue_database": settings.glue_database,
+            "deduplication_window_days": str(settings.deduplication_window_days),
+        }
+
     def client(self, service: str) -> Any:
         return client(service, self.settings.region)
 

@@ -39,7 +39,7 @@ class CommandContext:
 
     tables: the lake's Iceberg tables by name. producer: what was produced; None in an account, whose producers keep
     their own totals. data_api: None if there is no warehouse. auditor, loader, admin: the logins for counting, for
-    loading and for repairs (in an account, the caller's own).
+    loading and for repairs (in an account, the caller's own). run_job: runs the Glue job here; None in an account.
     """
 
     settings: Settings
@@ -50,6 +50,7 @@ class CommandContext:
     auditor: WarehouseTarget
     loader: WarehouseTarget
     admin: WarehouseTarget
+    run_job: Callable[[], int] | None = None
 
 
 def open_context(arguments: argparse.Namespace, *, changing: bool = False) -> AbstractContextManager[CommandContext]:
@@ -84,6 +85,7 @@ def _kept(directory: str) -> Iterator[CommandContext]:
             warehouse.auditor,
             warehouse.loader,
             warehouse.admin,
+            kept.run_job,
         )
 
 

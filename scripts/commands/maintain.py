@@ -10,7 +10,7 @@ from data_governance.lake_reader import LakeReader
 from data_processing.run_state import RunState
 from data_storage.lake_maintenance import Upkeep, drop_from_warehouse, first_day_kept, maintain
 from data_storage.lake_rebuild import forget_runs, forget_warehouse
-from data_storage.warehouse_loader import pending_runs
+from data_storage.warehouse_loader import load_pending, pending_runs
 from infrastructure.errors import PlatformError
 from scripts.commands.confirmation import confirm_rebuild
 from scripts.commands.context import CommandContext, open_context
@@ -79,6 +79,16 @@ def _needed(context: CommandContext) -> set[int]:
     return {snapshot for run in waiting for snapshot in run.snapshots.values()}
 
 
+def _made_anew(context: CommandContext) -> int:
+    """Run the job here until nothing is pending, and load; how many runs that were."""
+    runs = 0
+    while context.run_job is not None and (ended := context.run_job()):
+        runs += ended
+    if runs and context.data_api is not None:
+        load_pending(context.data_api, context.s3, context.loader, context.settings.bucket("curated"))
+    return runs
+
+
 def run_rebuild(arguments: argparse.Namespace) -> int:
     """Empty tables and warehouse, forget the runs."""
     with open_context(arguments, changing=True) as context:
@@ -94,9 +104,15 @@ def run_rebuild(arguments: argparse.Namespace) -> int:
         if context.data_api is not None:
             forget_warehouse(context.data_api, context.admin)
         forgotten = forget_runs(LakeReader(context.s3, settings, context.tables))
+        runs = _made_anew(context)
     out = outcome(arguments)
-    todo = f"run `local --workdir {arguments.workdir} --input /dev/null`" if arguments.workdir else "start the Glue job"
-    out.print(f"{forgotten:,} documents of runs forgotten; tables and warehouse are empty. Now {todo}.", soft_wrap=True)
+    out.print(f"{forgotten:,} documents of former runs forgotten", highlight=False)
+    if context.run_job is None:
+        out.print("Tables and warehouse are empty. Now start the Glue job, until nothing is pending.", soft_wrap=True)
+    else:
+        out.print(
+            f"Tables and warehouse made anew by {runs:,} runs: reconcile says whether they balance", highlight=False
+        )
     if arguments.json:
-        print_json({"forgotten": forgotten})
+        print_json({"forgotten": forgotten, "runs": runs})
     return EXIT_OK

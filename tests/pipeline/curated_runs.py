@@ -163,6 +163,7 @@ def put_result(
     pending_files: Sequence[PublishedFile] = (),
     evidence_files: Sequence[PublishedFile] = (),
     contract_version: str = SCHEMA_VERSION,
+    quarantine: Sequence[PublishedFile] = (),
 ) -> str:
     """Put a run's result, which commits it; the run's id."""
     result = RunResult(
@@ -174,6 +175,8 @@ def put_result(
         pending_transactions=tuple(pending_files),
         fraud_alert_evidence=tuple(evidence_files),
         contract_version=contract_version,
+        quarantine=tuple(quarantine),
+        quarantine_bucket=BUCKET,
     )
     s3.put_object(Bucket=BUCKET, Key=run_key(run_id(name), "result.json"), Body=result.to_json())
     return run_id(name)

@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from data_catalog.transaction_contract import CURATED_FIELDS, FRAUD_ALERT_FIELDS, Field, redshift_columns
+from data_catalog.transaction_contract import (
+    CURATED_FIELDS,
+    FRAUD_ALERT_FIELDS,
+    QUARANTINE_FIELDS,
+    Field,
+    redshift_columns,
+)
 from data_storage.sql_statements import split_statements
 
 SCRIPT = (Path(__file__).parents[2] / "data_storage" / "create_redshift_tables.sql").read_text()
@@ -23,7 +29,12 @@ def columns_of(table: str) -> list[tuple[str, str, bool]]:
 
 
 @pytest.mark.parametrize(
-    ("table", "fields"), [("fact_transactions", CURATED_FIELDS), ("fraud_alerts", FRAUD_ALERT_FIELDS)]
+    ("table", "fields"),
+    [
+        ("fact_transactions", CURATED_FIELDS),
+        ("fraud_alerts", FRAUD_ALERT_FIELDS),
+        ("quarantine", QUARANTINE_FIELDS),
+    ],
 )
 def test_a_table_has_the_contracts_columns_in_its_order(table: str, fields: tuple[Field, ...]) -> None:
     assert columns_of(table) == redshift_columns(fields)
