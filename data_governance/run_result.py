@@ -40,8 +40,8 @@ PARTITIONS = {
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """A finished run. control_totals: by hop (landed, redelivered, duplicate, quarantined, curated); snapshots: what it
-    committed, by the Iceberg table's name."""
+    """A finished run. control_totals: by hop (landed, redelivered, duplicate, quarantined, erased, curated);
+    snapshots: what it committed, by the Iceberg table's name."""
 
     run_id: str
     created_at: datetime
@@ -57,6 +57,11 @@ class RunResult:
     contract_version: str = SCHEMA_VERSION
     transaction_ids: tuple[PublishedFile, ...] = ()
     snapshots: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def erased(self) -> ControlTotals:
+        """Records of accounts that were erased before. Results of before 0.2 know none."""
+        return self.control_totals.get("erased", ControlTotals())
 
     @property
     def rows(self) -> int:
