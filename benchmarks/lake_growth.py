@@ -1,9 +1,10 @@
 """What the age of the lake costs: each part's figures by age, as ratios, and the goals that they are held to.
 
-    python benchmarks/lake_growth.py [PART ...]        # planning, job; all of them by default
+    python benchmarks/lake_growth.py [PART ...]        # planning, job, reconcile; all of them by default
 
 planning: a plan after 10, 1,000 and 10,000 former runs, a run every quarter of an hour, 350,000 raw objects a day.
 job: a run of 50,000 rows beside 0, 1, 10 and 30 million held, on 300 dates and on its own.
+reconcile: the whole lake after 1, 10 and 100 days, and again when an hour's objects have landed since.
 
 Each case is a process of its own. Figures are CPU seconds (what a cluster bills) and MiB at the peak. The status is 1
 where a goal is missed.
@@ -15,12 +16,13 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from benchmarks import lake_growth_job, lake_growth_planning
+from benchmarks import lake_growth_job, lake_growth_planning, lake_growth_reconcile
 from benchmarks.goals import Goal, print_goals
 
 PARTS: dict[str, Callable[[], list[Goal]]] = {
     "planning": lake_growth_planning.measured,
     "job": lake_growth_job.measured,
+    "reconcile": lake_growth_reconcile.measured,
 }
 
 

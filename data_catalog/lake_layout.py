@@ -11,6 +11,8 @@
                  runs/taken.json                                                  what runs have taken, by hour
                  runs/repeated_ids.json                                           when ids were looked for, how many
                  reconciliation/                                                  totals that were verified
+                 governance/tombstones.json                                       which accounts were erased
+                 governance/erasures/ID.json, ID.html                             the certificate of each erasure
                  staging/RUN/                                                     scratch of a run
 
 BATCH is {stream incarnation}-{shard}-{first}-{last sequence number}, D a date in UTC, M a month, RUN the run id, which
@@ -29,6 +31,7 @@ RAW_TRANSACTIONS_PREFIX = "raw/transactions/"
 RAW_CONTROL_PREFIX = "raw/control/"
 REPLAY_CONTROL_PREFIX = f"{RAW_CONTROL_PREFIX}replay/"
 QUARANTINE_PREFIX = "quarantine/"
+APPROVED_PREFIX = "approved/"  # which quarantined identifiers are no card numbers
 CORRECTED_PREFIX = "corrected/"  # of the quarantine bucket: where people put records for a replay
 LANDING_QUARANTINE_PREFIX = f"{QUARANTINE_PREFIX}stage=landing/"
 RUNS_PREFIX = "runs/"
@@ -36,6 +39,8 @@ RUNS_MONTH_PREFIX = f"{RUNS_PREFIX}month="
 TAKEN_KEY = f"{RUNS_PREFIX}taken.json"
 REPEATED_IDS_KEY = f"{RUNS_PREFIX}repeated_ids.json"
 RECONCILIATION_PREFIX = "reconciliation/"
+TOMBSTONES_KEY = "governance/tombstones.json"
+ERASURES_PREFIX = "governance/erasures/"
 STAGING_PREFIX = "staging/"  # a lifecycle rule expires it
 EARLIEST_ARRIVAL = date(2024, 1, 1)  # earlier than any stream of the platform
 DAYS_AHEAD = 2  # how far ahead an arrival date may be, because clocks differ

@@ -5,11 +5,11 @@ from __future__ import annotations
 import gzip
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from botocore.exceptions import ClientError
 
@@ -32,11 +32,9 @@ from data_governance.kept_totals import (
     total,
 )
 from data_governance.lake_measures import LakeMeasures
-from data_governance.lake_reader import LakeReader, Position, Row
+from data_governance.lake_reader import LakeReader, Position, Row, as_published
 from data_governance.run_folders import month_of, months_from
 from data_governance.run_result import PublishedFile, RunResult
-
-T = TypeVar("T")
 
 # What the warehouse holds of runs: asked with the event dates of each.
 Loaded = Callable[[Mapping[str, Collection[date]]], Mapping[str, CuratedTotals]]
@@ -104,8 +102,8 @@ class KeptMeasures:
     def _counted_run(self, run_id: str) -> RunTotals:
         key = run_key(run_id, "result.json")
         result = RunResult.from_json(self._reader.body("curated", key), key)
-        totals = RunTotals(duplicate=result.control_totals["duplicate"])
-        quarantined = self._as_published(
+        totals = RunTotals(duplicate=result.control_totals["duplicate"], erased=result.erased)
+        quarantined = as_published(
             lambda: self._reader.locations("quarantine", result.quarantine),
             lambda: self._reader.files("quarantine", {file.partition_date for file in result.quarantine}),
             lambda files, of_run: list(self._reader.refused_by_the_job(files, of_run)),
@@ -122,28 +120,13 @@ class KeptMeasures:
         for file in (*result.curated, *result.pending_transactions):
             by_day.setdefault(file.partition_date, []).append(file)
         for day, files in sorted(by_day.items()):
-            totals.curated[day.isoformat()] = self._as_published(
+            totals.curated[day.isoformat()] = as_published(
                 partial(self._reader.locations, "curated", files),
                 partial(self._reader.curated_files, [day]),
                 self._reader.curated,
                 run_id,
             )
         return totals
-
-    @staticmethod
-    def _as_published(
-        own: Callable[[], Iterable[str]],
-        now: Callable[[], Iterable[str]],
-        count: Callable[[Iterable[str], str | None], T],
-        run_id: str,
-    ) -> T:
-        """Count a run's own files; if they were compacted away, its rows in the files that the table has now."""
-        try:
-            return count(own(), None)
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "NoSuchKey":
-                raise
-            return count(now(), run_id)
 
     def _see_loaded(self) -> None:
         """Ask the warehouse for the runs that it was not seen to hold."""
@@ -213,8 +196,9 @@ class KeptMeasures:
         measured.repeated_etl = total(run.repeated for run in runs)
         measured.duplicate_etl = total(run.duplicate for run in runs)
         erased = curated_total(each.curated for each in kept.erasures)
-        measured.erased = total(each.gone for each in kept.erasures)
-        measured.quarantined_etl += total(each.quarantined for each in kept.erasures)
+        measured.erased = total(each.gone for each in kept.erasures) + total(run.erased for run in runs)
+        measured.quarantined_etl += total(each.quarantined - each.refused.quarantined for each in kept.erasures)
+        measured.repeated_etl -= total(each.refused.repeated for each in kept.erasures)
         measured.curated = _less(curated_total(run.all_curated for run in runs), erased)
         if self._loaded is not None:
             seen = curated_total(run.all_curated for run in runs if run.loaded)
@@ -222,8 +206,8 @@ class KeptMeasures:
         reasons: Counter[str] = Counter()
         for of_one in (*(day.reasons for day in days), *(run.reasons for run in runs)):
             reasons.update(of_one)
-        for replay in replays:
-            reasons.subtract(replay.reasons)
+        for gone in (*(each.reasons for each in replays), *(each.refused.reasons for each in kept.erasures)):
+            reasons.subtract(gone)
         measured.quarantined_by_reason = dict(+reasons)
         return measures
 

@@ -88,6 +88,7 @@ class RunTotals:
     duplicate: ControlTotals = field(default_factory=ControlTotals)
     quarantined: ControlTotals = field(default_factory=ControlTotals)
     repeated: ControlTotals = field(default_factory=ControlTotals)
+    erased: ControlTotals = field(default_factory=ControlTotals)
     reasons: dict[str, int] = field(default_factory=dict)
     curated: dict[str, CuratedTotals] = field(default_factory=dict)
     loaded: bool = False
@@ -102,6 +103,7 @@ class RunTotals:
         self.duplicate += other.duplicate
         self.quarantined += other.quarantined
         self.repeated += other.repeated
+        self.erased += other.erased
         for reason, records in other.reasons.items():
             self.reasons[reason] = self.reasons.get(reason, 0) + records
         for day, curated in other.curated.items():
@@ -150,27 +152,77 @@ class ReplayTotals:
         return cls(**_totals_of(row, _REPLAY), reasons=row["reasons"])
 
 
+@dataclass(slots=True)
+class RefusedTotals:
+    """What was taken out of the quarantine of the Glue job.
+
+    quarantined: distinct content; repeated: further copies of it. replaced: rows that a replay stands for, which the
+    kept totals no longer count.
+    """
+
+    quarantined: ControlTotals = field(default_factory=ControlTotals)
+    repeated: ControlTotals = field(default_factory=ControlTotals)
+    replaced: ControlTotals = field(default_factory=ControlTotals)
+    reasons: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def gone(self) -> ControlTotals:
+        return self.quarantined + self.repeated
+
+    def to_row(self) -> dict[str, Any]:
+        return _rows_of(self, _REFUSED) | {"reasons": self.reasons}
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        return cls(**_totals_of(row, _REFUSED), reasons=row["reasons"])
+
+
 @dataclass(frozen=True, slots=True)
 class Erasure:
     """What was taken out of the curated tables and the warehouse, by an erasure or by a repair of repeated ids.
 
     id: of the erasure's certificate, or of the repair; it names nobody. quarantined: what of it went to quarantine.
+    refused: what was taken out of quarantine. runs: all that is gone, by the run that it came with.
     """
 
     id: str
     erased_on: date
     curated: CuratedTotals
     quarantined: ControlTotals = field(default_factory=ControlTotals)
+    refused: RefusedTotals = field(default_factory=RefusedTotals)
+    runs: Mapping[str, ControlTotals] = field(default_factory=dict)
 
     @property
     def gone(self) -> ControlTotals:
         """What is nowhere any more."""
-        return self.curated.all - self.quarantined
+        return self.curated.all - self.quarantined + self.refused.gone
+
+    def to_row(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "erased_on": self.erased_on.isoformat(),
+            "curated": curated_row(self.curated),
+            "quarantined": self.quarantined.rows(),
+            "refused": self.refused.to_row(),
+            "runs": {run_id: totals.rows() for run_id, totals in sorted(self.runs.items())},
+        }
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        return cls(
+            id=row["id"],
+            erased_on=date.fromisoformat(row["erased_on"]),
+            curated=curated_of(row["curated"]),
+            quarantined=ControlTotals.from_rows(row["quarantined"]),
+            refused=RefusedTotals.from_row(row.get("refused", {"reasons": {}})),
+            runs={run_id: ControlTotals.from_rows(rows) for run_id, rows in row.get("runs", {}).items()},
+        )
 
 
 _DAY = ("landed", "replayed", "quarantined", "repeated")
-_RUN = ("duplicate", "quarantined", "repeated")
+_RUN = ("duplicate", "quarantined", "repeated", "erased")
 _REPLAY = ("replayed", "from_landing", "from_etl")
+_REFUSED = ("quarantined", "repeated", "replaced")
 
 
 class KeptTotals:
@@ -198,9 +250,7 @@ class KeptTotals:
             month.closed = RunTotals.from_row(document["closed"]) if document["closed"] else None
             self.months[_name(key)] = month
         elif key.startswith(_ERASURES):
-            erased_on = date.fromisoformat(document["erased_on"])
-            curated, quarantined = curated_of(document["curated"]), ControlTotals.from_rows(document["quarantined"])
-            self.erasures.append(Erasure(document["id"], erased_on, curated, quarantined))
+            self.erasures.append(Erasure.from_row(document))
         else:
             self.replays = {name: ReplayTotals.from_row(row) for name, row in document.items()}
 
@@ -224,14 +274,8 @@ class KeptTotals:
 
         Bring the kept totals up to the lake first (kept_measures.py): they are of the time before the erasure.
         """
-        document = {
-            "id": erasure.id,
-            "erased_on": erasure.erased_on.isoformat(),
-            "curated": curated_row(erasure.curated),
-            "quarantined": erasure.quarantined.rows(),
-        }
         self.erasures = [each for each in self.erasures if each.id != erasure.id] + [erasure]
-        self._put(f"{_ERASURES}{erasure.erased_on}-{erasure.id}.json", document)
+        self._put(f"{_ERASURES}{erasure.erased_on}-{erasure.id}.json", erasure.to_row())
 
     def _put(self, key: str, document: Any) -> None:
         body = json.dumps(document, separators=(",", ":")).encode()
@@ -275,4 +319,4 @@ def _rows_of(holder: object, names: Iterable[str]) -> dict[str, Any]:
 
 
 def _totals_of(row: Mapping[str, Any], names: Iterable[str]) -> dict[str, ControlTotals]:
-    return {name: ControlTotals.from_rows(row[name]) for name in names}
+    return {name: ControlTotals.from_rows(row.get(name, ())) for name in names}

@@ -30,8 +30,8 @@ from data_catalog.lake_layout import (
     run_of,
 )
 from data_governance.control_totals import ControlTotals
-from data_governance.kept_totals import KeptTotals
-from data_governance.lake_reader import BatchObject, LakeReader, Position, Row, overlapping
+from data_governance.kept_totals import KeptTotals, total
+from data_governance.lake_reader import BatchObject, LakeReader, Position, Row, as_published, counted, overlapping
 from data_governance.reconciliation import Measured
 from data_governance.run_result import RunResult
 from infrastructure.errors import PlatformError
@@ -74,10 +74,22 @@ class Lake(LakeReader):
         for row in self._distinct(entry["key"] for entry in manifest["objects"]):
             if row.position not in earlier:
                 measured.landed.add(row.key, Decimal(row.amount))
-        for row in self.refused_by_the_job(self.locations("quarantine", result.quarantine)):
-            measured.quarantined_etl.add(row.key, Decimal(row.amount))
+        measured.quarantined_etl = as_published(
+            lambda: self.locations("quarantine", result.quarantine),
+            lambda: self.files("quarantine", {file.partition_date for file in result.quarantine}),
+            lambda files, of_run: counted(self.refused_by_the_job(files, of_run)),
+            run_id,
+        )
         measured.duplicate_etl = result.control_totals["duplicate"]
-        measured.curated = self.curated(self.locations("curated", (*result.curated, *result.pending_transactions)))
+        curated = (*result.curated, *result.pending_transactions)
+        measured.curated = as_published(
+            lambda: self.locations("curated", curated),
+            lambda: self.curated_files({file.partition_date for file in curated}),
+            self.curated,
+            run_id,
+        )
+        kept = KeptTotals(self.s3, self.settings.bucket("curated"))
+        measured.erased = result.erased + total(each.runs.get(run_id, ControlTotals()) for each in kept.erasures)
         return measured
 
     def measure_date(self, date: str) -> Measured:
@@ -122,8 +134,14 @@ class Lake(LakeReader):
         kept = KeptTotals(self.s3, self.settings.bucket("curated"))
         for erasure in kept.erasures:
             measured.erased += erasure.gone
+            # What a replay stands for was taken off where it stood in quarantine, and is no longer found there.
+            replaced = erasure.refused.replaced
+            measures.corrections -= replaced
+            measured.streamed -= replaced
+            measured.landed -= replaced
         for result in self._results():
             measured.duplicate_etl += result.control_totals["duplicate"]
+            measured.erased += result.erased
         measured.curated = self.curated(self.curated_files())
         return measures
 

@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from decimal import Decimal
 from itertools import chain
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import msgspec
 import pyarrow.compute
 import pyarrow.parquet
+from botocore.exceptions import ClientError
 
 from data_catalog.lake_layout import Batch, Coverage
 from data_catalog.transaction_contract import FINAL_STATUSES
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 
 Position = tuple[str, str, str, int]
+T = TypeVar("T")
 
 
 class BatchObject(NamedTuple):
@@ -142,6 +144,21 @@ class LakeReader:
                 of = totals.ledger if row["status"] in FINAL_STATUSES else totals.pending
                 of.add(key_, row["amount_sum"], row["amount_count"])
         return totals
+
+
+def as_published(
+    own: Callable[[], Iterable[str]],
+    now: Callable[[], Iterable[str]],
+    count: Callable[[Iterable[str], str | None], T],
+    run_id: str,
+) -> T:
+    """Count a run's own files; if they were written anew since, its rows in the files that the table has now."""
+    try:
+        return count(own(), None)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchKey":
+            raise
+        return count(now(), run_id)
 
 
 def counted(rows: Iterable[Row]) -> ControlTotals:

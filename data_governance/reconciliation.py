@@ -4,9 +4,11 @@ Pure: totals in, findings out. data_governance/lake_measures.py says what is mea
 
     streamed = produced (plus at most the copies that a lost answer had the producer put again)
     streamed = landed + quarantined by the Lambda
-    landed   = curated + duplicate + quarantined by the ETL (+ what erasures took out of curated since)
+    landed   = curated + duplicate + quarantined by the ETL + erased
     curated  = ledger (final states) + pending (puts of pending items)
     loaded   = curated, table by table
+
+erased: what erasures took out of curated and quarantine, and what came of those accounts later.
 
 A record that comes again with the same content is a duplicate, whether the first one was curated or quarantined. So
 producing the same input again changes, after the landing, only the duplicates.
@@ -22,7 +24,9 @@ from typing import Any
 from data_governance.control_totals import ControlKey, ControlTotals, CuratedTotals, amount_text
 
 # curated and loaded are what ledger and pending sum to.
-HOPS = ("produced", "streamed", "landed", "quarantined", "duplicate", "curated", "loaded", "ledger", "pending")
+HOPS = (
+    "produced", "streamed", "landed", "quarantined", "duplicate", "erased", "curated", "loaded", "ledger", "pending",
+)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -48,13 +52,15 @@ class Measured:
     quarantined_by_reason: dict[str, int] = field(default_factory=dict)
 
     def hops(self) -> dict[str, ControlTotals]:
-        """The totals by hop, in the order of HOPS; hops that cannot be measured here are left out."""
+        """The totals by hop, in the order of HOPS. Left out are those that cannot be measured here, and erased while
+        nothing was."""
         found = {
             "produced": self.produced,
             "streamed": self.streamed,
             "landed": self.landed,
             "quarantined": self.quarantined_landing + self.quarantined_etl,
             "duplicate": self.duplicate_etl + self.repeated_landing + self.repeated_etl,
+            "erased": self.erased if self.erased.records else None,
             "curated": self.curated.all,
             "loaded": None if self.loaded is None else self.loaded.all,
             "ledger": self.curated.ledger,
@@ -93,7 +99,7 @@ def imbalances(measured: Measured, at: Collection[str] = HOPS) -> list[Imbalance
         ),
         (
             "curated",
-            "curated + duplicate + quarantined by the ETL = landed",
+            "curated + duplicate + quarantined by the ETL + erased = landed",
             m.curated.all + m.duplicate_etl + m.quarantined_etl + m.repeated_etl + m.erased,
             m.landed,
         ),
@@ -128,6 +134,7 @@ def differences(verified: Measured, found: Measured) -> list[Imbalance]:
             f.quarantined_landing + f.repeated_landing + f.quarantined_etl + f.repeated_etl,
         ),
         ("duplicate", v.duplicate_etl, f.duplicate_etl),
+        ("erased", v.erased, f.erased),
         ("ledger", v.curated.ledger, f.curated.ledger),
         ("pending", v.curated.pending, f.curated.pending),
         ("loaded", (v.loaded or loaded).ledger, (f.loaded or loaded).ledger),

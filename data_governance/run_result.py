@@ -42,8 +42,8 @@ PARTITIONS = {
 class RunResult:
     """A finished run.
 
-    control_totals: by hop (landed, redelivered, duplicate, quarantined, curated); snapshots: what it committed, by the
-    Iceberg table's name; quarantine_bucket: of its quarantine files, "" in runs of before 0.2.
+    control_totals: by hop (landed, redelivered, duplicate, quarantined, erased, curated); snapshots: what it
+    committed, by the Iceberg table's name; quarantine_bucket: of its quarantine files, "" in runs of before 0.2.
     """
 
     run_id: str
@@ -61,6 +61,11 @@ class RunResult:
     transaction_ids: tuple[PublishedFile, ...] = ()
     snapshots: Mapping[str, int] = field(default_factory=dict)
     quarantine_bucket: str = ""
+
+    @property
+    def erased(self) -> ControlTotals:
+        """Records of accounts that were erased before. Results of before 0.2 know none."""
+        return self.control_totals.get("erased", ControlTotals())
 
     @property
     def rows(self) -> int:

@@ -42,7 +42,8 @@ from data_catalog.transaction_contract import (
 )
 from data_governance.control_totals import ControlKey, ControlTotals
 from data_governance.run_result import PARTITIONS, RunResult
-from data_processing import fraud_rules, known_ids, transformations
+from data_governance.tombstones import Tombstones, read_tombstones
+from data_processing import erased_rows, fraud_rules, known_ids, transformations
 from data_processing.former_runs import FormerRuns
 from data_processing.known_ids import DEFAULT_WINDOW_DAYS, Span
 from data_processing.lake_catalog import LakeCatalog
@@ -55,6 +56,7 @@ from data_processing.transformations import (
     CURATED,
     DISPOSITIONS,
     DUPLICATE,
+    ERASED,
     LEDGER,
     PENDING,
     QUARANTINE,
@@ -143,6 +145,7 @@ class EtlRun:
         self._window_days = window_days
         self._state = RunState(s3, buckets.curated)
         self._staging: Staging = open_staging(s3, buckets.curated, manifest.run_id, staging_directory)
+        self._tombstones: Tombstones | None = None
         self._started = time.monotonic()
 
     def finish(self) -> RunResult:
@@ -170,6 +173,7 @@ class EtlRun:
     def _computed(self) -> dict[str, Any]:
         """Compute the run and put its files in their places; returns its write-ahead list."""
         attempt = uuid.uuid4().hex[:8]
+        self._tombstones = read_tombstones(self._s3, self._buckets.curated)
         former = FormerRuns(self._spark, self._staging, self._catalog, attempt)
         rows = self._transformed(attempt, former)
         try:
@@ -187,7 +191,7 @@ class EtlRun:
         self._publish(named)
         totals = counted.totals
         curated_totals = totals[LEDGER] + totals[PENDING]
-        landed = curated_totals + totals[DUPLICATE] + totals[QUARANTINE]
+        landed = curated_totals + totals[DUPLICATE] + totals[QUARANTINE] + totals[ERASED]
         return {
             "attempt": attempt,
             "contract_version": SCHEMA_VERSION,
@@ -198,6 +202,7 @@ class EtlRun:
                 "redelivered": totals[REDELIVERED].rows(),
                 "duplicate": totals[DUPLICATE].rows(),
                 "quarantined": totals[QUARANTINE].rows(),
+                "erased": totals[ERASED].rows(),
                 "curated": curated_totals.rows(),
                 "ledger": totals[LEDGER].rows(),
                 "pending": totals[PENDING].rows(),
@@ -241,6 +246,8 @@ class EtlRun:
             self._spark.conf.set("spark.sql.adaptive.advisoryPartitionSizeInBytes", advisory)
         gathered = is_large or len(spans) > _DATES_WORTH_GATHERING
         typed = transformations.typed(transformations.parsed(lines))
+        if self._tombstones is not None:
+            typed = erased_rows.without_erased(typed, self._tombstones)
         decided = transformations.decided(typed, known, earlier)
         staged = transformations.staged(decided, manifest.run_id, gathered, is_large)
         writer = staged.write.partitionBy(*STAGED_PARTITIONS)
@@ -363,6 +370,8 @@ class EtlRun:
         """A batch that was landed twice, with other boundaries, has its records in two objects."""
         lines = self._lines(self._manifest.quarantined, f"{attempt}/landing", "quarantine")
         found = transformations.landing_quarantine_rows(lines).dropDuplicates(list(POSITION))
+        if self._tombstones is not None:
+            found = erased_rows.refused_without_erased(found, self._tombstones)
         days = {day for raw in self._manifest.quarantined if (day := arrival_date(raw.key))}
         near = [day + timedelta(days=off) for day in days for off in (-1, 0, 1)]
         if (held := former.rows("quarantine", near, _QUARANTINE_POSITIONS)) is not None:

@@ -38,7 +38,7 @@ from data_processing.raw_zone import LandedBuckets
 from data_processing.run_state import RunState
 from data_processing.spark_session import configure
 from infrastructure.aws.clients import client
-from infrastructure.references import REPEATED_IDS_METRIC
+from infrastructure.metrics import REPEATED_IDS_METRIC
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

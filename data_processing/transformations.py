@@ -1,6 +1,6 @@
-"""Raw lines -> what becomes of each: ledger, pending, duplicate, redelivered or quarantine. Pure; on DataFrames.
+"""Raw lines -> what becomes of each: ledger, pending, duplicate, redelivered, quarantine, erased. On DataFrames; pure.
 
-    lines -> parsed -> typed -> decided -> staged
+    lines -> parsed -> typed -> without_erased (erased_rows.py) -> decided -> staged
 
 One scan and one write: every row ends in one staged table, partitioned by what became of it. Its columns are those of
 the curated table, so its curated files are final without rewriting. A row at fault carries its fault and its line in
@@ -36,10 +36,10 @@ from data_processing import row_checks
 from data_processing.account_schemes import account_scheme
 
 LEDGER, PENDING = "ledger", "pending"
-DUPLICATE, REDELIVERED, QUARANTINE = "duplicate", "redelivered", "quarantine"
+DUPLICATE, REDELIVERED, QUARANTINE, ERASED = "duplicate", "redelivered", "quarantine", "erased"
 # Both are curated: final states, each transaction once, and every distinct put of a pending item.
 CURATED = (LEDGER, PENDING)
-DISPOSITIONS = (*CURATED, DUPLICATE, REDELIVERED, QUARANTINE)
+DISPOSITIONS = (*CURATED, DUPLICATE, REDELIVERED, QUARANTINE, ERASED)
 # Partition columns of the staged table: what became of the row; its event date, or the reason of its quarantine.
 STAGED_PARTITIONS = ("disposition", "slice")
 STAGE = "etl"
@@ -170,6 +170,7 @@ def decided(rows: DataFrame, curated: DataFrame | None = None, earlier: DataFram
     same = F.col("content_hash") == F.coalesce("known_hash", "first_hash")
     disposition = (
         F.when(redelivered, REDELIVERED)
+        .when(F.col("reason") == ERASED, ERASED)
         .when(F.col("reason").isNotNull(), QUARANTINE)
         .when(is_first, F.when(F.col("status") == PENDING_STATUS, PENDING).otherwise(LEDGER))
         .when(same, DUPLICATE)

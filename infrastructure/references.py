@@ -17,7 +17,6 @@ from infrastructure.settings import Settings
 
 LOG_KEY_PURPOSE = "audit"
 # A metric counted from the audit trail; an alarm watches it.
-REPEATED_IDS_METRIC = "RepeatedTransactionIds"  # once a day, by the Glue job
 FOREIGN_STREAM_READS_METRIC = "StreamReadsByOthers"
 GLUE_LOG_GROUPS = "/aws-glue/jobs"  # the common prefix of Glue's log groups
 WAREHOUSE_LOAD_POLICY = "warehouse-load"  # added to the glue role where there is a warehouse

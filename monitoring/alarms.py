@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from infrastructure.references import FOREIGN_STREAM_READS_METRIC, REPEATED_IDS_METRIC
+from infrastructure.metrics import REPEATED_IDS_METRIC
+from infrastructure.references import FOREIGN_STREAM_READS_METRIC
 from infrastructure.settings import Settings
 
 MINUTE, FIVE_MINUTES, HOUR, DAY = 60, 300, 3600, 86_400

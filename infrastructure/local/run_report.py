@@ -62,6 +62,7 @@ class RunReport:
             "records": {
                 "produced": hops["produced"].records,
                 "duplicates": hops["duplicate"].records,
+                "erased": self.measured.erased.records,
                 "quarantined": dict(sorted(self.measured.quarantined_by_reason.items())),
                 "curated": hops["curated"].records,
                 "ledger": hops["ledger"].records,

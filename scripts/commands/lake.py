@@ -48,7 +48,9 @@ class _Scope(NamedTuple):
 _NAMED = 10  # objects of a day
 
 _ALL = _Scope(HOPS, HOPS)
-_RUN = _Scope(("landed", "quarantined", "duplicate", "curated", "loaded", "ledger", "pending"), ("curated", "loaded"))
+_RUN = _Scope(
+    ("landed", "quarantined", "duplicate", "erased", "curated", "loaded", "ledger", "pending"), ("curated", "loaded")
+)
 _DATE = _Scope(("streamed", "landed", "quarantined", "curated", "loaded", "ledger", "pending"), ("landed", "loaded"))
 
 

@@ -66,8 +66,10 @@ def _endings(measured: Measured) -> Table:
         ("curated and loaded, pending", "pending"),
         ("duplicate, dropped", "duplicate"),
         ("quarantined", "quarantined"),
+        ("of an erased account", "erased"),
     ):
-        lines.add_row(label, f"{hops[hop].records:,}")
+        if hop in hops:
+            lines.add_row(label, f"{hops[hop].records:,}")
     for reason, count in sorted(measured.quarantined_by_reason.items(), key=lambda item: -item[1]):
         lines.add_row(f"  {reason}", f"{count:,}", style="dim")
     return lines

@@ -37,6 +37,7 @@ def test_a_result_says_what_became_of_every_row(lake):
         "redelivered": 1,
         "duplicate": 1,
         "quarantined": 1,
+        "erased": 0,
         "curated": 3,
         "ledger": 3,
         "pending": 0,

@@ -39,10 +39,18 @@ def test_a_balanced_run_has_no_findings(balanced):
 
 
 def test_hops_are_listed_in_order_and_repeats_count_as_duplicates(balanced):
-    rows = control_total_rows(balanced)
+    rows = control_total_rows(replace(balanced, erased=totals(1, "10.00")))
     assert [row["hop"] for row in rows] == list(HOPS)
     assert {row["hop"]: row["records"] for row in rows}["duplicate"] == 6
     assert {row["hop"]: row["records"] for row in rows}["quarantined"] == 4
+
+
+def test_erased_is_no_hop_while_nothing_was_and_stands_for_what_is_no_longer_curated(balanced):
+    assert "erased" not in balanced.hops()
+    less = CuratedTotals(balanced.curated.ledger - totals(1, "10.00"), balanced.curated.pending)
+    gone = replace(balanced, erased=totals(1, "10.00"), curated=less, loaded=less)
+    assert imbalances(gone) == []
+    assert gone.hops()["erased"] == totals(1, "10.00")
 
 
 @pytest.mark.parametrize(
