@@ -23,6 +23,7 @@ from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import pyspark
+from botocore.exceptions import ClientError
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -63,6 +64,7 @@ from data_processing.transformations import (
     REDELIVERED,
     STAGED_PARTITIONS,
 )
+from infrastructure.errors import PlatformError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -155,6 +157,8 @@ class EtlRun:
         if publication is None:
             publication = self._computed()
             self._state.write_publication(run_id, publication)
+        else:
+            self._require(publication["files"])
         files = len(publication["files"])
         self._emit("commit", files=0, of=files)
         self._catalog.add_arrival_dates(arrival_of(raw.key)[0] for raw in self._manifest.objects)
@@ -169,6 +173,21 @@ class EtlRun:
             reasons=result.quarantined_by_reason,
         )
         return result
+
+    def _require(self, files: Iterable[Mapping[str, Any]]) -> None:
+        """Raises PlatformError if a file that is to be committed is gone: a table must name none that is not there."""
+        for row in files:
+            bucket = self._buckets.of(BY_KIND[row["kind"]].bucket)
+            try:
+                self._s3.head_object(Bucket=bucket, Key=row["key"])
+            except ClientError as error:
+                if error.response["Error"]["Code"] not in ("404", "NoSuchKey"):
+                    raise
+                raise PlatformError(
+                    f"s3://{bucket}/{row['key']}",
+                    f"is to be committed by run {self._manifest.run_id}, and gone",
+                    "Restore its last version; the bucket is versioned",
+                ) from None
 
     def _computed(self) -> dict[str, Any]:
         """Compute the run and put its files in their places; returns its write-ahead list."""

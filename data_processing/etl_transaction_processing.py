@@ -110,6 +110,7 @@ def process(
 ) -> list[RunResult]:
     """Finish open runs, then make one of what is pending; returns the results of all of them."""
     state = RunState(s3, buckets.curated)
+    catalog.tag_months(now())
     results = []
     for manifest in state.open_manifests(state.runs()):
         emit("manifest", run_id=manifest.run_id, objects=len(manifest.objects), bytes=manifest.size, resumed=True)

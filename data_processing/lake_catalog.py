@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from data_catalog.lake_layout import arrival_day
-from data_catalog.lake_tables import BY_ARRIVAL_DATE
+from data_catalog.lake_tables import BY_ARRIVAL_DATE, LAKE_TABLES
 from infrastructure.aws.iceberg import tables_of
+from infrastructure.aws.iceberg_tags import tag_months
 from infrastructure.errors import PlatformError
 
 if TYPE_CHECKING:
@@ -37,6 +40,14 @@ class LakeCatalog:
                 "is not in the Glue Data Catalog",
                 "Apply data_catalog: scripts/orchestrate_pipeline.py apply --only data_catalog",
             ) from None
+
+    def tag_months(self, now: datetime) -> None:
+        """Tag what each table said at the ends of past months. If another commit comes first, the next run does it."""
+        from pyiceberg.exceptions import CommitFailedException
+
+        for table in LAKE_TABLES:
+            with suppress(CommitFailedException):
+                tag_months(self.table(table.name), now)
 
     def add_arrival_dates(self, dates: Iterable[str]) -> None:
         """Make raw and control objects of these arrival dates visible to queries. Dates that are there already stay."""

@@ -20,7 +20,8 @@ from data_catalog.lake_tables import LAKE_TABLES
 from data_governance.kept_totals import Erasure, KeptTotals
 from data_governance.lake_reader import LakeReader
 from data_storage.sql_text import literal
-from infrastructure.aws.iceberg_upkeep import compact, drop, expire, files_before, remove_orphans, tag_months
+from infrastructure.aws.iceberg_tags import tag_months
+from infrastructure.aws.iceberg_upkeep import compact, drop, expire, files_before, remove_orphans
 from infrastructure.aws.redshift_data import DataApi, WarehouseTarget, execute_batch
 
 if TYPE_CHECKING:
@@ -43,12 +44,14 @@ class Upkeep:
     dropped: int = 0
 
 
-def maintain(lake: LakeReader, now: datetime, keep: Collection[int], merging: bool) -> list[Upkeep]:
+def maintain(
+    lake: LakeReader, now: datetime, keep: Collection[int], merging: bool, uncommitted: Collection[str] = ()
+) -> list[Upkeep]:
     """Maintain every table; what was done.
 
     keep: snapshots that are still needed, because the warehouse has not loaded their runs. merging: merge, expire and
-    clear too, which Glue does in an account. Orphans are removed once they are twice as old as snapshots get, as Glue
-    does: files of a run that was killed before its commit are orphans until it is finished.
+    clear too, which Glue does in an account. uncommitted: where files of open runs lie; other orphans are removed once
+    they are twice as old as snapshots get.
     """
     age = timedelta(days=lake.settings.snapshot_retention_days)
     oldest = first_day_kept(lake.settings.data_retention_years, now)
@@ -61,7 +64,7 @@ def maintain(lake: LakeReader, now: datetime, keep: Collection[int], merging: bo
         if merging:
             upkeep.merged = _committed(tables, partial(compact, lake.s3, sorted_by=spec.sorted_by))
             upkeep.expired = _committed(tables, lambda table: expire(table, now - age, keep))
-            upkeep.removed = remove_orphans(lake.s3, tables(), now - 2 * age)
+            upkeep.removed = remove_orphans(lake.s3, tables(), now - 2 * age, uncommitted)
         done.append(upkeep)
     return done
 

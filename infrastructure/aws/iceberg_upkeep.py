@@ -1,6 +1,6 @@
-"""What keeps an Apache Iceberg table in order: small files merged, snapshots expired, orphans removed, months tagged.
+"""What keeps an Apache Iceberg table in order: small files merged, snapshots expired, orphans removed.
 
-In an account Glue's table optimizers do the first three; the laptop has these.
+In an account Glue's table optimizers do that; the laptop has these.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pyarrow
@@ -93,27 +93,6 @@ def drop(table: Table, files: Sequence[DataFile]) -> None:
                 snapshot.delete_data_file(file)
 
 
-def tag_months(table: Table, now: datetime) -> list[str]:
-    """Tag the last snapshot of each past month (UTC) that has one and no tag yet, as month-2026-03; the new tags.
-
-    A tagged snapshot is never expired. A month in which nothing was committed has the tag's snapshot of the one before.
-    """
-    last: dict[str, int] = {}
-    for snapshot in sorted(table.metadata.snapshots, key=lambda each: each.timestamp_ms):
-        last[f"{datetime.fromtimestamp(snapshot.timestamp_ms / 1000, UTC):%Y-%m}"] = snapshot.snapshot_id
-    new = {
-        f"month-{month}": id_
-        for month, id_ in last.items()
-        if month < f"{now:%Y-%m}" and f"month-{month}" not in table.metadata.refs
-    }
-    if new:
-        manage = table.manage_snapshots()
-        for tag, id_ in new.items():
-            manage = manage.create_tag(id_, tag)
-        manage.commit()
-    return sorted(new)
-
-
 def expire(table: Table, before: datetime, keep: Collection[int] = ()) -> int:
     """Forget the snapshots from before a time but for the current one, tagged ones and those to keep; how many."""
     referred = {ref.snapshot_id for ref in table.metadata.refs.values()} | set(keep)
@@ -127,13 +106,13 @@ def expire(table: Table, before: datetime, keep: Collection[int] = ()) -> int:
     return len(old)
 
 
-def remove_orphans(s3: S3Client, table: Table, before: datetime) -> int:
+def remove_orphans(s3: S3Client, table: Table, before: datetime, keep: Collection[str] = ()) -> int:
     """Remove the table's files from before a time that no snapshot names, data and metadata alike; how many.
 
-    Files of a run that is not committed yet are orphans too: before has to be earlier than any open run's begin.
+    keep: locations to keep all the same, such as the files of a run that is not committed yet.
     """
     bucket, prefix = split(table.metadata.location.rstrip("/") + "/")
-    named = {split(location)[1] for location in files_named(table)}
+    named = {split(location)[1] for location in (*files_named(table), *keep)}
     orphans = [
         entry["Key"]
         for entry in s3_objects.entries(s3, bucket, prefix)

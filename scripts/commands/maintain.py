@@ -6,6 +6,7 @@ import argparse
 from dataclasses import asdict
 from datetime import UTC, datetime
 
+from data_catalog.lake_tables import BY_KIND
 from data_governance.lake_reader import LakeReader
 from data_processing.run_state import RunState
 from data_storage.lake_maintenance import Upkeep, drop_from_warehouse, first_day_kept, maintain
@@ -47,7 +48,7 @@ def run_maintain(arguments: argparse.Namespace) -> int:
     now = datetime.now(UTC)
     with open_context(arguments, changing=True) as context:
         lake = LakeReader(context.s3, context.settings, context.tables)
-        done = maintain(lake, now, _needed(context), merging=bool(arguments.workdir))
+        done = maintain(lake, now, _needed(context), bool(arguments.workdir), _uncommitted(context))
         if context.data_api is not None and any(upkeep.dropped for upkeep in done):
             oldest = first_day_kept(context.settings.data_retention_years, now)
             drop_from_warehouse(context.data_api, context.admin, oldest)
@@ -87,6 +88,17 @@ def _made_anew(context: CommandContext) -> int:
     if runs and context.data_api is not None:
         load_pending(context.data_api, context.s3, context.loader, context.settings.bucket("curated"))
     return runs
+
+
+def _uncommitted(context: CommandContext) -> set[str]:
+    """Where the files lie that open runs are about to commit."""
+    state = RunState(context.s3, context.settings.bucket("curated"))
+    waiting = [state.publication(run_id) for run_id, listed in state.runs().items() if not listed.finished]
+    return {
+        f"s3://{context.settings.bucket(BY_KIND[row['kind']].bucket)}/{row['key']}"
+        for publication in waiting
+        for row in (publication or {"files": []})["files"]
+    }
 
 
 def run_rebuild(arguments: argparse.Namespace) -> int:
