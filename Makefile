@@ -14,7 +14,7 @@ empty :=
 escaped = $(subst $(empty) ,\ ,$(1))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests lock run test test-slow coverage lint test-glue6 soak bench fuzz checkov ministack test-under-load clean
+.PHONY: help setup setup-tests lock run test test-slow coverage lint test-glue6 soak bench fuzz checkov iam-simulate ministack test-under-load clean
 
 help:  ## Show the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -134,6 +134,12 @@ ministack: .venv-ministack/bin/ministack  ## Install the second emulator, in an 
 .venv-ministack/bin/ministack:
 	$(call environment,.venv-ministack)
 	$(call install,.venv-ministack) $(MINISTACK)
+
+IAM_SIMULATE := @cloud-copilot/iam-simulate@0.1.173
+iam-simulate: .venv-iam-simulate/package.json  ## Install the simulator of IAM (Node, AGPL, never shipped); its tests then run
+
+.venv-iam-simulate/package.json:
+	mkdir -p .venv-iam-simulate && npm install --prefix .venv-iam-simulate --no-fund --no-audit $(IAM_SIMULATE)
 
 # A test that waits a fixed time, or whose threads meet in moto by luck, fails here before it fails in CI.
 test-under-load: setup-tests  ## Run the tests, slow ones too, beside four busy loops

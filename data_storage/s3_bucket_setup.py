@@ -3,8 +3,9 @@
     python data_storage/s3_bucket_setup.py        # make or mend the buckets alone
 
 Every policy takes its statements from data_governance/s3_access_policy.json. Its Deny statements on encryption refuse
-an upload that names another algorithm or key. An upload that names none takes the bucket's default, which is the right
-key; the Null conditions let it pass, which StringNotEquals alone would not.
+an upload that names another algorithm or key, KMS without a key (S3 would take the account's own aws/s3), or a key that
+the caller brings along (SSE-C). An upload that names none takes the bucket's default, which is the right key; the Null
+conditions let it pass, which StringNotEquals alone would not.
 
 The access-logs bucket is an exception by S3's own rules: log delivery accepts only SSE-S3 and no default Object Lock,
 and a bucket that logs to itself would never stop.
@@ -27,7 +28,8 @@ POLICY_TEMPLATE = Path(__file__).resolve().parents[1] / "data_governance" / "s3_
 
 # The buckets' configuration, as plain data; a test holds infrastructure/terraform/ equal to it.
 _TRANSPORT = ("DenyInsecureTransport", "DenyOutdatedTls", "DenyOtherAccounts")
-_ENCRYPTION = ("DenyOtherEncryption", "DenyOtherKeys")
+_KEYS = ("DenyOtherKeys", "DenyKmsWithoutKey", "DenyKeysOfCallers")
+_ENCRYPTION = ("DenyOtherEncryption", *_KEYS)
 _INFREQUENT = "STANDARD_IA"
 # S3's default since 2024, set so that it stays: in the colder classes a smaller object costs as much as one of 128 KiB.
 SMALLEST_MOVED = "all_storage_classes_128K"
@@ -73,7 +75,11 @@ BUCKETS: dict[str, BucketSpec] = {
     ),
     "artifacts": BucketSpec(old_version_days=90, keep=""),
     "access-logs": BucketSpec(
-        statements=("AccessLogDelivery", *_TRANSPORT), key="", logged=False, moves=((90, _INFREQUENT),), expire_days=400
+        statements=("AccessLogDelivery", *_TRANSPORT, "DenyKeysOfCallers"),
+        key="",
+        logged=False,
+        moves=((90, _INFREQUENT),),
+        expire_days=400,
     ),
     "audit": BucketSpec(
         # CloudTrail delivers its digest files with SSE-S3, whatever key the trail has.
@@ -82,7 +88,7 @@ BUCKETS: dict[str, BucketSpec] = {
             "CloudTrailWrites",
             *_TRANSPORT,
             "DenyOtherEncryptionButOfDigests",
-            "DenyOtherKeys",
+            *_KEYS,
         ),
         key="audit",
         locked=True,

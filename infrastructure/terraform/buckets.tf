@@ -1,6 +1,7 @@
 locals {
   transport  = ["DenyInsecureTransport", "DenyOutdatedTls", "DenyOtherAccounts"]
-  encryption = ["DenyOtherEncryption", "DenyOtherKeys"]
+  own_key    = ["DenyOtherKeys", "DenyKmsWithoutKey", "DenyKeysOfCallers"]
+  encryption = concat(["DenyOtherEncryption"], local.own_key)
 
   retention_days = floor(var.data_retention_years * 365.25) + 1
   object_lock = {
@@ -47,7 +48,7 @@ locals {
     audit = {
       key              = "audit"
       statements       = ["CloudTrailChecksAcl", "CloudTrailWrites"]
-      encryption       = ["DenyOtherEncryptionButOfDigests", "DenyOtherKeys"] # digests come with SSE-S3
+      encryption       = concat(["DenyOtherEncryptionButOfDigests"], local.own_key) # digests come with SSE-S3
       object_lock      = local.object_lock
       moves            = [{ days = 90, storage_class = "STANDARD_IA" }, { days = 365, storage_class = "GLACIER" }]
       expire_days      = local.retention_days
@@ -83,7 +84,7 @@ module "access_logs_bucket" {
   name              = local.bucket_names["access-logs"]
   policy_template   = local.bucket_policy_template
   policy_values     = local.bucket_policy_values
-  policy_statements = concat(["AccessLogDelivery"], local.transport)
+  policy_statements = concat(["AccessLogDelivery"], local.transport, ["DenyKeysOfCallers"])
   moves             = [{ days = 90, storage_class = "STANDARD_IA" }]
   expire_days       = 400
   old_version_days  = 30

@@ -247,6 +247,10 @@ def denied_and_allowed(settings: Settings) -> dict[str, tuple[list[tuple[str, st
             ],
             ("s3:GetObject", raw),
         ),
+        "optimizer": (
+            [("s3:GetObject", raw), ("kinesis:GetRecords", stream), ("secretsmanager:GetSecretValue", secret)],
+            ("s3:GetObject", curated),
+        ),
         "redshift": (
             [("s3:PutObject", curated), ("kinesis:GetRecords", stream), ("secretsmanager:GetSecretValue", secret)],
             ("s3:GetObject", curated),

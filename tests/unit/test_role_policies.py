@@ -38,6 +38,12 @@ ON_EVERYTHING = {
 }
 
 
+class NoClients:
+    """For declarations, which call nothing."""
+
+    emulated = False
+
+
 def plain(value: Any) -> Any:
     """A policy with its Refs as ARNs."""
     if isinstance(value, Ref):
@@ -237,9 +243,6 @@ def test_a_service_that_does_not_say_for_which_account_it_acts_is_trusted(purpos
 
 def test_a_permissions_boundary_is_put_on_every_role() -> None:
     boundary = "arn:aws:iam::123456789012:policy/bank-boundary"
-
-    class NoClients:
-        emulated = False
 
     declared = resources(replace(SETTINGS, permissions_boundary_arn=boundary), NoClients())  # type: ignore[arg-type]
     assert {resource.properties["PermissionsBoundary"] for resource in declared} == {boundary}
