@@ -137,8 +137,7 @@ class EtlRun:
         staging_directory: str | None,
         window_days: int = DEFAULT_WINDOW_DAYS,
     ) -> None:
-        """window_days: how far around its dates a batch is compared with what is
-        curated; 0 for everything."""
+        """window_days: how far around its dates a batch is compared with what is curated; 0 for everything."""
         self._spark = spark
         self._s3 = s3
         self._buckets = buckets
@@ -403,7 +402,10 @@ class EtlRun:
     ) -> list[dict[str, Any]]:
         """Write the rows, a folder for each slice, sorted; returns their files. bounds: columns to tell bounds of."""
         written = self._staging.uri(f"{attempt}/{kind}")
-        ordered = rows.repartition("slice").sortWithinPartitions("slice", *order)
+        shares = int(self._spark.conf.get("spark.sql.shuffle.partitions") or 1)
+        # A large run's month of ids is more than one task should write; by range, so that bounds of files stay apart.
+        placed = rows.repartitionByRange(shares, "slice", *order) if shares > 2 else rows.repartition("slice")
+        ordered = placed.sortWithinPartitions("slice", *order)
         ordered.write.partitionBy("slice").parquet(written)
         if not self._staging.files(f"{attempt}/{kind}"):
             return []

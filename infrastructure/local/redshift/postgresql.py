@@ -84,9 +84,9 @@ class Warehouse:
         self._watchdog = None
         self._server.remove_socket_directory()
 
-    def psql(self, arguments: Sequence[str]) -> int:
+    def psql(self, arguments: Sequence[str], user: str = SUPERUSER) -> int:
         """Run psql on the terminal with these arguments; returns its exit status."""
-        command = [self._server.program("psql"), "-h", self._server.socket_directory, "-U", SUPERUSER, "-d", DATABASE]
+        command = [self._server.program("psql"), "-h", self._server.socket_directory, "-U", user, "-d", DATABASE]
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for psql, where it cancels a query
         try:
             return subprocess.run([*map(str, command), *arguments]).returncode
