@@ -96,7 +96,7 @@ def test_a_transaction_of_a_former_run_is_a_duplicate_or_a_conflict(lake):
     lake.run()
     assert [each["transaction_id"] for each in lake.curated()] == ["tx-000001", "tx-000002", "tx-000003"]
     assert {hop: each.records for hop, each in lake.totals().items()} == {
-        "landed": 5, "redelivered": 0, "duplicate": 1, "quarantined": 1, "erased": 0, "curated": 3, "ledger": 3, "pending": 0,
+        "landed": 5, "redelivered": 0, "duplicate": 1, "quarantined": 1, "curated": 3, "ledger": 3, "pending": 0,
     }  # fmt: skip
     (conflict,) = lake.quarantine()
     assert (conflict["reason"], conflict["transaction_id"]) == ("conflicting_duplicate", "tx-000002")
