@@ -16,7 +16,7 @@ import hashlib
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -31,6 +31,7 @@ from data_catalog.lake_layout import (
 )
 from data_catalog.transaction_contract import POSITION, REPLACED
 from data_governance.control_totals import ControlKey, ControlTotals
+from data_governance.tombstones import MASK, Tombstones
 from data_ingestion import approvals
 from data_ingestion.approvals import Approval
 from data_ingestion.corrected_records import Corrected, Position, Record, parse
@@ -59,12 +60,14 @@ class ReplayObject:
 
 @dataclass(slots=True)
 class ReplayReport:
-    """How many lines were read, put into raw, and skipped: as equals of another line, or as replayed before."""
+    """How many lines were read, put into raw, and skipped: as equals of another line, as replayed before, or because
+    their account was erased."""
 
     read: int = 0
     replayed: int = 0
     repeated: int = 0
     replayed_before: int = 0
+    erased: int = 0
     totals: ControlTotals = field(default_factory=ControlTotals)
 
 
@@ -134,12 +137,20 @@ def _distinct(corrected: list[Corrected]) -> dict[Position, Corrected]:
 class Replay:
     """Reads corrected records below a prefix of the quarantine bucket and puts them into raw."""
 
-    def __init__(self, s3: S3Client, raw_bucket: str, quarantine_bucket: str, tables: Callable[[str], Table]) -> None:
-        """tables: the lake's Iceberg tables by name."""
+    def __init__(
+        self,
+        s3: S3Client,
+        raw_bucket: str,
+        quarantine_bucket: str,
+        tables: Callable[[str], Table],
+        tombstones: Tombstones | None = None,
+    ) -> None:
+        """tables: the lake's Iceberg tables by name. tombstones: the erased accounts; None if there are none."""
         self._s3 = s3
         self._raw = raw_bucket
         self._quarantine = quarantine_bucket
         self._tables = tables
+        self._tombstones = tombstones
 
     def run(self, prefix: str) -> ReplayReport:
         """Replay everything under the prefix that was not replayed before.
@@ -156,7 +167,8 @@ class Replay:
                 "holds no corrected records",
                 "Put corrected lines of the landed schema there and name that prefix with --from",
             )
-        distinct = _distinct(corrected)
+        every = _distinct(corrected)
+        distinct = {position: self._masked(one) for position, one in every.items() if not self._is_erased(one)}
         quarantined = self._quarantined_positions()
         for one in distinct.values():
             if one.position not in quarantined:
@@ -174,7 +186,8 @@ class Replay:
         todo = {position: one for position, one in distinct.items() if position not in before}
         report = ReplayReport(
             read=len(corrected),
-            repeated=len(corrected) - len(distinct),
+            repeated=len(corrected) - len(every),
+            erased=len(every) - len(distinct),
             replayed_before=len(distinct) - len(todo),
         )
         if todo:
@@ -188,6 +201,15 @@ class Replay:
             for one in todo.values():
                 report.totals.add(*counted_as(one.record))
         return report
+
+    def _is_erased(self, one: Corrected) -> bool:
+        return self._tombstones is not None and self._tombstones.holds(one.record["account_id"])
+
+    def _masked(self, one: Corrected) -> Corrected:
+        """With an erased counterparty masked."""
+        if self._tombstones is None or not self._tombstones.holds(one.record.get("counterparty_account")):
+            return one
+        return replace(one, record=one.record | {"counterparty_account": MASK})
 
     def _replayed_before(self) -> set[Position]:
         """Positions that a replay's raw object replaces. The control object of an interrupted replay is removed."""

@@ -2,10 +2,10 @@
 
     tombstone      written first, so that job and replay keep the account out from here on
     certificate    of what there is, while it is still there: the point from which an erasure only goes forward
+    warehouse      one transaction
     lake           rows go, the account is masked where it is another's counterparty, tags move, old files go
     quarantine     the landing's objects and those of corrected records
     books          what is gone is entered beside the kept totals
-    warehouse      one transaction
     certificate    completed
 
 Killed anywhere, the same call completes the work. The loader needs no tombstone: it loads finished runs, an erasure
@@ -90,21 +90,23 @@ class AccountErasure:
             if former and found.is_empty:
                 return former[-1]
             certificate = self._begun(found, id_, hashed, asked_by, now)
+        self._clear_warehouse(found, certificate.id)
         self._rewrite_tables(found.erased)
         self._rewrite_objects(found, tombstones.key)
         self._remove_versions(certificate.rewritten)
         self._enter(certificate)
-        if self._warehouse is not None:
-            data_api, target = self._warehouse
-            statements = removal(target.schema, self._account, certificate.id)
-            execute_batch(data_api, target, statements, f"erase-{certificate.id}", uuid.uuid4().hex)
         return self._completed(certificate)
 
     def _add_warehouse(self, found: Survey, salt: str) -> None:
         if self._warehouse is not None:
-            removed, masked = survey_warehouse(*self._warehouse, self._account, salt)
-            found.removed |= removed
-            found.masked |= masked
+            survey_warehouse(*self._warehouse, found, salt)
+
+    def _clear_warehouse(self, found: Survey, id_: str) -> None:
+        """Before the lake, whose quarantine still says which records of the warehouse's are meant."""
+        if self._warehouse is not None:
+            data_api, target = self._warehouse
+            statements = removal(target.schema, self._account, id_, found.refused_at, found.others_at)
+            execute_batch(data_api, target, statements, f"erase-{id_}", uuid.uuid4().hex)
 
     def _certificates(self, hashed: str) -> list[Certificate]:
         """Those of the account, in their order."""

@@ -7,11 +7,14 @@ itself holds is compared with a salted hash once, and the rest joins with what w
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+from data_catalog.transaction_contract import POSITION
 from data_governance.tombstones import MASK
 from data_storage.erasure_rows import FREE_TEXT, TELLING_LENGTH
-from data_storage.sql_text import literal
+from data_storage.sql_text import literal, text
+
+Position = tuple[str, str, str, int]
 
 # Tables whose rows of the account go, and the column that names it.
 OWN = (
@@ -23,6 +26,7 @@ OWN = (
     ("restricted_accounts", "account_id"),
 )
 _NAMED = (*OWN, ("fact_transactions", "counterparty_account"), ("pending_transactions", "counterparty_account"))
+_POSITIONS_AT_ONCE = 200  # a statement of the Data API has at most 100 KB
 _CURATED = (("fact_transactions", "rows_loaded"), ("pending_transactions", "pending_loaded"))
 
 
@@ -47,8 +51,12 @@ def counts(schema: str, account: str, salt: str) -> dict[str, str]:
     return found
 
 
-def removal(schema: str, account: str, salt: str) -> list[str]:
-    """Take the account's rows out, and mask it where it is a counterparty. Again, they change nothing."""
+def removal(schema: str, account: str, salt: str, refused: Sequence[Position], others: Sequence[Position]) -> list[str]:
+    """Take the account's rows out, and mask it where it is a counterparty. Again, they change nothing.
+
+    refused: positions of quarantined records of the account. others: those of other records that name it; their text
+    goes here, and stays in the lake, masked.
+    """
     named = " UNION ".join(f"SELECT {column} AS account_id FROM {schema}.{table}" for table, column in _NAMED)
     same = "{0}.account_id = erased.account_id"
     return [
@@ -76,7 +84,27 @@ FROM erased WHERE LEN(erased.account_id) >= {TELLING_LENGTH} AND STRPOS({table}.
             for name in FREE_TEXT
         ),
         f"DELETE FROM {schema}.load_control_totals WHERE records = 0",
+        *_quarantine(schema, refused, others),
     ]
+
+
+def _quarantine(schema: str, refused: Sequence[Position], others: Sequence[Position]) -> Iterator[str]:
+    same = " AND ".join(f"quarantine.{name} = named.{name}" for name in POSITION)
+    for part in _parts(refused):
+        yield f"DELETE FROM {schema}.quarantine USING ({_listed(part)}) AS named WHERE {same}"
+    for part in _parts(others):
+        yield f"UPDATE {schema}.quarantine SET payload = {literal(MASK)} FROM ({_listed(part)}) AS named WHERE {same}"
+
+
+def _parts(positions: Sequence[Position]) -> Iterator[Sequence[Position]]:
+    for begin in range(0, len(positions), _POSITIONS_AT_ONCE):
+        yield positions[begin : begin + _POSITIONS_AT_ONCE]
+
+
+def _listed(positions: Sequence[Position]) -> str:
+    """The positions as a query."""
+    rows = (zip(POSITION, (*map(text, position[:3]), str(position[3])), strict=True) for position in positions)
+    return " UNION ALL ".join(f"SELECT {', '.join(f'{value} AS {name}' for name, value in row)}" for row in rows)
 
 
 def _uncounted(schema: str, table: str, column: str) -> Sequence[str]:

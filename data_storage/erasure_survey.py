@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
@@ -38,7 +38,8 @@ LANDING, CORRECTED = "quarantine of the landing", "corrected records"
 class Survey:
     """What there is of an account. removed, masked: rows by place. last_arrival: of its records.
 
-    landing, corrected: the keys of objects to write anew, in the quarantine bucket.
+    refused_at: positions of the account's records in quarantine; others_at: those of others' records that name it.
+    landing, corrected: keys of objects to write anew, in the quarantine bucket.
     """
 
     erased: Erased
@@ -48,6 +49,8 @@ class Survey:
     refused: RefusedTotals = field(default_factory=RefusedTotals)
     runs: dict[str, ControlTotals] = field(default_factory=dict)
     last_arrival: date | None = None
+    refused_at: list[erasure_sql.Position] = field(default_factory=list)
+    others_at: list[erasure_sql.Position] = field(default_factory=list)
     landing: list[str] = field(default_factory=list)
     corrected: list[str] = field(default_factory=list)
 
@@ -132,10 +135,17 @@ def _current(lake: LakeReader, erased: Erased, kind: str) -> Iterator[pyarrow.Ta
 
 def _quarantine(lake: LakeReader, found: Survey) -> None:
     """Count what the job refused as the books do: of each run, further copies of the same content as repeated."""
-    name, count = BY_KIND["quarantine"].name, 0
+    table, erased = BY_KIND["quarantine"], found.erased
+    found.removed[table.name] = found.masked[table.name] = 0
     replaced, seen = _replayed(lake), set()
-    for rows in _current(lake, found.erased, "quarantine"):
-        count += rows.num_rows
+    for file in files_on(lake.tables(table.name)):
+        every = rows_of(lake.s3, file.file_path)
+        rows = every.filter(erased.takes_out(table, every))
+        found.removed[table.name] += rows.num_rows
+        found.refused_at += _positions(rows.to_pylist())
+        others = [row for row in every.to_pylist() if erased.named_in(row["payload"] or "") == "other"]
+        found.masked[table.name] += len(others)
+        found.others_at += _positions(others)
         found._arrived(rows)
         for row in rows.filter(pc.equal(rows["stage"], "etl")).to_pylist():
             if tuple(row[each] for each in POSITION) in replaced:
@@ -146,7 +156,12 @@ def _quarantine(lake: LakeReader, found: Survey) -> None:
             if content not in seen:
                 found.refused.reasons[row["reason"]] = found.refused.reasons.get(row["reason"], 0) + 1
             seen.add(content)
-    found.removed[name] = count
+
+
+def _positions(rows: Iterable[dict[str, Any]]) -> list[erasure_sql.Position]:
+    return [
+        (row["stream_incarnation"], row["shard_id"], row["sequence_number"], row["sub_sequence_number"]) for row in rows
+    ]
 
 
 def _replayed(lake: LakeReader) -> set[tuple[Any, ...]]:
@@ -183,14 +198,12 @@ def lines_of(key: str, body: bytes) -> list[bytes]:
     return (gzip.decompress(body) if key.endswith(".gz") else body).splitlines()
 
 
-def survey_warehouse(
-    data_api: DataApi, target: WarehouseTarget, account: str, salt: str
-) -> tuple[dict[str, int], dict[str, int]]:
-    """How many rows of the warehouse go, and in how many the account is masked."""
-    removed: dict[str, int] = {}
-    masked: dict[str, int] = {}
+def survey_warehouse(data_api: DataApi, target: WarehouseTarget, found: Survey, salt: str) -> None:
+    """Count how many rows of the warehouse go too, and in how many the account is masked."""
+    account, removed, masked = found.erased.account, found.removed, found.masked
+    # Its quarantine is a copy of the lake's.
+    removed["warehouse quarantine"], masked["warehouse quarantine"] = removed["quarantine"], masked["quarantine"]
     for place, statement in erasure_sql.counts(target.schema, account, salt).items():
         ((count,),) = query(data_api, target, statement)
         into = masked if place.endswith(" masked") else removed
         into[f"warehouse {place.removesuffix(' masked')}"] = int(str(count))
-    return removed, masked
