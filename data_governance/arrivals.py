@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
@@ -78,6 +78,16 @@ class Arrivals:
                 )
                 found[day] = [each.key for each in listed if each.modified >= counted_at]
         return found
+
+    def unchanged(self, days: Iterable[str]) -> list[str]:
+        """Those of the days that are sealed and whose objects are still those that were counted."""
+        sealed = [day for day in days if day in self._days and self._days[day].sealed]
+        return [day for day in sealed if self._digest(day)[0] == self._days[day].objects]
+
+    def take_as_counted(self, days: Iterable[str]) -> None:
+        """Objects of these days were written anew, and count for the same."""
+        for day in days:
+            self._days[day].objects = self._digest(day)[0]
 
     def _complete_before(self, now: datetime) -> date:
         """At a time, nothing can land any more on earlier dates."""

@@ -72,26 +72,17 @@ def card_lengths(issuer: str) -> tuple[int, ...]:
     return tuple(sorted(found, reverse=True))
 
 
-def beginnings() -> dict[str, tuple[str, int]]:
-    """For each first digit of a card number, the digits that may follow it, and how many digits it has at least."""
-    found: dict[str, tuple[str, int]] = {}
-    for first_digit in "0123456789":
+def beginnings() -> dict[tuple[str, int], str]:
+    """The second digits of card numbers, by their first digit and how many digits they have at least."""
+    found: dict[tuple[str, int], str] = {}
+    for two in map("{:02d}".format, range(100)):
         lengths = [
-            (second_digit, min(length))
-            for second_digit in "0123456789"
-            if (
-                length := [
-                    min(each) for first, last, each in _RANGES if _may_begin(first_digit + second_digit, first, last)
-                ]
-            )
+            each for first, last, each in _RANGES if first[:2] <= two[: len(first)] and two[: len(last)] <= last[:2]
         ]
         if lengths:
-            found[first_digit] = "".join([second for second, _ in lengths]), min(length for _, length in lengths)
+            key = two[0], min(map(min, lengths))
+            found[key] = found.get(key, "") + two[1]
     return found
-
-
-def _may_begin(two_digits: str, first: str, last: str) -> bool:
-    return first[:2] <= two_digits[: len(first)] and two_digits[: len(last)] <= last[:2]
 
 
 def is_card_number(digits: str) -> bool:

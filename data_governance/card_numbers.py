@@ -47,6 +47,7 @@ from data_governance.written_text import (
     holds_short_base64,
     in_ascii,
     readings,
+    with_letters_in_ascii,
 )
 
 __all__ = [
@@ -73,23 +74,24 @@ _SEPARATORS = r"\x00-\x20\x7f\-"
 _GAP = rf"[{_SEPARATORS}]*+"
 # Behind the first digit of a group: what can stand behind it in a card number, and as many digits as it has at least.
 _BEGINNING = "|".join(
-    f"(?<={first}){_GAP}[{second}](?:{_GAP}[0-9]){{{length - 2}}}" for first, (second, length) in beginnings().items()
+    f"(?<={first}){_GAP}[{seconds}](?:{_GAP}[0-9]){{{length - 2}}}" for (first, length), seconds in beginnings().items()
 )
 _CANDIDATE = re.compile(rf"[1-9](?<![0-9].)(?:{_BEGINNING})")
 _CANDIDATE_BEHIND_EXPIRY = re.compile(rf"[01/](?:(?<=[01])[0-9](?<![0-9]..)|(?<=/))[2-4][0-9][1-9](?:{_BEGINNING})")
 _RUN = re.compile(rf"[0-9][0-9{_SEPARATORS}]*")
 # Groups with the same sign between them, whatever it is: 4111.1111.1111.1111, ["4111","1111","1111","1111"].
 _SIGN = rf"(?:[^0-9A-Za-z]{{0,5}}[^0-9A-Za-z{_SEPARATORS}][^0-9A-Za-z]{{0,5}})"
-_SAME_SIGN = re.compile(rf"(?<![0-9])[0-9]++({_SIGN})[0-9]++(?:\1[0-9]++)*+")
+_SAME_SIGN = re.compile(rf"[0-9](?<![0-9].)[0-9]*+({_SIGN})[0-9]++(?:\1[0-9]++)*+")
 # As many of them as make 13 digits.
 _MANY_GROUPS = re.compile(
     rf"[0-9](?<![0-9].)(?:[0-9]?({_SIGN})(?:[0-9]{{1,2}}\1){{5}}|[0-9]{{2,5}}({_SIGN})[0-9]{{3,6}}\2[0-9]{{3}}"
     rf"|[0-9]{{7}}{_SIGN}[0-9]{{8}})"
 )
 _GROUP = re.compile("[0-9]+")
-# 13 digits or what may stand between them, in text that is not ASCII.
+# 13 digits or more with what may stand between them, in text that is not ASCII.
 _ANY_DIGIT = rf"[\d{OTHER_DIGITS}]"
-_ANY_CANDIDATE = re.compile(rf"{_ANY_DIGIT}[\d\W_{OTHER_DIGITS}{SEPARATING_LETTERS}]{{{MIN_DIGITS - 1}}}")
+_ANY_RUN = re.compile(rf"{_ANY_DIGIT}[\d\W_{OTHER_DIGITS}{SEPARATING_LETTERS}]{{{MIN_DIGITS - 1},}}")
+_OTHERS = re.compile(r"\?{2,}")  # what in_ascii() makes of letters
 _DIGIT = re.compile(_ANY_DIGIT)
 # A date in a group of its own, before a serial number.
 _MONTH, _DAY = "(?:0[1-9]|1[0-2])", "(?:0[1-9]|[12][0-9]|3[01])"
@@ -117,7 +119,9 @@ def has_candidate(text: str) -> bool:
     """Whether a text may hold a card number. Most texts end here."""
     data = text.encode("ascii", "ignore")
     if len(data) < len(text):
-        return _ANY_CANDIDATE.search(text) is not None or _has_written_candidate(data.decode("ascii"))
+        plain = with_letters_in_ascii(text)
+        parts = map(in_ascii, _ANY_RUN.findall(text)) if plain is None else (_OTHERS.sub("?", plain),)
+        return any(map(_has_candidate_in_clear, parts)) or _has_written_candidate(data.decode("ascii"))
     if len(data) - len(data.translate(None, b"0123456789")) < MIN_DIGITS:
         return holds_short_base64(text) is not None or (len(text) >= LONG_PIECE and holds_encoding(text))
     return _has_candidate_in_clear(text) or _has_written_candidate(text)

@@ -83,12 +83,13 @@ class KeptMeasures:
             documents: dict[str, set[str]] = {}
             for key in self._reader.keys("curated", prefix):
                 run_id, name = run_of(key)
-                documents.setdefault(run_id, set()).add(name)
+                if name in ("manifest.json", "result.json"):
+                    documents.setdefault(run_id, set()).add(name)
             for run_id, names in documents.items():
                 month = months.setdefault(run_month(run_id), MonthOfRuns())
                 if "result.json" in names and not month.closed and run_id not in month.runs:
                     month.runs[run_id] = self._counted_run(run_id)
-                elif "manifest.json" in names and "result.json" not in names:
+                elif "result.json" not in names:
                     unfinished.add(run_month(run_id))
         self._see_loaded()
         for name, month in months.items():

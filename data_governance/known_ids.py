@@ -14,10 +14,10 @@ from data_governance.card_brands import is_card_number
 from data_governance.iban import IBAN_LENGTHS, is_iban
 
 # In one piece or in groups of four, upper or lower case, whatever stands beside it.
-_IBAN_START = re.compile(r"([A-Za-z]{2})[0-9]{2}([ ._/-]?)(?=[A-Za-z0-9])")
+_IBAN_START = re.compile(r"[A-Za-z][A-Za-z][0-9]{2}([ ._/-]?)(?=[A-Za-z0-9])")
 # A longer IBAN may have digits right behind it; a shorter one with more digits may be a card number behind two letters.
 _SHORT_IBAN = 19
-_CREDITOR_REFERENCE = re.compile(r"(?<![0-9A-Za-z])RF[0-9]{2}[0-9A-Z]{1,21}(?![0-9A-Za-z])")
+_CREDITOR_REFERENCE = re.compile(r"RF(?<![0-9A-Za-z]RF)[0-9]{2}[0-9A-Z]{1,21}(?![0-9A-Za-z])")
 _TELEPHONE = re.compile(r"\+(?<![0-9A-Za-z].)[1-9](?:[ ()/.-]{0,2}[0-9]){6,14}(?![ ()/.-]{0,2}[0-9])")
 # Hexadecimal, as long as an ObjectId, MD5, SHA-1 or a SHA-2 digest, with a letter at least; perhaps behind 0x.
 _UUID_OR_HASH = re.compile(
@@ -43,10 +43,10 @@ def without_ids(text: str) -> str:
 
 def _iban_spans(text: str) -> Iterator[tuple[int, int]]:
     for match in _IBAN_START.finditer(text):
-        length = IBAN_LENGTHS.get(match[1].upper())
+        length = IBAN_LENGTHS.get(match[0][:2].upper())
         if length is None:
             continue
-        start, sign = match.start(), match[2]
+        start, sign = match.start(), match[1]
         end = start + length + ((length - 1) // 4 if sign else 0)
         compact = text[start:end]
         if sign:

@@ -27,11 +27,12 @@ _MAX_DECOMPRESSED = 256 * 1024
 # Digits that are no decimals of a script: superscripts, circled ones and so on (Unicode's Numeric_Type=Digit), and the
 # ideographs.
 _IDEOGRAPHS = "〇一二三四五六七八九"
-OTHER_DIGITS = (
+_ASTRAL_DIGITS = "\U00010a40-\U00010a43\U00010e60-\U00010e68\U00011052-\U0001105a\U0001f100-\U0001f10a"
+_OTHER_DIGITS = (
     "\u00b2\u00b3\u00b9\u1369-\u1371\u19da\u2070\u2074-\u2079\u2080-\u2089\u2460-\u2468\u2474-\u247c\u2488-\u2490\u24ea"
-    "\u24f5-\u24fd\u24ff\u2776-\u277e\u2780-\u2788\u278a-\u2792\U00010a40-\U00010a43\U00010e60-\U00010e68"
-    "\U00011052-\U0001105a\U0001f100-\U0001f10a" + _IDEOGRAPHS
+    "\u24f5-\u24fd\u24ff\u2776-\u277e\u2780-\u2788\u278a-\u2792" + _IDEOGRAPHS
 )
+OTHER_DIGITS = _OTHER_DIGITS + _ASTRAL_DIGITS
 # Beyond ASCII: separators (Z*), dashes (Pd), marks without width (Mn, Me), and invisible characters: controls, formats,
 # surrogates, private and unassigned ones (C*).
 _SEPARATING = frozenset({"Zs", "Zl", "Zp", "Pd", "Mn", "Me", "Cc", "Cf", "Cs", "Co", "Cn"})
@@ -47,8 +48,9 @@ SEPARATING_LETTERS = "\u115f\u1160\u30fc\u3164\uff70\uffa0"
 _NO_PLAIN_LETTERS = (
     re.compile(r"[^\x00-\x7f\w]"),
     re.compile(r"[^\x00-\x7f\D]"),
-    re.compile(rf"[{OTHER_DIGITS}{SEPARATING_LETTERS}]"),
+    re.compile(f"[{_OTHER_DIGITS}{SEPARATING_LETTERS}]"),
 )
+_ASTRAL = (re.compile(f"[{_ASTRAL_DIGITS}]"),)
 _MOST_REPLACED = 30
 
 
@@ -71,13 +73,31 @@ class _InAscii(dict[int, str]):
 _in_ascii = _InAscii()
 
 
+# In UTF-8 the first bytes of U+00C0 to U+023F and U+0400 to U+047F, where all are letters or "?" anyway; the further
+# bytes of any character; and ASCII.
+LETTER_BYTES = bytes([*range(0xC3, 0xC9), 0xD0, 0xD1])
+FURTHER_BYTES = bytes(range(0x80, 0xC0))
+_PLAIN_BYTES = bytes(range(128)) + LETTER_BYTES + FURTHER_BYTES
+
+
+def with_letters_in_ascii(text: str) -> str | None:
+    """What in_ascii() gives where only letters of European languages are beyond ASCII, in little time; else None."""
+    if text.encode("utf-8", "surrogatepass").translate(None, _PLAIN_BYTES):
+        return None
+    return text.encode("ascii", "replace").decode("ascii")
+
+
 def in_ascii(text: str) -> str:
     """The text, character by character: digits of any kind as ASCII digits, separators as spaces, others as "?"."""
     if text.isascii():
         return text
+    plain = with_letters_in_ascii(text)
+    if plain is not None:
+        return plain
     # Most characters are letters, which encode() makes "?" at once. The few others are replaced one after the other.
     replaced = 0
-    for pattern in _NO_PLAIN_LETTERS:
+    is_astral = len(text.encode("utf-16-le", "surrogatepass")) > 2 * len(text)
+    for pattern in _NO_PLAIN_LETTERS + _ASTRAL if is_astral else _NO_PLAIN_LETTERS:
         while match := pattern.search(text):
             if replaced == _MOST_REPLACED:
                 return text.translate(_in_ascii)
@@ -205,10 +225,11 @@ _PIECE = re.compile(rf"[A-Za-z0-9+/_-]{{{ENCODED_LENGTH},}}+")
 # them hold nine in any alignment), of gzip or zlib; hex of digits, of gzip or of text; 32 characters that are not all
 # hexadecimal.
 _BASE64_DIGITS = "[CDSTijyz][AEIMQUYcgk0][w-z0-5gt]"
-holds_short_base64 = re.compile(
+SHORT_BASE64 = (
     rf"[ILMNOHe](?:(?<=[ILMNO]){_BASE64_DIGITS}(?:[ILMNO]{_BASE64_DIGITS}){{2}}"
     r"|(?:(?<=H)4sI|(?<=e)(?:J|N|AE|F))[A-Za-z0-9+/_-]{14})"
-).search
+)
+holds_short_base64 = re.compile(SHORT_BASE64).search
 _HEX_DIGITS = re.compile(r"[23][0-9dD](?:3[0-9]|20|2[dD]){12}")
 _HEX_GZIP = re.compile(r"1[fF]8[bB][0-9a-fA-F]{28}")
 _HEX_TEXT = re.compile(r"[2-7][0-9a-fA-F](?:[2-7][0-9a-fA-F]){19}")
@@ -232,6 +253,8 @@ def holds_encoding(text: str) -> bool:
 
 def encoded_pieces(text: str) -> list[re.Match[str]]:
     """The pieces of a text that may be base64 or hex of a card number."""
+    if not holds_encoding(text if text.isascii() else text.encode("ascii", "ignore").decode("ascii")):
+        return []
     return [each for each in _PIECE.finditer(text) if holds_encoding(each[0])]
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
@@ -24,6 +25,7 @@ from data_catalog.transaction_contract import (
     TRANSACTION_FIELDS,
     Type,
 )
+from data_governance.card_numbers import holds_card_number
 from data_ingestion.transaction_validation import Fault, validate
 from infrastructure.errors import PlatformError
 
@@ -36,7 +38,7 @@ _NEVER_LANDED = _TRANSACTION - _LANDED.keys()
 _TIMES = ("arrival_time", "landed_at")
 _AHEAD = timedelta(seconds=EVENT_TIME_AHEAD_SECONDS)
 _FORMS = {name: re.compile(value_form(field)).fullmatch for name, field in _LANDED.items()} | {
-    "card_token": re.compile("[0-9]+_[A-Za-z0-9_-]{43}").fullmatch  # a form that no card number has
+    "card_token": re.compile("[1-9][0-9]{0,3}_[A-Za-z0-9_-]{43}").fullmatch  # version, 32 bytes in base64url
 }
 
 
@@ -61,12 +63,19 @@ class Corrected:
         return Position(*(self.record[name] for name in POSITION))
 
 
-def parse(where: str, lines: Iterable[bytes]) -> Iterator[Corrected]:
-    """The corrected records of one object. Raises PlatformError that names the line and the field, but no value."""
+def parse(
+    where: str, lines: Iterable[bytes], approved: Mapping[Position, Set[str]] = MappingProxyType({})
+) -> Iterator[Corrected]:
+    """The corrected records of one object. Raises PlatformError that names the line and the field, but no value.
+
+    approved: by position the fields whose values are known to be no card numbers.
+    """
     for number, line in enumerate(lines, 1):
         if line.strip():
             place = f"{where} line {number}"
-            yield Corrected(place, _landed(place, _read(place, line)))
+            record = _read(place, line)
+            fields = approved.get(Position(*(record[name] for name in POSITION)), frozenset())
+            yield Corrected(place, _landed(place, record, {record[name] for name in fields & record.keys()}))
 
 
 def _read(place: str, line: bytes) -> Record:
@@ -94,16 +103,16 @@ def _read(place: str, line: bytes) -> Record:
     return record
 
 
-def _landed(place: str, record: Record) -> Record:
-    """The record as the landing writes it, or what is wrong with it."""
+def _landed(place: str, record: Record, cleared: Set[str]) -> Record:
+    """The record as the landing writes it, or what is wrong with it. cleared: identifiers that are no card numbers."""
     times = {name: _utc(place, name, record[name]) for name in _TIMES}
     received = {name: value for name, value in record.items() if name in _TRANSACTION}
-    result = validate(json.dumps(received).encode(), times["arrival_time"] + _AHEAD)
+    result = validate(json.dumps(received).encode(), times["arrival_time"] + _AHEAD, cleared=cleared)
     if isinstance(result, Fault):
         raise _faulty(place, result.field or "form", QUARANTINE_REASONS[result.reason])
     row: Record = record | msgspec.to_builtins(result.transaction) | msgspec.to_builtins(times)
     for name, value in row.items():
-        if _FORMS[name](str(value)) is None:
+        if _FORMS[name](str(value)) is None or (name == "card_token" and holds_card_number(value)):
             raise _faulty(place, name, QUARANTINE_REASONS["invalid_value"])
     return row
 

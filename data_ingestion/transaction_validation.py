@@ -104,6 +104,8 @@ is_amount = {
 is_plain_decimal = re.compile(rf"0*[0-9]{{1,{WHOLE_DIGITS}}}(?:\.[0-9]+)?").fullmatch
 is_balance = re.compile(rf"-?[0-9]{{1,{WHOLE_DIGITS}}}(?:\.[0-9]{{1,{AMOUNT_SCALE}}})?").fullmatch
 is_category_code = re.compile("[0-9]{4}").fullmatch
+# The closed fields, all of which are required.
+_CLOSED = tuple((field.name, frozenset(field.values)) for field in RECEIVED_FIELDS if field.values)
 _holds_surrogate = re.compile("[\ud800-\udfff]").search
 EARLIEST_EVENT_TIME = datetime(EARLIEST_EVENT_YEAR, 1, 1, tzinfo=UTC)
 LATEST_EVENT_TIME = datetime(9999, 12, 30, tzinfo=UTC)
@@ -139,7 +141,7 @@ def validate(
         return found
     document = found
     known = {name: value for name, value in document.items() if value is not None and name in _ANNOTATIONS}
-    if not set(map(type, known.values())) <= {str}:
+    if not (set(map(type, known.values())) <= {str} and all(known.get(name) in values for name, values in _CLOSED)):
         return _fields_fault(document, cleared) or Fault("invalid_value")
     try:
         transaction = msgspec.convert(known, ReceivedTransaction)
@@ -173,7 +175,7 @@ def _check(transaction: Any, not_after: datetime, unknown_fields: int, cleared: 
         if value:
             if not (value.isascii() and value.isprintable()) or " " in value:
                 return Fault("invalid_value", _name_of(transaction, value))
-            if len(value) >= MIN_DIGITS and value not in cleared and identifier_holds_card_number(value):
+            if len(value) >= MIN_DIGITS and _holds_card_number(value, cleared):
                 return Fault("card_number_in_identifier", _name_of(transaction, value))
     return (
         _amount_fault(transaction)
@@ -362,23 +364,27 @@ def _fields_fault(document: dict[str, Any], cleared: Set[str]) -> Fault | None:
         if value is None:
             if field.required:
                 return Fault("missing_field", name)
-        elif not isinstance(value, str):
+        elif type(value) is not str:
             return Fault("wrong_type", name)
+        elif value in field.values:
+            pass
         elif name == "schema_version" and is_supported_version(value) is None:
             return Fault("unsupported_schema_version", name)
-        elif (
-            is_identifier and len(value) >= MIN_DIGITS and value not in cleared and identifier_holds_card_number(value)
-        ):
+        elif is_identifier and len(value) >= MIN_DIGITS and _holds_card_number(value, cleared):
             return Fault("card_number_in_identifier", name)
         elif not _fits(value, field) or (not value.isascii() and _holds_surrogate(value)):
             return Fault(_REASONS.get(name, "invalid_value"), name)
     return None
 
 
+def _holds_card_number(identifier: str, cleared: Set[str]) -> bool:
+    return identifier not in cleared and identifier_holds_card_number(identifier)
+
+
 def _fits(value: str, field: Field) -> bool:
-    """Whether a text has the type and the bounds of its field; decimals are looked at later."""
+    """Whether a text that is none of the field's values has its type and bounds; decimals are looked at later."""
     if field.type is Type.STRING:
-        return value in field.values if field.values else 1 <= len(value) <= field.max_length
+        return not field.values and 1 <= len(value) <= field.max_length
     if field.type is Type.TIMESTAMP:
         return utc_time(value) is not None
     if field.type is Type.DATE:

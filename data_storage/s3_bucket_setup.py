@@ -167,21 +167,22 @@ def lifecycle_rules(settings: Settings, spec: BucketSpec) -> list[dict[str, Any]
     if spec.moves:
         rule["Transitions"] = [{"Days": days, "StorageClass": storage} for days, storage in spec.moves]
     if spec.expire_days:
-        rule["Expiration"] = _expiration(settings, spec.expire_days)
+        rule["Expiration"] = {"Days": expiration_days(settings, spec.expire_days)}
     early = [
         {
             "ID": f"expire-{prefix.strip('/')}",
             "Status": "Enabled",
             "Filter": {"Prefix": prefix},
-            "Expiration": _expiration(settings, days),
+            "Expiration": {"Days": expiration_days(settings, days)},
         }
         for prefix, days in spec.prefix_expire_days
     ]
     return [rule, *early]
 
 
-def _expiration(settings: Settings, days: int) -> dict[str, int]:
-    return {"Days": days if days > 0 else int(settings.data_retention_years * _DAYS_A_YEAR) + 1}
+def expiration_days(settings: Settings, days: int) -> int:
+    """How many days an object is kept, by a BucketSpec's expire_days."""
+    return days if days > 0 else int(settings.data_retention_years * _DAYS_A_YEAR) + 1
 
 
 def bucket_policy(settings: Settings, purpose: str) -> dict[str, Any]:

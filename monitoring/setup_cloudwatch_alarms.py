@@ -41,6 +41,7 @@ def resources(settings: Settings, clients: Clients) -> list[Resource]:
         name=topic_name(settings),
         clients=clients,
         topic_arn=topic_arn(settings),
+        addresses=settings.alarm_emails,
         properties={
             "KmsMasterKeyId": key_arn(settings, "messaging"),
             "Policy": topic_policy(settings),

@@ -94,7 +94,7 @@ def resources(settings: Settings, clients: Clients) -> list[Resource]:
             part=spec.part,
             name=settings.role_name(purpose),
             clients=clients,
-            added_policies=spec.added_policies,
+            added_policies=spec.added_policies if settings.redshift_enabled else (),
             properties={
                 "Description": spec.description,
                 "AssumeRolePolicyDocument": trust_policy(settings, purpose),

@@ -16,6 +16,7 @@ _NOT_YET_KNOWN = (
     "InsufficientEncryptionPolicyException",
     "InsufficientS3BucketPolicyException",
 )
+_AS_IF_UNSET = {"S3KeyPrefix": "", "SnsTopicName": "", "IsOrganizationTrail": False}
 _SETTINGS = (
     "S3BucketName",
     "IncludeGlobalServiceEvents",
@@ -34,6 +35,10 @@ class Trail(Resource):
     type: ClassVar[str] = "AWS::CloudTrail::Trail"
     unordered: ClassVar[frozenset[str]] = frozenset({"AdvancedEventSelectors"})
 
+    @property
+    def unset(self) -> Properties:
+        return {"S3KeyPrefix": None, "SnsTopicName": None, "IsOrganizationTrail": False}
+
     def read(self) -> Properties | None:
         try:
             trail = self._cloudtrail.get_trail(Name=self.name)["Trail"]
@@ -43,6 +48,9 @@ class Trail(Resource):
         tags = self._cloudtrail.list_tags(ResourceIdList=[arn])["ResourceTagList"]
         return {name: trail.get(name) for name in _SETTINGS} | {
             "EnableLogFileValidation": trail.get("LogFileValidationEnabled"),
+            "S3KeyPrefix": trail.get("S3KeyPrefix") or None,
+            "SnsTopicName": trail.get("SnsTopicARN") or trail.get("SnsTopicName") or None,
+            "IsOrganizationTrail": bool(trail.get("IsOrganizationTrail")),
             "AdvancedEventSelectors": [_as_put(selector) for selector in self._selectors()],
             "IsLogging": self._cloudtrail.get_trail_status(Name=arn)["IsLogging"],
             "Tags": tag_dict(tags[0].get("TagsList", [])) if tags else {},
@@ -54,8 +62,10 @@ class Trail(Resource):
         self._patiently("create_trail", Name=self.name, TagsList=tag_list(properties["Tags"]), **settings)
 
     def update(self, changed: frozenset[str], properties: Properties) -> None:
-        if changed & set(_SETTINGS):
-            self._patiently("update_trail", Name=self.name, **{name: properties[name] for name in _SETTINGS})
+        others = {name: value for name, value in _AS_IF_UNSET.items() if name in changed}
+        if changed & set(_SETTINGS) or others:
+            settings = {name: properties[name] for name in _SETTINGS}
+            self._patiently("update_trail", Name=self.name, **settings, **others)
         if "AdvancedEventSelectors" in changed:
             self._cloudtrail.put_event_selectors(
                 TrailName=self.name, AdvancedEventSelectors=properties["AdvancedEventSelectors"]

@@ -28,6 +28,19 @@ _PARAMETERS = (
     "ComparisonOperator",
     "TreatMissingData",
 )
+# Its other parameters. PutMetricAlarm replaces the whole alarm, so each put takes them off again.
+_LEFT_UNSET = (
+    "InsufficientDataActions",
+    "ExtendedStatistic",
+    "Unit",
+    "EvaluateLowSampleCountPercentile",
+    "ThresholdMetricId",
+    "EvaluationWindow",
+    "WarmUpConfiguration",
+    "EvaluationCriteria",
+    "EvaluationInterval",
+    "ActionConfiguration",
+)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -37,6 +50,10 @@ class Alarm(Resource):
     type: ClassVar[str] = "AWS::CloudWatch::Alarm"
     unordered: ClassVar[frozenset[str]] = frozenset({"AlarmActions", "OKActions", "Dimensions", "Metrics"})
 
+    @property
+    def unset(self) -> Properties:
+        return dict.fromkeys(_LEFT_UNSET)
+
     def read(self) -> Properties | None:
         found = self._cloudwatch.describe_alarms(AlarmNames=[self.name], AlarmTypes=["MetricAlarm"])["MetricAlarms"]
         if not found:
@@ -44,6 +61,7 @@ class Alarm(Resource):
         alarm, arn = found[0], found[0]["AlarmArn"]
         tags = self._cloudwatch.list_tags_for_resource(ResourceARN=arn)["Tags"]
         return {name: alarm.get(name) for name in _PARAMETERS} | {
+            **{name: alarm.get(name) or None for name in _LEFT_UNSET},
             "Metrics": [_as_put(query) for query in alarm.get("Metrics", [])] or None,
             "Tags": tag_dict(tags),
             "Arn": arn,

@@ -65,7 +65,7 @@ class IcebergTable(Resource):
         try:
             location = self._last_metadata(properties) or self._first_metadata(properties)
         except ClientError as error:
-            if self.clients.emulated and error_code(error) == "AccessDenied":
+            if self.clients.emulated and error_code(error) in ("AccessDenied", "403"):
                 raise Unsupported(DENY_WITHOUT_CONDITION) from None
             raise
         self._catalog.register_table(self.name, location)

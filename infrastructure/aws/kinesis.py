@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC
@@ -13,6 +14,8 @@ from infrastructure.planning.waiting import wait_until
 
 _CREATED_RETENTION_HOURS = 24  # CreateStream's default
 _SETTLE_SECONDS = 900  # changing the mode of a stream takes minutes
+_MAX_RECORD_KIB = 1024
+_BY_PARTITION_KEY = "USER_PARTITION_KEY"
 _RESIZES_A_DAY = 10  # UpdateShardCount's limit of calls in 24 hours
 
 
@@ -21,7 +24,17 @@ class Stream(Resource):
     """A Kinesis data stream. Each change is waited for: the stream accepts the next one only when it is active."""
 
     type: ClassVar[str] = "AWS::Kinesis::Stream"
-    unordered: ClassVar[frozenset[str]] = frozenset({"ShardLevelMetrics"})
+    unordered: ClassVar[frozenset[str]] = frozenset({"Consumers", "ShardLevelMetrics"})
+    policies: ClassVar[frozenset[str]] = frozenset({"ResourcePolicy"})
+
+    @property
+    def unset(self) -> Properties:
+        return {
+            "Consumers": [],  # nobody but the landing function reads clear card numbers
+            "ResourcePolicy": None,
+            "MaxRecordSizeInKiB": _MAX_RECORD_KIB,
+            "RecordDistributionStrategy": _BY_PARTITION_KEY,  # else an account's records lose their order
+        }
 
     def read(self) -> Properties | None:
         summary = self._summary()
@@ -36,6 +49,12 @@ class Stream(Resource):
                 metric for group in summary["EnhancedMonitoring"] for metric in group.get("ShardLevelMetrics", [])
             ],
             "Tags": self._tags(),
+            "Consumers": self.readable(
+                lambda: [each["ConsumerName"] for each in self._consumers(summary["StreamARN"])]
+            ),
+            "ResourcePolicy": self.readable(lambda: self._resource_policy(summary["StreamARN"])),
+            "MaxRecordSizeInKiB": summary.get("MaxRecordSizeInKiB") or _MAX_RECORD_KIB,
+            "RecordDistributionStrategy": summary.get("RecordDistributionStrategy") or _BY_PARTITION_KEY,
             "Arn": summary["StreamARN"],
             "Incarnation": f"{summary['StreamCreationTimestamp'].astimezone(UTC):%Y%m%dT%H%M%SZ}",
         }
@@ -80,6 +99,16 @@ class Stream(Resource):
                 "ShardCount": change(self._resize),
                 "ShardLevelMetrics": change(self._measure),
                 "Tags": lambda tags: kinesis.add_tags_to_stream(StreamName=self.name, Tags=tags),
+                "Consumers": lambda _: self._deregister(arn),
+                "ResourcePolicy": lambda _: kinesis.delete_resource_policy(ResourceARN=arn),
+                "MaxRecordSizeInKiB": change(
+                    lambda size: kinesis.update_max_record_size(StreamARN=arn, MaxRecordSizeInKiB=size)
+                ),
+                "RecordDistributionStrategy": change(
+                    lambda strategy: kinesis.update_stream_record_distribution_strategy(
+                        StreamARN=arn, RecordDistributionStrategy=strategy
+                    )
+                ),
             },
         )
 
@@ -103,6 +132,21 @@ class Stream(Resource):
         except self._kinesis.exceptions.ResourceNotFoundException:
             return None
         return summary
+
+    def _consumers(self, arn: str) -> list[dict[str, Any]]:
+        pages = self._kinesis.get_paginator("list_stream_consumers").paginate(StreamARN=arn)
+        return [consumer for page in pages for consumer in page["Consumers"]]
+
+    def _deregister(self, arn: str) -> None:
+        for consumer in self._consumers(arn):
+            self._kinesis.deregister_stream_consumer(ConsumerARN=consumer["ConsumerARN"])
+
+    def _resource_policy(self, arn: str) -> str | None:
+        try:
+            policy: str = self._kinesis.get_resource_policy(ResourceARN=arn)["Policy"]
+        except self._kinesis.exceptions.ResourceNotFoundException:
+            return None
+        return policy if json.loads(policy or "{}").get("Statement") else None
 
     def _tags(self) -> dict[str, str]:
         tags: dict[str, str] = {}

@@ -41,6 +41,7 @@ class Key(Resource):
             "Tags": self._tags(id_),
             "KeyId": id_,
             "Arn": metadata["Arn"],
+            "Foreign": self.readable(lambda: self._grants(id_)),
         }
 
     def create(self, properties: Properties) -> None:
@@ -105,6 +106,15 @@ class Key(Resource):
         if not status["KeyRotationEnabled"]:
             return {"Enabled": False}
         return {"Enabled": True, "PeriodInDays": status.get("RotationPeriodInDays", _DEFAULT_ROTATION_DAYS)}
+
+    def _grants(self, id_: str) -> list[str]:
+        """Who may use the key by a grant: services take some for themselves, and would fail without them."""
+        pages = self._kms.get_paginator("list_grants").paginate(KeyId=id_)
+        return [
+            f"a grant of {', '.join(sorted(grant.get('Operations', [])))} to {grant.get('GranteePrincipal')}"
+            for page in pages
+            for grant in page["Grants"]
+        ]
 
     def _metadata(self) -> dict[str, Any] | None:
         """The key that was made here, else the key under the alias if it has this key's tags, else the newest key with

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -15,6 +16,17 @@ from infrastructure.planning.waiting import PROPAGATION_SECONDS, retry_while, wa
 
 _SETTLE_SECONDS = 300
 _ALWAYS_UNRESERVED = 100
+_LATEST = "$LATEST"
+_SCRATCH_MB = 512  # Lambda's default, without extra cost
+# What sets a part of the configuration back to what it is if nobody has set it.
+_AS_IF_UNSET: dict[str, Any] = {
+    "VpcConfig": {"SubnetIds": [], "SecurityGroupIds": []},
+    "DeadLetterConfig": {"TargetArn": ""},
+    "Layers": [],
+    "FileSystemConfigs": [],
+    "EphemeralStorage": {"Size": _SCRATCH_MB},
+    "SnapStart": {"ApplyOn": "None"},
+}
 _NEW_ROLE_MESSAGES = (
     "cannot be assumed",
     "ensure the role can perform",
@@ -54,8 +66,27 @@ class Function(Resource):
 
     type: ClassVar[str] = "AWS::Lambda::Function"
     unordered: ClassVar[frozenset[str]] = frozenset({"Architectures"})
+    immutable: ClassVar[frozenset[str]] = frozenset(
+        {"AcceleratorConfig", "CapacityProviderConfig", "DurableConfig", "RuntimeConfig", "TenancyConfig"}
+    )
+    policies: ClassVar[frozenset[str]] = frozenset({"ResourcePolicy"})
 
     zip_bytes: Callable[[], bytes]
+
+    @property
+    def unset(self) -> Properties:
+        return {
+            **dict.fromkeys(self.immutable),
+            "VpcConfig": None,
+            "DeadLetterConfig": None,
+            "Layers": [],
+            "FileSystemConfigs": [],
+            "EphemeralStorage": _SCRATCH_MB,
+            "SnapStart": "None",
+            "LoggingConfig": {"LogFormat": "Text", "LogGroup": f"/aws/lambda/{self.name}"},
+            "ResourcePolicy": None,
+            "FunctionUrls": [],
+        }
 
     def read(self) -> Properties | None:
         try:
@@ -71,6 +102,16 @@ class Function(Resource):
             "ReservedConcurrentExecutions": found.get("Concurrency", {}).get("ReservedConcurrentExecutions"),
             "Tags": found.get("Tags", {}),
             "Arn": configuration["FunctionArn"],
+            **{name: configuration.get(name) or None for name in self.immutable},
+            "VpcConfig": _vpc(configuration.get("VpcConfig")),
+            "DeadLetterConfig": configuration.get("DeadLetterConfig") or None,
+            "Layers": [layer["Arn"] for layer in configuration.get("Layers") or []],
+            "FileSystemConfigs": configuration.get("FileSystemConfigs") or [],
+            "EphemeralStorage": (configuration.get("EphemeralStorage") or {}).get("Size", _SCRATCH_MB),
+            "SnapStart": (configuration.get("SnapStart") or {}).get("ApplyOn", "None"),
+            "LoggingConfig": configuration.get("LoggingConfig") or self.unset["LoggingConfig"],
+            "ResourcePolicy": self.readable(self._resource_policy),
+            "FunctionUrls": self.readable(self._urls),
         }
 
     def create(self, properties: Properties) -> None:
@@ -89,15 +130,24 @@ class Function(Resource):
         self._wait("State", "Active")
 
     def update(self, changed: frozenset[str], properties: Properties) -> None:
-        if changed & set(_CONFIGURATION):
+        others = {name: value for name, value in _AS_IF_UNSET.items() if name in changed}
+        if "LoggingConfig" in changed:
+            others["LoggingConfig"] = properties["LoggingConfig"]
+        if changed & set(_CONFIGURATION) or others:
             retry_while(
                 _is_new_role,
                 lambda: self._lambda.update_function_configuration(
-                    FunctionName=self.name, **_configuration(properties)
+                    FunctionName=self.name, **_configuration(properties), **others
                 ),
                 PROPAGATION_SECONDS,
             )
             self._wait("LastUpdateStatus", "Successful")
+        if "ResourcePolicy" in changed:
+            self._take_statements_off()
+        if "FunctionUrls" in changed:
+            for qualifier in self._urls():
+                named = {} if qualifier == _LATEST else {"Qualifier": qualifier}
+                self._lambda.delete_function_url_config(FunctionName=self.name, **named)
         if changed & {"CodeSha256", "Architectures"}:
             self._lambda.update_function_code(
                 FunctionName=self.name, ZipFile=self.zip_bytes(), Architectures=properties["Architectures"]
@@ -140,6 +190,23 @@ class Function(Resource):
     def _lambda(self) -> Any:
         return self.clients("lambda")
 
+    def _resource_policy(self) -> Any:
+        """Who else may call or change the function, by a statement on itself."""
+        try:
+            return self._lambda.get_policy(FunctionName=self.name)["Policy"]
+        except self._lambda.exceptions.ResourceNotFoundException:
+            return None
+
+    def _take_statements_off(self) -> None:
+        for statement in json.loads(self._resource_policy() or "{}").get("Statement", []):
+            self._lambda.remove_permission(FunctionName=self.name, StatementId=statement["Sid"])
+
+    def _urls(self) -> list[str]:
+        """The aliases under which the function can be called over HTTP; $LATEST for itself."""
+        pages = self._lambda.get_paginator("list_function_url_configs").paginate(FunctionName=self.name)
+        arns = [url["FunctionArn"] for page in pages for url in page["FunctionUrlConfigs"]]
+        return [arn.rpartition(f":function:{self.name}")[2].lstrip(":") or _LATEST for arn in arns]
+
     def _reserve(self, executions: int | None) -> None:
         if executions is None:
             self._lambda.delete_function_concurrency(FunctionName=self.name)
@@ -157,6 +224,12 @@ class Function(Resource):
             return bool(found.get(field_name) == value)
 
         wait_until(settled, f"function {self.name}", _SETTLE_SECONDS)
+
+
+def _vpc(found: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The function's network; Lambda answers empty lists if it has none."""
+    set_ = {name: value for name, value in (found or {}).items() if value and name != "VpcId"}
+    return set_ or None
 
 
 def _configuration(properties: Properties) -> dict[str, Any]:
@@ -179,6 +252,14 @@ _MAPPING = (
 )
 
 
+_MAPPING_AS_IF_UNSET: dict[str, Any] = {
+    "FilterCriteria": {"Filters": []},
+    "TumblingWindowInSeconds": 0,
+    "KMSKeyArn": "",
+    "MetricsConfig": {"Metrics": []},
+}
+
+
 @dataclass(kw_only=True, eq=False)
 class EventSourceMapping(Resource):
     """The poller that passes a stream's batches to a function. Found by the names of both; its Uuid is an output.
@@ -192,6 +273,11 @@ class EventSourceMapping(Resource):
     function_name: str
     stream_arn: str
 
+    @property
+    def unset(self) -> Properties:
+        # A filter drops records without a trace; a tumbling window passes state and changes what is retried.
+        return {"FilterCriteria": [], "TumblingWindowInSeconds": 0, "KMSKeyArn": None, "MetricsConfig": []}
+
     def read(self) -> Properties | None:
         found = self._find()
         if found is None or found["State"] == "Deleting":
@@ -201,6 +287,11 @@ class EventSourceMapping(Resource):
             "StartingPosition": found.get("StartingPosition"),
             "DestinationConfig": {"OnFailure": found.get("DestinationConfig", {}).get("OnFailure", {})},
             "Enabled": found["State"] in ("Enabled", "Enabling", "Creating", "Updating"),
+            "FilterCriteria": (found.get("FilterCriteria") or {}).get("Filters", []),
+            "TumblingWindowInSeconds": found.get("TumblingWindowInSeconds") or 0,
+            "KMSKeyArn": found.get("KMSKeyArn") or None,
+            "MetricsConfig": (found.get("MetricsConfig") or {}).get("Metrics", []),
+            "Foreign": self._other_mappings(),
             "Tags": self.readable(lambda: self._lambda.list_tags(Resource=arn)["Tags"]),
             "Uuid": found["UUID"],
             "Arn": arn,
@@ -224,6 +315,7 @@ class EventSourceMapping(Resource):
 
     def update(self, changed: frozenset[str], properties: Properties) -> None:
         found = self._find() or {}
+        others = {name: value for name, value in _MAPPING_AS_IF_UNSET.items() if name in changed}
         if changed - {"Tags"}:
             self._wait()
             self._lambda.update_event_source_mapping(
@@ -231,6 +323,7 @@ class EventSourceMapping(Resource):
                 FunctionName=self.function_name,
                 Enabled=properties["Enabled"],
                 **{name: properties[name] for name in _MAPPING},
+                **others,
             )
             self._wait()
         if "Tags" in changed:
@@ -253,19 +346,23 @@ class EventSourceMapping(Resource):
         return self.clients("lambda")
 
     def _find(self) -> dict[str, Any] | None:
-        pages = self._lambda.get_paginator("list_event_source_mappings").paginate(
-            FunctionName=self.function_name, EventSourceArn=self.stream_arn
-        )
-        try:
-            found: list[dict[str, Any]] = [
-                mapping
-                for page in pages
-                for mapping in page["EventSourceMappings"]
-                if mapping["FunctionArn"].endswith(f":function:{self.function_name}")
-            ]
-        except self._lambda.exceptions.ResourceNotFoundException:
-            return None  # the function does not exist
+        found = [mapping for mapping in self._of_the_stream() if self._is_ours(mapping)]
         return next((mapping for mapping in found if mapping["State"] != "Deleting"), found[0] if found else None)
+
+    def _of_the_stream(self) -> list[dict[str, Any]]:
+        pages = self._lambda.get_paginator("list_event_source_mappings").paginate(EventSourceArn=self.stream_arn)
+        return [mapping for page in pages for mapping in page["EventSourceMappings"]]
+
+    def _is_ours(self, mapping: dict[str, Any]) -> bool:
+        return str(mapping["FunctionArn"]).endswith(f":function:{self.function_name}")
+
+    def _other_mappings(self) -> list[str]:
+        """Other readers of the stream through Lambda: a recovery under way, or somebody who must not."""
+        return [
+            f"a mapping {mapping['UUID']} of the stream to {mapping['FunctionArn'].rpartition(':function:')[2]}"
+            for mapping in self._of_the_stream()
+            if not self._is_ours(mapping)
+        ]
 
     def _wait(self) -> None:
         wait_until(

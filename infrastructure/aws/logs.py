@@ -30,6 +30,7 @@ class LogGroup(Resource):
             "KmsKeyId": found.get("kmsKeyId"),
             "Tags": self.readable(lambda: self._logs.list_tags_for_resource(resourceArn=arn)["tags"]),
             "Arn": arn,
+            "Foreign": self.readable(self._subscriptions),
         }
 
     def create(self, properties: Properties) -> None:
@@ -72,6 +73,12 @@ class LogGroup(Resource):
                     return found
         return None
 
+    def _subscriptions(self) -> list[str]:
+        """Where the log is copied to, by the bank's own log collection perhaps."""
+        pages = self._logs.get_paginator("describe_subscription_filters").paginate(logGroupName=self.name)
+        found = [each for page in pages for each in page["subscriptionFilters"]]
+        return [f"a subscription {each['filterName']} to {each['destinationArn']}" for each in found]
+
     def _tag(self, tags: dict[str, str]) -> None:
         found = self._describe() or {}
         self._logs.tag_resource(resourceArn=found["arn"].removesuffix(":*"), tags=tags)
@@ -84,6 +91,17 @@ class MetricFilter(Resource):
     type: ClassVar[str] = "AWS::Logs::MetricFilter"
 
     log_group: str
+
+    @property
+    def unset(self) -> Properties:
+        return {
+            "DefaultValue": None,
+            "Dimensions": None,
+            "Unit": None,
+            "FurtherMetrics": [],
+            "OnTransformedLogs": False,
+            "FieldSelection": None,
+        }
 
     def read(self) -> Properties | None:
         logs = self.clients("logs")
@@ -99,6 +117,12 @@ class MetricFilter(Resource):
                     "MetricNamespace": metric["metricNamespace"],
                     "MetricName": metric["metricName"],
                     "MetricValue": metric["metricValue"],
+                    "DefaultValue": metric.get("defaultValue"),
+                    "Dimensions": metric.get("dimensions") or None,
+                    "Unit": None if metric.get("unit") == "None" else metric.get("unit"),
+                    "FurtherMetrics": [each["metricName"] for each in each["metricTransformations"][1:]],
+                    "OnTransformedLogs": bool(each.get("applyOnTransformedLogs")),
+                    "FieldSelection": each.get("fieldSelectionCriteria") or None,
                 }
         return None
 

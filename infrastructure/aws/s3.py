@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from botocore.exceptions import ClientError
 
+from infrastructure.aws import s3_additions
 from infrastructure.aws.s3_emptying import empty_bucket
 from infrastructure.errors import PlatformError
 from infrastructure.planning.aws_errors import error_code, is_not_found
@@ -75,9 +76,14 @@ class Bucket(Resource):
     """An S3 bucket with all of its own settings; its policy is a resource of its own."""
 
     type: ClassVar[str] = "AWS::S3::Bucket"
+    not_emulated: ClassVar[dict[str, str]] = {"Inventories": "moto removes the bucket with its inventory"}
 
     region: str
     account_id: str
+
+    @property
+    def unset(self) -> Properties:
+        return s3_additions.UNSET
 
     def read(self) -> Properties | None:
         if not self._exists():
@@ -95,6 +101,7 @@ class Bucket(Resource):
                 lambda: self._get("get_bucket_lifecycle_configuration", "TransitionDefaultMinimumObjectSize")
             ),
             "Logging": self.readable(self._logging),
+            **{name: self.readable(read) for name, read in s3_additions.readers(self._s3, self.name).items()},
             "Tags": self.readable(self._tags),
         }
 
@@ -128,6 +135,7 @@ class Bucket(Resource):
                 Bucket=self.name, BucketLoggingStatus={"LoggingEnabled": value} if value else {}
             ),
             "Tags": self._tag,
+            **s3_additions.removers(self._s3, self.name),
         }
         self.write_each(changed, properties, {name: _patient(write) for name, write in writers.items()})
 
@@ -218,9 +226,11 @@ class Bucket(Resource):
         rules = self._get("get_bucket_lifecycle_configuration", "Rules") or []
         return [_plain_rule(rule) for rule in rules]
 
-    def _logging(self) -> dict[str, str] | None:
+    def _logging(self) -> dict[str, Any] | None:
         found = self._get("get_bucket_logging", "LoggingEnabled")
-        return {key: found[key] for key in ("TargetBucket", "TargetPrefix")} if found else None
+        if found and "SimplePrefix" in found.get("TargetObjectKeyFormat", {}):
+            del found["TargetObjectKeyFormat"]  # the default
+        return found or None
 
     def _tags(self) -> dict[str, str]:
         return {tag["Key"]: tag["Value"] for tag in self._get("get_bucket_tagging", "TagSet") or []}

@@ -19,6 +19,13 @@ class Secret(Resource):
     recovery_window_days: int
     first_value: Callable[[], str]
 
+    policies: ClassVar[frozenset[str]] = frozenset({"ResourcePolicy"})
+
+    @property
+    def unset(self) -> Properties:
+        # A rotation by somebody else's function would replace the keys that every token rests on.
+        return {"RotationEnabled": False, "Replicas": [], "ResourcePolicy": None}
+
     def read(self) -> Properties | None:
         found = self._describe()
         if found is None:
@@ -28,6 +35,9 @@ class Secret(Resource):
             "KmsKeyId": found.get("KmsKeyId"),
             "State": "PendingDeletion" if found.get("DeletedDate") else "Active",
             "Tags": tag_dict(found.get("Tags", [])),
+            "RotationEnabled": bool(found.get("RotationEnabled")),
+            "Replicas": [replica["Region"] for replica in found.get("ReplicationStatus") or []],
+            "ResourcePolicy": None if found.get("DeletedDate") else self.readable(self._resource_policy),
             "Arn": found["ARN"],
         }
 
@@ -51,6 +61,11 @@ class Secret(Resource):
                 "Description": lambda value: manager.update_secret(SecretId=self.name, Description=value),
                 "KmsKeyId": lambda value: manager.update_secret(SecretId=self.name, KmsKeyId=value),
                 "Tags": lambda value: manager.tag_resource(SecretId=self.name, Tags=tag_list(value)),
+                "ResourcePolicy": lambda _: manager.delete_resource_policy(SecretId=self.name),
+                "RotationEnabled": lambda _: manager.cancel_rotate_secret(SecretId=self.name),
+                "Replicas": lambda _: manager.remove_regions_from_replication(
+                    SecretId=self.name, RemoveReplicaRegions=self._replicas()
+                ),
             },
         )
 
@@ -67,6 +82,13 @@ class Secret(Resource):
     @property
     def _manager(self) -> Any:
         return self.clients("secretsmanager")
+
+    def _resource_policy(self) -> str | None:
+        found: str | None = self._manager.get_resource_policy(SecretId=self.name).get("ResourcePolicy")
+        return found or None
+
+    def _replicas(self) -> list[str]:
+        return [replica["Region"] for replica in (self._describe() or {}).get("ReplicationStatus") or []]
 
     def _describe(self) -> dict[str, Any] | None:
         try:

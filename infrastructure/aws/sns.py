@@ -20,6 +20,7 @@ class Topic(Resource):
     policies: ClassVar[frozenset[str]] = frozenset({"Policy"})
 
     topic_arn: str
+    addresses: tuple[str, ...] = ()  # those that are declared
 
     def read(self) -> Properties | None:
         try:
@@ -32,6 +33,7 @@ class Topic(Resource):
             "Policy": found.get("Policy"),
             "Tags": tag_dict(tags),
             "Arn": self.topic_arn,
+            "Foreign": self.readable(self._other_subscribers),
         }
 
     def create(self, properties: Properties) -> None:
@@ -63,6 +65,12 @@ class Topic(Resource):
     def _sns(self) -> Any:
         return self.clients("sns")
 
+    def _other_subscribers(self) -> list[str]:
+        """Pagers, queues and people that were added by hand."""
+        pages = self._sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=self.topic_arn)
+        found = [each for page in pages for each in page["Subscriptions"] if each["Endpoint"] not in self.addresses]
+        return [f"a subscriber: {each['Protocol']} {each['Endpoint']}" for each in found]
+
     def _set(self, name: str, value: str) -> None:
         self._sns.set_topic_attributes(TopicArn=self.topic_arn, AttributeName=name, AttributeValue=value)
 
@@ -76,8 +84,19 @@ class EmailSubscription(Resource):
     topic_arn: str
     address: str
 
+    @property
+    def unset(self) -> Properties:
+        # A filter keeps alarms away; a redrive policy moves them to a queue.
+        return {"FilterPolicy": None, "RedrivePolicy": None}
+
     def read(self) -> Properties | None:
-        return None if self._arn() is None else {}
+        arn = self._arn()
+        if arn is None:
+            return None
+        if not arn.startswith("arn:"):  # not confirmed yet: it has no attributes
+            return dict(self.unset)
+        found = self.clients("sns").get_subscription_attributes(SubscriptionArn=arn)["Attributes"]
+        return {name: _set_json(found.get(name)) for name in self.unset}
 
     def create(self, properties: Properties) -> None:
         self.clients("sns").subscribe(
@@ -85,7 +104,10 @@ class EmailSubscription(Resource):
         )
 
     def update(self, changed: frozenset[str], properties: Properties) -> None:
-        """A subscription has nothing to change."""
+        for name in sorted(changed):
+            self.clients("sns").set_subscription_attributes(
+                SubscriptionArn=self._arn(), AttributeName=name, AttributeValue="{}"
+            )
 
     def delete(self) -> DeletionPending | None:
         arn = self._arn()
@@ -103,3 +125,8 @@ class EmailSubscription(Resource):
         except sns.exceptions.NotFoundException:
             return None
         return None
+
+
+def _set_json(text: str | None) -> Any:
+    """A JSON attribute; None if it is empty."""
+    return json.loads(text or "{}") or None

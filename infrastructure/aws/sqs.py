@@ -11,6 +11,8 @@ from infrastructure.planning.resource import DeletionPending, Properties, Resour
 from infrastructure.planning.waiting import retry_while
 
 _RELEASE_SECONDS = 75  # a deleted queue's name is free again after 60 s
+_ENOUGH_BYTES = 262_144  # SQS's least default
+_AS_IF_UNSET = {"RedrivePolicy": "", "DelaySeconds": "0", "MaximumMessageSize": str(_ENOUGH_BYTES)}
 _NUMBERS = ("MessageRetentionPeriod", "VisibilityTimeout", "KmsDataKeyReusePeriodSeconds")
 
 
@@ -20,6 +22,14 @@ class Queue(Resource):
 
     type: ClassVar[str] = "AWS::SQS::Queue"
     policies: ClassVar[frozenset[str]] = frozenset({"Policy"})
+
+    @property
+    def unset(self) -> Properties:
+        return {
+            "RedrivePolicy": None,  # would move what nobody has dealt with to another queue
+            "DelaySeconds": 0,
+            "MaximumMessageSize": None,  # one that is too small refuses Lambda's messages
+        }
 
     def read(self) -> Properties | None:
         url = self._url()
@@ -31,6 +41,9 @@ class Queue(Resource):
             "KmsMasterKeyId": found.get("KmsMasterKeyId"),
             "Policy": found.get("Policy"),
             "Tags": self._sqs.list_queue_tags(QueueUrl=url).get("Tags", {}),
+            "RedrivePolicy": found.get("RedrivePolicy") or None,
+            "DelaySeconds": int(found.get("DelaySeconds", 0)),
+            "MaximumMessageSize": _too_small(int(found.get("MaximumMessageSize", _ENOUGH_BYTES))),
             "Arn": found["QueueArn"],
             "Url": url,
         }
@@ -47,7 +60,8 @@ class Queue(Resource):
         url = self._url()
         if changed - {"Tags"}:
             # All attributes at once, because moto drops a policy that is not sent again.
-            attributes = _as_text(properties, properties.keys() - {"Tags"})
+            attributes = _as_text(properties, properties.keys() - {"Tags", *self.unset})
+            attributes |= {name: value for name, value in _AS_IF_UNSET.items() if name in changed}
             self._sqs.set_queue_attributes(QueueUrl=url, Attributes=attributes)
         if "Tags" in changed:
             self._sqs.tag_queue(QueueUrl=url, Tags=properties["Tags"])
@@ -78,3 +92,7 @@ def _as_text(properties: Properties, names: set[str]) -> dict[str, str]:
         name: json.dumps(properties[name]) if isinstance(properties[name], dict) else str(properties[name])
         for name in sorted(names)
     }
+
+
+def _too_small(size: int) -> int | None:
+    return size if size < _ENOUGH_BYTES else None

@@ -46,7 +46,12 @@ def emulated_aws() -> Iterator[None]:
 def emulator_server() -> Iterator[str]:
     """The emulator as a server on a free port. Yields its URL."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    with _one_call_at_a_time(DomainDispatcherApplication, "__call__"), _one_mapping_a_pair():
+    with (
+        _one_call_at_a_time(DomainDispatcherApplication, "__call__"),
+        _one_mapping_a_pair(),
+        glue_gaps.filled(),
+        _unconditional_policies(),
+    ):
         server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
         server.start()
         try:

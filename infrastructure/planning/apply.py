@@ -185,9 +185,10 @@ class _Run:
         else:
             actual = self._read_new(resource)
         self.outputs[resource.id] = actual
-        left = frozenset(changed(compare(resource, actual, properties, self.emulated))) - resource.immutable
+        desired = resource.desired(self.outputs)
+        left = frozenset(changed(compare(resource, actual, desired, self.emulated))) - resource.immutable
         if left:
-            resource.update(left, properties)
+            resource.update(left, desired)
 
     def _read_new(self, resource: Resource) -> Properties:
         for attempt in range(_READS_AFTER_CREATE):
@@ -208,7 +209,7 @@ class _Run:
             raise error from None
 
     def _update(self, resource: Resource, actual: Properties) -> tuple[Outcome, str]:
-        properties = resolve(resource.properties, self.outputs)
+        properties = resource.desired(self.outputs)
         names = changed(compare(resource, actual, properties, self.emulated))
         blocked = names & resource.immutable
         if blocked:

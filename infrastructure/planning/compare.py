@@ -50,42 +50,51 @@ def canonical_policy(document: Any) -> Any:
     if isinstance(document, str | bytes):
         if not document:
             return None
-        document = json.loads(document)
+        try:
+            document = json.loads(document)
+        except ValueError:
+            return document  # no policy of ours; compared as it is
     if not isinstance(document, Mapping):
         return document
     statements = document.get("Statement", [])
     if isinstance(statements, Mapping):
         statements = [statements]
     result = {key: value for key, value in document.items() if key != "Id"}
+    if not isinstance(statements, list | tuple):
+        return result
     result["Statement"] = sorted((_canonical_statement(statement) for statement in statements), key=_statement_key)
     return result
 
 
-def _statement_key(statement: Mapping[str, Any]) -> tuple[str, str]:
-    return str(statement.get("Sid", "")), _sort_key(statement)
+def _statement_key(statement: Any) -> tuple[str, str]:
+    return str(statement.get("Sid", "")) if isinstance(statement, Mapping) else "", _sort_key(statement)
 
 
-def _canonical_statement(statement: Mapping[str, Any]) -> dict[str, Any]:
+def _canonical_statement(statement: Any) -> Any:
+    """A form that we do not write is compared as it is: others' policies must not end a plan."""
+    if not isinstance(statement, Mapping):
+        return statement
     result: dict[str, Any] = {}
     for key, value in statement.items():
         if key in ("Action", "NotAction", "Resource", "NotResource"):
             result[key] = _text_set(value)
         elif key in ("Principal", "NotPrincipal"):
             result[key] = _canonical_principal(value)
-        elif key == "Condition":
-            result[key] = {
-                operator: {name: _text_set(values) for name, values in sorted(block.items())}
-                for operator, block in sorted(value.items())
-            }
+        elif key == "Condition" and isinstance(value, Mapping):
+            result[key] = {operator: _canonical_block(block) for operator, block in sorted(value.items())}
         else:
             result[key] = value
     return dict(sorted(result.items()))
 
 
+def _canonical_block(block: Any) -> Any:
+    return {name: _text_set(block[name]) for name in sorted(block)} if isinstance(block, Mapping) else block
+
+
 def _canonical_principal(value: Any) -> Any:
-    if value == "*":
-        return {"AWS": ["*"]}
-    return {kind: sorted({_principal(name) for name in _text_set(names)}) for kind, names in sorted(value.items())}
+    if not isinstance(value, Mapping):
+        return {"AWS": sorted({_principal(str(name)) for name in _text_set(value)})}
+    return {kind: sorted({_principal(str(name)) for name in _text_set(names)}) for kind, names in sorted(value.items())}
 
 
 def _principal(name: str) -> str:
@@ -95,7 +104,7 @@ def _principal(name: str) -> str:
 
 def _text_set(value: Any) -> list[str]:
     values = value if isinstance(value, list | tuple) else [value]
-    return sorted({_text(item) if isinstance(item, str | bool | int) else item for item in values}, key=_sort_key)
+    return sorted({_text(item) if isinstance(item, str | bool | int) else _sort_key(item) for item in values})
 
 
 def _text(value: str | bool | int) -> str:

@@ -69,6 +69,11 @@ class Step:
     unsupported: dict[str, str] = field(default_factory=dict)
 
     @property
+    def foreign(self) -> tuple[str, ...]:
+        """What others added to it, which is left alone."""
+        return tuple((self.actual or {}).get("Foreign") or ())
+
+    @property
     def is_change(self) -> bool:
         return self.action in (Action.CREATE, Action.UPDATE, Action.DELETE)
 
@@ -206,11 +211,12 @@ def _step(
         return Step(resource, Action.UNSUPPORTED, unsupported={"": reason})
     if not resource.wanted:
         return Step(resource, Action.NONE if reading.actual is None else Action.DELETE, reading.actual)
-    desired = resolve(resource.properties, outputs)
     if reading.actual is None:
+        desired = resolve(resource.properties, outputs)
         found = tuple(Difference(name, ABSENT, value) for name, value in desired.items())
         refusal = resource.refusal(desired, None)
         return Step(resource, Action.CREATE, None, found, refusal=refusal, unsupported=_ignored(resource, emulated))
+    desired = resource.desired(outputs)
     found = tuple(compare(resource, reading.actual, desired, emulated))
     unsupported = _ignored(resource, emulated) | {
         name: "cannot be read here" for name in desired if reading.actual.get(name) is UNSUPPORTED

@@ -27,6 +27,11 @@ def unsupported_of(plan: Plan) -> list[dict[str, Any]]:
     return [{"id": step.resource.id, "reasons": step.unsupported} for step in plan.unsupported]
 
 
+def foreign_of(plan: Plan) -> list[dict[str, str]]:
+    """What others added to the platform's resources, which is left alone."""
+    return [{"id": step.resource.id, "what": text} for step in plan.steps for text in step.foreign]
+
+
 def summary_of(changes: Iterable[Change]) -> dict[str, int]:
     """How many resources are created, updated and deleted."""
     actions = [change["action"] for change in changes]

@@ -27,7 +27,8 @@ Rules that make plan, apply and a second apply agree:
 - `properties` is what should be. Property names and values follow CloudFormation or the API where they can.
 - `read` makes no mutating call, needs no other resource's outputs, and returns what is, under the same names and in the
   same shape, or None where the thing does not exist. Further keys (Arn, Url, CreationTime) are its outputs: they are
-  not compared, and other resources' `Ref` take them.
+  not compared, and other resources' `Ref` take them. What others may set beside ours is read too, and named in `unset`;
+  under "Foreign" stands, as text, what they added and may need: it is shown, and left alone.
 - `create` may be minimal: the executor reads again afterwards and passes what still differs to `update`. So a crash
   between two calls is healed by the next apply, and no call is written twice.
 - `update` gets the names of the properties that differ and all properties as they should be.
@@ -153,6 +154,18 @@ class Resource(ABC):
     def id(self) -> str:
         """Unique in the account and region; what Ref and depends_on name. See resource_id."""
         return resource_id(self.type, self.name)
+
+    @property
+    def unset(self) -> Properties:
+        """What others could set beside ours, by the names of read(), and the value that it has if nobody has: a filter
+        on a mapping, a function URL. It is compared too, and update() gets these values where it has to be mended.
+        """
+        return {}
+
+    def desired(self, outputs: Mapping[str, Mapping[str, Any] | None]) -> Properties:
+        """All that is compared: the declared properties, resolved, and what is to stay unset."""
+        resolved: Properties = resolve(self.properties, outputs)
+        return self.unset | resolved
 
     @abstractmethod
     def read(self) -> Properties | None:

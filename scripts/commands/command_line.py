@@ -8,7 +8,19 @@ from importlib.metadata import PackageNotFoundError, version
 
 import shtab
 
-from scripts.commands import acceptance, compliance, lake, local, maintain, produce, provision, query, schema, status
+from scripts.commands import (
+    acceptance,
+    compliance,
+    erase,
+    lake,
+    local,
+    maintain,
+    produce,
+    provision,
+    query,
+    schema,
+    status,
+)
 from scripts.commands.terminal import Parser, run_parsed
 
 _DISTRIBUTION = "real-time-banking-data-platform"
@@ -25,7 +37,8 @@ def parser(description: str | None = None, epilog: str | None = None) -> Parser:
     top.add_argument("--version", action="version", version=f"%(prog)s {_version()}")
     shtab.add_argument_to(top, "--print-completion", help="print the completion script of a shell")
     commands: argparse._SubParsersAction[Parser] = top.add_subparsers(title="commands", metavar="COMMAND")
-    for module in (local, produce, provision, status, lake, maintain, query, schema, compliance, acceptance):
+    modules = (local, produce, provision, status, lake, query, maintain, erase, schema, compliance, acceptance)
+    for module in modules:
         module.add_commands(commands)
     return top
 

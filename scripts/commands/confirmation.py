@@ -42,6 +42,16 @@ def confirm_apply(environment: str, yes: bool) -> None:
         raise PlatformError("apply", f"{named!r} is not this environment; nothing was changed", "Repeat with --yes.")
 
 
+def confirm_erase(account: str, yes: bool) -> None:
+    """Ask for the account at a terminal. Raises PlatformError if another one is named, or nobody can be asked."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise PlatformError("erase", "can't be taken back, and there is no terminal to ask", "Repeat with --yes.")
+    if _asked("Type the account again to erase it: ") != account:
+        raise PlatformError("erase", "was not confirmed; nothing was changed", "Type the very same account.")
+
+
 def _asked(question: str) -> str:
     try:
         return input(question).strip()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import getpass
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -39,7 +40,8 @@ class CommandContext:
 
     tables: the lake's Iceberg tables by name. producer: what was produced; None in an account, whose producers keep
     their own totals. data_api: None if there is no warehouse. auditor, loader, admin: the logins for counting, for
-    loading and for repairs (in an account, the caller's own). run_job: runs the Glue job here; None in an account.
+    loading and for repairs (in an account, the caller's own). caller: who runs the command. run_job: runs the Glue job
+    here; None in an account.
     """
 
     settings: Settings
@@ -50,6 +52,7 @@ class CommandContext:
     auditor: WarehouseTarget
     loader: WarehouseTarget
     admin: WarehouseTarget
+    caller: str
     run_job: Callable[[], int] | None = None
 
 
@@ -66,7 +69,7 @@ def _account(arguments: argparse.Namespace, changing: bool) -> Iterator[CommandC
     try:
         target = warehouse_target(settings)
         tables = tables_of(clients("glue"), clients("s3"), settings.glue_database)
-        yield CommandContext(settings, clients("s3"), tables, None, data_api, target, target, target)
+        yield CommandContext(settings, clients("s3"), tables, None, data_api, target, target, target, account.caller)
     except (BotoCoreError, ClientError) as error:
         raise explain(error, "AWS") from error
 
@@ -85,6 +88,7 @@ def _kept(directory: str) -> Iterator[CommandContext]:
             warehouse.auditor,
             warehouse.loader,
             warehouse.admin,
+            getpass.getuser(),
             kept.run_job,
         )
 

@@ -16,6 +16,7 @@ from data_governance.kept_measures import KeptMeasures
 from data_governance.kept_totals import KeptTotals
 from data_governance.lake_measures import Lake
 from data_governance.reconciliation import HOPS, Imbalance, Measured, control_total_rows, differences, imbalances
+from data_governance.tombstones import read_tombstones
 from data_ingestion.replay import Replay
 from data_storage.repeated_ids import MOST_AT_ONCE, REASON, repeated_finals
 from data_storage.repeated_ids_repair import repair
@@ -219,13 +220,16 @@ def run_replay(arguments: argparse.Namespace) -> int:
     with open_context(arguments, changing=True) as context:
         settings = context.settings
         raw, quarantine = settings.bucket("raw"), settings.bucket("quarantine")
-        report = Replay(context.s3, raw, quarantine, context.tables).run(arguments.prefix)
+        tombstones = read_tombstones(context.s3, settings.bucket("curated"))
+        report = Replay(context.s3, raw, quarantine, context.tables, tombstones).run(arguments.prefix)
     out = outcome(arguments)
     out.print(f"{report.read:,} corrected records read, {report.replayed:,} put into raw")
     if report.repeated:
         out.print(f"{report.repeated:,} were equal to another one and count once")
     if report.replayed_before:
         out.print(f"{report.replayed_before:,} had been replayed before and were left alone")
+    if report.erased:
+        out.print(f"{report.erased:,} are of accounts that were erased and were left out")
     if report.replayed:
         out.print("The next ETL run curates them" + (": run `local` with this --workdir" if arguments.workdir else ""))
     if arguments.json:
@@ -235,6 +239,7 @@ def run_replay(arguments: argparse.Namespace) -> int:
                 "replayed": report.replayed,
                 "repeated": report.repeated,
                 "replayed_before": report.replayed_before,
+                "erased": report.erased,
                 "control_totals": report.totals.rows(),
             }
         )

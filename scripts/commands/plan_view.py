@@ -46,6 +46,7 @@ class PlanView:
             self._console.print(f"\n[bold]{part}[/]")
             for step in steps:
                 self._show_step(step)
+        self._show_foreign(plan)
         self._show_unsupported({step.resource: step.unsupported for step in plan.unsupported})
 
     def _show_step(self, step: Step) -> None:
@@ -158,6 +159,13 @@ class PlanView:
         told += [(result.resource, f"{result.resource.name} stays: {result.note}") for result in bound]
         for resource, note in told:
             self._tell(Text.assemble("  ", (f"{_short(resource.type):<{_TYPE_WIDTH}} ", "dim"), note))
+
+    def _show_foreign(self, plan: Plan) -> None:
+        found = [(step.resource, text) for step in plan.steps for text in step.foreign]
+        if found:
+            self._console.print("\n[bold cyan]set by others[/] [dim](left alone)[/]")
+        for resource, text in found:
+            self._print(_resource_line("·", "cyan", resource, text))
 
     def _show_unsupported(self, found: dict[Resource, dict[str, str]]) -> None:
         if not found:

@@ -12,7 +12,7 @@ from infrastructure.errors import PlatformError
 from infrastructure.planning.apply import Outcome, execute
 from infrastructure.planning.destroy import Destruction, plan_destruction
 from infrastructure.planning.plan import Plan, make_plan
-from infrastructure.planning.plan_document import Change, changes_of, deletions_of, unsupported_of
+from infrastructure.planning.plan_document import Change, changes_of, deletions_of, foreign_of, unsupported_of
 from infrastructure.provisioning import MODULES, PARTS, gather, plan, select
 from infrastructure.references import bucket_id
 from scripts.commands.account import Account, find_account
@@ -114,7 +114,8 @@ def run_plan(arguments: argparse.Namespace) -> int:
         planned = _plan_for(account, view, arguments)
         view.show_plan(planned)
         changes = changes_of(planned)
-        found = document(account.settings, arguments, changes) | {"unsupported": unsupported_of(planned)}
+        found = document(account.settings, arguments, changes)
+        found |= {"foreign": foreign_of(planned), "unsupported": unsupported_of(planned)}
     if arguments.out and not arguments.destroy:
         write_plan(arguments.out, found)
     if arguments.json:

@@ -196,12 +196,14 @@ def test_a_replay_of_a_sealed_day_is_an_entry_beside_it(s3):
 
 
 def test_runs_are_counted_once_and_a_month_that_is_over_is_one_sum(s3):
+    s3.put_object(Bucket=CURATED, Key="runs/taken.json", Body=b"{}")  # no run
     curate(s3, "2026-03-1", {date(2026, 3, 1): 2, date(2026, 3, 2): 3}, duplicates=4)
     assert reconciled(s3, NEXT_DAY).curated.ledger.records == 5
     curate(s3, "2026-04-1", {date(2026, 3, 1): 1})
     found = reconciled(s3, datetime(2026, 4, 5, tzinfo=UTC))
     assert (found.curated.ledger.records, found.duplicate_etl.records) == (6, 4)
     kept = KeptTotals(s3, CURATED).months
+    assert sorted(kept) == ["2026-03", "2026-04"]
     assert (list(kept["2026-03"].runs), list(kept["2026-04"].runs)) == ([], ["2026-04-1"])
     closed = kept["2026-03"].closed
     assert closed and {day: totals.ledger.records for day, totals in closed.curated.items()} == {

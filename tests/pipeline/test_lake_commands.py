@@ -59,3 +59,26 @@ def test_a_date_that_is_none_is_a_usage_error(date: str, capsys: pytest.CaptureF
         main(["reconcile", "--date", date])
     assert left.value.code == 1
     assert f"{date!r} is no date of the form YYYY-MM-DD" in capsys.readouterr().err
+
+
+def test_an_id_that_is_final_twice_is_told_and_moved(workdir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    again = transaction(2, event_time=datetime(2026, 1, 2, tzinfo=UTC), sequence_number="1")
+    first = put_run(Files(workdir), "one", [transaction(1), transaction(2)])
+    second = put_run(Files(workdir), "two", [again], created_at=datetime(2026, 3, 6, tzinfo=UTC))
+    assert main(["load", "--workdir", str(workdir)]) == 0
+    capsys.readouterr()
+
+    look = ["reconcile", "--ids", "--workdir", str(workdir)]
+    assert main([*look, "--json"]) == 1
+    (told,) = json.loads(capsys.readouterr().out)
+    assert told == {
+        "transaction_id": again["transaction_id"],
+        "first_date": str(transaction(2)["event_date"]),
+        "first_run": first,
+        "event_date": "2026-01-02",
+        "run_id": second,
+        "moved": False,
+    }
+    assert main(["reconcile", "--repair", "--workdir", str(workdir)]) == 1
+    assert "--repair: is for --ids" in capsys.readouterr().err
+    assert query(workdir / "warehouse", "SELECT COUNT(*) FROM banking.fact_transactions") == [(3,)]

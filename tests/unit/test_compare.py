@@ -125,3 +125,28 @@ def test_elements_that_share_a_name_are_compared_as_a_whole() -> None:
     old = [{"Key": "a", "Value": 1}, {"Key": "a", "Value": 2}]
     new = [{"Key": "a", "Value": 2}]
     assert [d.path for d in differences("Filters", old, new)] == ["Filters"]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "no JSON",
+        {"Statement": "Allow"},
+        {"Statement": ["Allow", {"Sid": "A"}]},
+        {"Statement": [{"Principal": "210987654321", "Action": 7, "Condition": ["x"]}]},
+        {"Statement": [{"Principal": ["a", "b"], "Condition": {"Bool": "x"}, "Resource": [{"Ref": "x"}]}]},
+        ["a", "list"],
+    ],
+    ids=str,
+)
+def test_a_policy_of_a_form_that_nobody_here_writes_is_compared_and_never_a_crash(odd: Any) -> None:
+    found = canonical(odd, policy=True)
+    assert found == canonical(odd, policy=True)
+    ours = canonical({"Version": "2012-10-17", "Statement": [{"Sid": "A", "Effect": "Deny"}]}, policy=True)
+    assert list(differences("Policy", found, ours))
+
+
+def test_a_principal_without_its_kind_is_an_account_or_all() -> None:
+    bare = {"Statement": [{"Principal": "210987654321"}]}
+    named = {"Statement": [{"Principal": {"AWS": "arn:aws:iam::210987654321:root"}}]}
+    assert canonical(bare, policy=True) == canonical(named, policy=True)

@@ -20,7 +20,7 @@ def feed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A file to put in an account that nobody asks."""
 
     def found(*arguments: Any, **options: Any) -> Account:
-        return Account(Settings(), lambda service: None)  # type: ignore[arg-type]
+        return Account(Settings(), lambda service: None, "nobody")  # type: ignore[arg-type]
 
     monkeypatch.setattr(produce, "find_account", found)
     file = tmp_path / "feed.ndjson"

@@ -38,6 +38,7 @@ def test_only_the_warehouse_and_the_jobs_files_are_not_supported_by_the_emulator
         "Warehouse::Schema",
         "AWS::IAM::RolePolicy",  # refers to the workgroup's ARN
         "AWS::S3::Object",
+        "AWS::Lambda::Function",  # ListFunctionUrlConfigs
     }
 
 
