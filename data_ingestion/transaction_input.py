@@ -7,6 +7,7 @@ number and stops nothing. What is wrong inside a record is for the landing funct
 from __future__ import annotations
 
 import gzip
+import math
 import sys
 import zlib
 from collections import deque
@@ -23,6 +24,11 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _WIDE_BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff")
 # How the lines of a JSON object begin that is printed over several lines.
 _PRETTY_PRINTED = (b"}", b"]", b'"')
+
+# NDJSON of transactions shrinks to a tenth or twentieth; what is made to fill a disk or a day, to a thousandth.
+_MOST_EXPANSION = 200
+_ALWAYS_READ = 64 * 1024 * 1024
+_MOST_BLANK_LINES = 1_000_000  # in a row
 
 TOO_LONG = f"longer than Kinesis takes ({MAX_RECORD_BYTES:,} bytes)"
 
@@ -59,7 +65,7 @@ def read_lines(path: str, first: int = 1) -> Iterator[Line]:
     refused: Line | None = None
     try:
         with _open(path) as file:
-            for line in _numbered(file):
+            for line in _numbered(where, file, _most_bytes(path)):
                 lines = line.number
                 if lines == 1 or records == 0:
                     _require_ndjson(where, line)
@@ -84,21 +90,38 @@ def read_lines(path: str, first: int = 1) -> Iterator[Line]:
         raise PlatformError(where, f"ends at line {lines:,}, before line {first:,}", "There is nothing left to put")
 
 
-def _numbered(file: BinaryIO) -> Iterator[Line]:
+def _most_bytes(path: str) -> float:
+    """How much a .gz may hold, from its size; what is not compressed may hold anything."""
+    if not path.endswith(".gz") or not Path(path).is_file():
+        return math.inf
+    return max(_ALWAYS_READ, _MOST_EXPANSION * Path(path).stat().st_size)
+
+
+def _numbered(where: str, file: BinaryIO, most_bytes: float) -> Iterator[Line]:
     """The lines that are not blank. Of a longer line, no more than a record's limit is held."""
-    number = 0
+    number = blank = read = 0
     while data := file.readline(MAX_RECORD_BYTES + 2):
         number += 1
+        read += len(data)
         too_long = len(data.rstrip(b"\r\n")) > MAX_RECORD_BYTES
-        while not data.endswith(b"\n") and (rest := file.readline(MAX_RECORD_BYTES)):
+        while not data.endswith(b"\n") and read <= most_bytes and (rest := file.readline(MAX_RECORD_BYTES)):
             too_long, data = True, rest
+            read += len(data)
+        blank = 0 if data.strip() or too_long else blank + 1
+        if read > most_bytes or blank > _MOST_BLANK_LINES:
+            what = (
+                f"{_MOST_BLANK_LINES:,} blank lines in a row" if blank else f"{_MOST_EXPANSION} times its size or more"
+            )
+            raise PlatformError(
+                where, f"holds {what} by line {number:,}", "See what it is; unpack it first to load it all"
+            )
         if too_long:
             yield Line(number, b"", TOO_LONG)
             continue
         data = data.strip(b"\r\n")
         if number == 1:
             data = data.removeprefix(_BYTE_ORDER_MARK)  # the file's byte order mark, not the record's
-        if data.strip():
+        if not blank:
             yield Line(number, data, _fault(data))
 
 

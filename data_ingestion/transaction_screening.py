@@ -136,9 +136,14 @@ def _unlike_their_bytes(records: Sequence[bytes], decoded: Decoded, columns: Col
     quotes per decoded value hold nothing else; otherwise each record is compared with its decoded form. Where fields
     are unknown, that was done when the record was decoded.
     """
-    joined = b"\n".join(records)
+    checked = [place for place, unknown in enumerate(decoded.unknown_fields) if unknown]
+    known = list(records)
+    for place in reversed(checked):
+        del known[place]
+    joined = b"\n".join(known)
     if b"\\" not in joined:
-        fields = sum(len(list(filter(None, columns[name]))) for name in _OPTIONAL) + len(_REQUIRED) * len(records)
+        fields = sum(len(list(filter(None, columns[name]))) for name in _OPTIONAL) + len(_REQUIRED) * len(known)
+        fields -= sum(bool(columns[name][place]) for name in _OPTIONAL for place in checked)
         if joined.count(b'"') == 4 * fields and max(map(len, records)) <= MAX_RECORD_BYTES:
             return ()
     return [

@@ -20,12 +20,15 @@ from moto.awslambda.models import LambdaBackend
 from moto.core.botocore_stubber import BotocoreStubber
 from moto.core.exceptions import JsonRESTError
 from moto.iam.access_control import IAMPolicy, PermissionResult
+from moto.moto_server import werkzeug_app
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 from moto.s3.models import FakeBucket
 from moto.server import ThreadedMotoServer
+from werkzeug.exceptions import Forbidden
 
 from infrastructure.local import glue_gaps
 
+_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 _lock = threading.RLock()  # some of its calls make others
 
 
@@ -47,7 +50,9 @@ def emulator_server() -> Iterator[str]:
     """The emulator as a server on a free port. Yields its URL."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     with (
+        patch.object(werkzeug_app, "DISABLE_GLOBAL_CORS", True),
         _one_call_at_a_time(DomainDispatcherApplication, "__call__"),
+        _programs_only(),
         _one_mapping_a_pair(),
         glue_gaps.filled(),
         _unconditional_policies(),
@@ -59,6 +64,22 @@ def emulator_server() -> Iterator[str]:
             yield f"http://{host}:{port}"
         finally:
             server.stop()
+
+
+def _programs_only() -> contextlib.AbstractContextManager[Any]:
+    """Refuses requests of web pages: whatever page a browser of this machine shows could reach the port otherwise.
+
+    Browsers tell the page's origin, and a name that was made to point to this machine instead of its address.
+    """
+    call: Callable[..., Any] = DomainDispatcherApplication.__call__
+
+    def refusing(application: Any, environ: dict[str, Any], start_response: Any) -> Any:
+        host = environ.get("HTTP_HOST", "").rpartition(":")[0]
+        if "HTTP_ORIGIN" in environ or host not in _LOOPBACK:
+            return Forbidden()(environ, start_response)
+        return call(application, environ, start_response)
+
+    return patch.object(DomainDispatcherApplication, "__call__", refusing)
 
 
 def _unconditional_policies() -> contextlib.AbstractContextManager[Any]:

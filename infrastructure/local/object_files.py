@@ -3,6 +3,8 @@
 Every object becomes a file before its put is answered, so a killed run leaves everything that it was told is stored,
 and the next run reads the files back in. The emulator reads an object's content from its file, so that memory does not
 grow with the lake. Older versions of an object are not kept.
+
+Any process of this machine can put an object: a key that would name a file elsewhere is refused.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from moto.s3.exceptions import S3ClientError
 from moto.s3.models import S3Backend, s3_backends
 
 from infrastructure.errors import PlatformError
@@ -35,7 +38,7 @@ class ObjectFiles:
         for bucket in sorted(self._buckets):
             root = self._directory / bucket
             for path in sorted(root.rglob("*")):
-                if path.is_file():
+                if path.is_file() and not path.is_symlink():
                     stored = backend.put_object(bucket, path.relative_to(root).as_posix(), path.read_bytes())
                     _read_from(path, stored)
                     count += 1
@@ -50,7 +53,8 @@ class ObjectFiles:
             if bucket_name not in self._buckets:
                 return put_object(backend, bucket_name, key_name, value, **options)
             # The file comes first, because other requests see the object as soon as it is put.
-            path = self._write(bucket_name, key_name, value)
+            path = self._path(bucket_name, key_name)
+            self._write(path, value)
             stored = put_object(backend, bucket_name, key_name, value, **options)
             _read_from(path, stored)
             return stored
@@ -58,7 +62,7 @@ class ObjectFiles:
         def delete_and_forget(backend: Any, bucket_name: str, key_name: str, *args: Any, **options: Any) -> Any:
             answer = delete_object(backend, bucket_name, key_name, *args, **options)
             if bucket_name in self._buckets and not _exists(backend, bucket_name, key_name):
-                (self._directory / bucket_name / key_name).unlink(missing_ok=True)
+                self._path(bucket_name, key_name).unlink(missing_ok=True)
             return answer
 
         self._half_written.mkdir(parents=True, exist_ok=True)
@@ -70,9 +74,18 @@ class ObjectFiles:
         ):
             yield
 
-    def _write(self, bucket: str, key: str, value: bytes) -> Path:
+    def _path(self, bucket: str, key: str) -> Path:
+        """The file of an object. Raises S3's InvalidArgument if it would not lie below its bucket's folder."""
+        folder = self._directory / bucket
+        path = folder.joinpath(*key.split("/"))
+        is_name = all(part not in ("", ".", "..") and "\0" not in part for part in key.split("/"))
+        # A link inside the folder may lead out of it.
+        if not is_name or not path.resolve().is_relative_to(folder.resolve()):
+            raise S3ClientError("InvalidArgument", "The key is no path below the bucket's folder")
+        return path
+
+    def _write(self, path: Path, value: bytes) -> None:
         """Write the whole file or none of it: to a temporary name, then renamed."""
-        path = self._directory / bucket / key
         beside = self._half_written / uuid.uuid4().hex
         try:
             beside.write_bytes(value)
@@ -82,7 +95,6 @@ class ObjectFiles:
             raise PlatformError(
                 str(path), f"cannot be written ({error.strerror})", "Free space or choose another --workdir"
             ) from error
-        return path
 
 
 class _FileBuffer:

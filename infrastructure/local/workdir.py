@@ -4,7 +4,8 @@
     run.json            the last run        state.json   stream incarnations and what was produced into each
     function.log        the Lambda's log    secrets.json the stand-in for Secrets Manager (mode 600)
 
-Never among them: the stream's records and the input, which hold clear card numbers.
+Never among them: the stream's records and the input, which hold clear card numbers. Nobody but the user may enter the
+directory: tokens and the key that makes them lie in it side by side.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Workdir:
 
     def __init__(self, directory: str | None) -> None:
         self.kept = directory is not None
-        self.path = _temporary() if directory is None else _usable(directory)
+        self.path = _temporary() if directory is None else _private(_usable(directory))
         self._lock = self._take_lock()
         self.incarnations = [Incarnation(**row) for row in self._read("state.json").get("incarnations", [])]
 
@@ -99,7 +100,7 @@ class Workdir:
         return self._read("secrets.json").get("tokenization")
 
     def keep_secret(self, value: str) -> None:
-        self._write("secrets.json", {"tokenization": value}, mode=0o600)
+        self._write("secrets.json", {"tokenization": value})
 
     def write_run(self, run: dict[str, Any]) -> Path:
         return self._write("run.json", run)
@@ -125,10 +126,10 @@ class Workdir:
             ) from None
         return content
 
-    def _write(self, name: str, content: dict[str, Any], mode: int = 0o644) -> Path:
+    def _write(self, name: str, content: dict[str, Any]) -> Path:
         path = self.path / name
         beside = path.with_suffix(".new")
-        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w") as file:
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             json.dump(content, file, indent=2)
             file.write("\n")
         beside.replace(path)
@@ -163,6 +164,17 @@ def _usable(directory: str) -> Path:
         raise PlatformError(
             str(path), "holds other files", "Choose an empty --workdir, or one that an earlier run made"
         )
+    return path
+
+
+def _private(path: Path) -> Path:
+    """The directory, made the user's alone, as also one that an earlier version left open to others."""
+    try:
+        path.chmod(0o700)
+    except OSError as error:
+        raise PlatformError(
+            str(path), f"cannot be closed to others ({error.strerror})", "Choose a --workdir of your own"
+        ) from None
     return path
 
 

@@ -5,6 +5,8 @@ from decimal import Decimal
 
 import boto3
 import pytest
+from moto.s3.exceptions import S3ClientError
+from moto.s3.models import s3_backends
 
 from data_governance.control_totals import ControlKey, ControlTotals
 from infrastructure.errors import PlatformError
@@ -144,3 +146,54 @@ def test_where_no_temporary_folder_can_be_written_it_lies_in_the_users_state_fol
 def test_a_home_that_nobody_has_is_one_clear_error():
     with pytest.raises(PlatformError, match="~nobody-of-this-name/run: is unknown here"):
         Workdir("~nobody-of-this-name/run")
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "../../outside",
+        "raw/../../../outside",
+        "/etc/outside",
+        "//outside",
+        "raw//x",
+        "raw/./x",
+        "raw/..",
+        "..",
+        ".",
+        "folder/",
+        "link/outside",
+        "a\0b",
+    ],
+)
+def test_a_key_that_leads_out_of_its_buckets_folder_is_refused_and_writes_and_removes_nothing(s3, tmp_path, key):
+    files = ObjectFiles(tmp_path / "kept" / "s3", ACCOUNT, [BUCKET])
+    folder = tmp_path / "kept" / "s3" / BUCKET
+    folder.mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    (folder / "link").symlink_to(tmp_path / "elsewhere")
+    for name in ("outside", "kept/outside", "elsewhere/outside", "kept/s3/outside"):
+        (tmp_path / name).write_bytes(b"mine")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    backend = s3_backends[ACCOUNT]["aws"]
+    with files.kept():
+        with pytest.raises(S3ClientError, match="InvalidArgument"):
+            backend.put_object(BUCKET, key, b"theirs")
+        with pytest.raises(S3ClientError, match="InvalidArgument"):
+            backend.delete_object(BUCKET, key)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    assert files.restore() == 0, "nor is what a link leads to taken for an object"
+
+
+def test_nobody_else_may_enter_the_workdir_not_even_one_that_was_open_before(tmp_path):
+    directory = tmp_path / "w"
+    Workdir(str(directory)).close()
+    directory.chmod(0o755)
+    workdir = Workdir(str(directory))
+    workdir.keep_secret("{}")
+    run = workdir.write_run({})
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+    assert stat.S_IMODE(run.stat().st_mode) == 0o600
+    workdir.close()
+    temporary = Workdir(None)
+    assert stat.S_IMODE(temporary.path.stat().st_mode) == 0o700
+    temporary.close()

@@ -6,13 +6,15 @@ import math
 import os
 import random
 import threading
-from collections import defaultdict
+import tracemalloc
+from collections import defaultdict, deque
 
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data_ingestion import transaction_input
 from data_ingestion.transaction_input import MAX_RECORD_BYTES, Line, check_readable, read_lines
 from data_ingestion.transaction_producer import MAX_RECORDS_PER_CALL, MOST_REFUSALS_TOLD, outgoing, paced, produce
 from infrastructure.errors import PlatformError
@@ -282,3 +284,43 @@ def test_gzip_under_another_name_is_said(tmp_path):
 def test_a_stream_that_refuses_at_once_tells_the_line_that_was_asked_for():
     with pytest.raises(PlatformError, match="all lines before line 500"):
         produce([Line(500, record("a", 1))], Stream(refuse_after=0), "s", pause=no_pause, first_line=500)
+
+
+def most_memory(work):
+    tracemalloc.start()
+    try:
+        with pytest.raises(PlatformError) as raised:
+            work()
+        return str(raised.value), tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b'{"a":1}\n' + b"x" * 20_000_000, b'{"a":1}\n' * 300_000],
+    ids=["one line without end", "very many lines"],
+)
+def test_a_small_gzip_that_holds_very_much_is_refused_on_the_way_and_never_held(tmp_path, monkeypatch, content):
+    monkeypatch.setattr(transaction_input, "_ALWAYS_READ", 1_000_000)  # 64 MiB in truth
+    path = tmp_path / "bomb.ndjson.gz"
+    path.write_bytes(gzip.compress(content, 9))
+    told, peak = most_memory(lambda: deque(read_lines(str(path)), maxlen=0))
+    assert "holds 200 times its size or more" in told
+    assert peak < 5_000_000
+
+
+def test_a_file_of_blank_lines_is_refused_on_the_way(tmp_path, monkeypatch):
+    monkeypatch.setattr(transaction_input, "_MOST_BLANK_LINES", 10_000)  # a million in truth
+    path = tmp_path / "blank.ndjson"
+    path.write_bytes(b'{"a":1}\n' + b"\n \r\n" * 6_000)
+    told, _ = most_memory(lambda: deque(read_lines(str(path)), maxlen=0))
+    assert "holds 10,000 blank lines in a row by line 10,002" in told
+
+
+def test_a_large_gzip_of_transactions_is_read_to_its_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(transaction_input, "_ALWAYS_READ", 1_000)
+    path = tmp_path / "large.ndjson.gz"
+    records = [record(f"A{number}", number) for number in range(5_000)]
+    path.write_bytes(gzip.compress(b"\n".join(records), 9))
+    assert [line.data for line in read_lines(str(path))] == records
