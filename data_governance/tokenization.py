@@ -21,6 +21,8 @@ from collections.abc import Mapping, Sequence
 from infrastructure.errors import PlatformError
 
 KEY_BYTES = 32
+# 32 random bytes have fewer distinct ones once in 3 * 10^16 keys.
+_FEWEST_DISTINCT_BYTES = 16
 _FINGERPRINT_DOMAIN = b"banking-data-platform quarantine fingerprint v1"
 
 
@@ -42,14 +44,19 @@ class TokenKeys:
 
     @classmethod
     def from_secret(cls, secret: str) -> TokenKeys:
-        """The keys in the secret's JSON. Raises PlatformError, which quotes nothing of it, if it has another form."""
+        """The keys in the secret's JSON.
+
+        Raises PlatformError, which quotes nothing of it, if it has another form, a key is no random one (all zeros, a
+        repeated word), or two versions have the same.
+        """
         try:
             document = json.loads(secret)
             current = document["current"]
             keys = {int(version): base64.b64decode(key, validate=True) for version, key in document["keys"].items()}
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError, binascii.Error):
             current, keys = 0, {}
-        if type(current) is not int:
+        are_weak = any(len(set(key)) < _FEWEST_DISTINCT_BYTES for key in keys.values())
+        if type(current) is not int or are_weak or len(set(keys.values())) < len(keys):
             current, keys = 0, {}
         return cls(current, keys)
 
@@ -85,7 +92,7 @@ class TokenKeys:
 def _bad_secret() -> PlatformError:
     return PlatformError(
         "tokenisation secret",
-        "not of the form {current, keys: {version: base64 of 32 bytes}} with the current version among its keys",
+        "not of the form {current, keys: {version: base64 of 32 random bytes}} with the current version among its keys",
         "Put a valid secret value; the stream keeps its records meanwhile",
     )
 

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+import random
 
 import pytest
 from hypothesis import given
@@ -70,6 +71,11 @@ def test_the_fingerprint_keeps_to_the_first_version_and_is_no_token() -> None:
         secret(1, {"1": KEY_1[:31]}),
         secret(0, {"0": KEY_1}),
         secret(1, {"one": KEY_1}),
+        secret(1, {"1": bytes(32)}),
+        secret(1, {"1": b"\xff" * 64}),
+        secret(1, {"1": b"change-me" * 4}),
+        secret(1, {"1": KEY_1, "2": bytes(32)}),
+        secret(2, {"1": KEY_1, "2": KEY_1}),
         json.dumps({"current": 1, "keys": {"1": "*" * 44}}),
         json.dumps({"current": 1, "keys": {"1": 5}}),
         json.dumps({"current": 1, "keys": [KEY_1.hex()]}),
@@ -87,3 +93,9 @@ def test_a_secret_of_another_form_is_refused_without_a_word_of_it(text: str) -> 
 def test_a_repr_shows_versions_only() -> None:
     shown = repr(TokenKeys(2, {1: KEY_1, 2: KEY_2}))
     assert shown == "TokenKeys(current=2, versions=(1, 2))"
+
+
+def test_random_keys_are_never_taken_for_weak_ones() -> None:
+    random_ = random.Random(3)
+    for _ in range(20_000):
+        assert TokenKeys.from_secret(secret(1, {"1": random_.randbytes(32)})).versions == (1,)
