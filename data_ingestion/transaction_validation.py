@@ -353,20 +353,23 @@ def _depth(document: dict[str, Any]) -> int:
     return depth
 
 
-# Each field of the contract, and whether it is refused for a card number in it.
-_FIELDS = tuple((field.name, field, field.ascii or bool(field.values)) for field in TRANSACTION_FIELDS)
+# Each field of the contract: its name, whether it is required, its closed set, whether it is refused for a card number.
+_FIELDS = tuple(
+    (field.name, field.required, frozenset(field.values), field.ascii or bool(field.values), field)
+    for field in TRANSACTION_FIELDS
+)
 
 
 def _fields_fault(document: dict[str, Any], cleared: Set[str]) -> Fault | None:
     """The first contract field, in the contract's order, that is absent, of another type or outside its bounds."""
-    for name, field, is_identifier in _FIELDS:
+    for name, required, values, is_identifier, field in _FIELDS:
         value = document.get(name)
         if value is None:
-            if field.required:
+            if required:
                 return Fault("missing_field", name)
         elif type(value) is not str:
             return Fault("wrong_type", name)
-        elif value in field.values:
+        elif value in values:
             pass
         elif name == "schema_version" and is_supported_version(value) is None:
             return Fault("unsupported_schema_version", name)

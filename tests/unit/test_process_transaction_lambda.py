@@ -263,7 +263,7 @@ def test_a_rotation_is_noticed_and_both_versions_land(account: Account, monkeypa
     now = [1000.0]
     monkeypatch.setattr(function, "time", SimpleNamespace(monotonic=lambda: now[0]))
     function.handler(event(encoded(EVERY_FIELD)), None)
-    second = base64.b64encode(bytes(32)).decode()
+    second = base64.b64encode(bytes(range(32, 64))).decode()
     account.secret = {"current": 2, "keys": account.secret["keys"] | {"2": second}}  # type: ignore[operator]
     now[0] += function.SECRET_SECONDS
     function.handler(event(encoded(EVERY_FIELD)), None)
