@@ -193,9 +193,10 @@ class Function(Resource):
     def _resource_policy(self) -> Any:
         """Who else may call or change the function, by a statement on itself."""
         try:
-            return self._lambda.get_policy(FunctionName=self.name)["Policy"]
+            policy = self._lambda.get_policy(FunctionName=self.name)["Policy"]
         except self._lambda.exceptions.ResourceNotFoundException:
             return None
+        return policy if json.loads(policy).get("Statement") else None
 
     def _take_statements_off(self) -> None:
         for statement in json.loads(self._resource_policy() or "{}").get("Statement", []):
