@@ -75,17 +75,17 @@ def _entry(currency: str, indicator: str, amount: str) -> Entry:
 
 
 class ControlCount:
-    """Counts many entries: amounts are gathered as text under the few keys, and summed at the end."""
+    """Counts many entries: amounts are gathered under the few keys, and summed at the end."""
 
-    __slots__ = ("_amounts", "_unread")
+    __slots__ = ("_amounts", "_entries")
 
     def __init__(self) -> None:
         self._amounts: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
-        self._unread = ControlTotals()
+        self._entries: defaultdict[ControlKey, list[Decimal]] = defaultdict(list)
 
     def add_entry(self, key: ControlKey, amount: Decimal) -> None:
         """Count what control_entry read."""
-        self._unread.add(key, amount)
+        self._entries[key].append(amount)
 
     def add_fields(self, currencies: Iterable[str], indicators: Iterable[str], amounts: Iterable[str]) -> None:
         """Count records whose fields are known already, given as columns."""
@@ -96,7 +96,8 @@ class ControlCount:
     def totals(self) -> ControlTotals:
         """The totals of all that was added."""
         totals = ControlTotals()
-        totals += self._unread
+        for read, entries in self._entries.items():
+            totals.add(read, sum(entries, ZERO), len(entries))
         for key, amounts in self._amounts.items():
             if key[0] in CURRENCY_MINOR_UNITS and key[1] in CREDIT_DEBIT_INDICATORS and _are_readable(amounts):
                 totals.add(ControlKey(*key), sum(map(Decimal, amounts), ZERO), len(amounts))

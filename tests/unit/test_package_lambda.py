@@ -99,7 +99,7 @@ class S3:
     def put_object(self, Bucket, Key, Body, ChecksumAlgorithm): written[Key] = Body
 class Secrets:
     def get_secret_value(self, SecretId):
-        return {"SecretString": json.dumps({"current": 1, "keys": {"1": base64.b64encode(bytes(range(32, 64))).decode()}})}
+        return {"SecretString": json.dumps({"current": 1, "keys": {"1": base64.b64encode(bytes(range(32))).decode()}})}
 clients.client = lambda service: {"s3": S3(), "secretsmanager": Secrets()}[service]
 os.environ |= {"RAW_BUCKET": "r", "QUARANTINE_BUCKET": "q", "TOKENIZATION_SECRET_ID": "s", "STREAM_INCARNATION": "i"}
 from data_ingestion.process_transaction_lambda import handler
