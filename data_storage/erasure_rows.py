@@ -69,10 +69,9 @@ class Erased:
     def masked_payload(self, payload: str) -> str:
         """A record that is another account's, without this one's number. Written anew only if it names it."""
         document = json.loads(payload)
-        masked = {
-            name: MASK if self._is_account(value) else self.masked(value) if isinstance(value, str) else value
-            for name, value in document.items()
-        }
+        masked = {name: self.masked(value) if isinstance(value, str) else value for name, value in document.items()}
+        if self._is_account(document.get("counterparty_account")):
+            masked["counterparty_account"] = MASK
         if masked == document:
             return self.masked(payload)
         return json.dumps(masked, ensure_ascii=False, separators=(",", ":"))

@@ -140,12 +140,14 @@ def _quarantine(lake: LakeReader, found: Survey) -> None:
     replaced, seen = _replayed(lake), set()
     for file in files_on(lake.tables(table.name)):
         every = rows_of(lake.s3, file.file_path)
-        rows = every.filter(erased.takes_out(table, every))
+        named = [erased.named_in(payload or "") for payload in every["payload"].to_pylist()]
+        rows, others = (
+            every.filter(pyarrow.array([each == how for each in named], pyarrow.bool_())) for how in ("own", "other")
+        )
         found.removed[table.name] += rows.num_rows
         found.refused_at += _positions(rows.to_pylist())
-        others = [row for row in every.to_pylist() if erased.named_in(row["payload"] or "") == "other"]
-        found.masked[table.name] += len(others)
-        found.others_at += _positions(others)
+        found.masked[table.name] += others.num_rows
+        found.others_at += _positions(others.to_pylist())
         found._arrived(rows)
         for row in rows.filter(pc.equal(rows["stage"], "etl")).to_pylist():
             if tuple(row[each] for each in POSITION) in replaced:
