@@ -9,8 +9,8 @@
     certificate    completed
 
 Killed anywhere, the same call completes the work. The loader needs no tombstone: it loads finished runs, an erasure
-waits until all of them are loaded, and afterwards no file is left that names the account. Were a former run's ledger
-row taken out, its files would be missing, and the run be loaded from the snapshot, which does not have the account.
+waits until all of them are loaded, and afterwards no file is left that names the account. A former run whose ledger
+row is taken out by hand does not load again: it counts more rows than are left. `rebuild` makes the warehouse anew.
 """
 
 from __future__ import annotations
