@@ -62,7 +62,7 @@ def is_expiry_or_code(digits: str, length: int) -> bool:
 def may_hold_authentication_data(text: str) -> bool:
     """Whether a text has a label of such data. Most texts end here."""
     lower = text.encode("ascii", "ignore").decode("ascii").lower()
-    return any(label in lower for label in _LABELS)
+    return any(map(lower.__contains__, _LABELS))
 
 
 def labelled_places(text: str) -> list[int]:

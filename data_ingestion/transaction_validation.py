@@ -140,8 +140,10 @@ def validate(
     if isinstance(found, Fault):
         return found
     document = found
+    if not all(type(document.get(name)) is str and document[name] in values for name, values in _CLOSED):
+        return _fields_fault(document, cleared) or Fault("invalid_value")
     known = {name: value for name, value in document.items() if value is not None and name in _ANNOTATIONS}
-    if not (set(map(type, known.values())) <= {str} and all(known.get(name) in values for name, values in _CLOSED)):
+    if not set(map(type, known.values())) <= {str}:
         return _fields_fault(document, cleared) or Fault("invalid_value")
     try:
         transaction = msgspec.convert(known, ReceivedTransaction)
