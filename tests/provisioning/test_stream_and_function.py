@@ -180,6 +180,8 @@ def test_all_tags_of_a_stream_are_read_page_by_page() -> None:
         stub.add_response("describe_stream_summary", summary("ACTIVE"), {"StreamName": "s"})
         stub.add_response("list_tags_for_stream", first, {"StreamName": "s"})
         stub.add_response("list_tags_for_stream", last, {"StreamName": "s", "ExclusiveStartTagKey": "b"})
+        stub.add_response("list_stream_consumers", {"Consumers": []})
+        stub.add_client_error("get_resource_policy", "ResourceNotFoundException")
         found = stream.read()
     assert found is not None
     assert found["Tags"] == {"a": "1", "b": "2", "c": "3"}
