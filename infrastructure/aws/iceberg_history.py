@@ -9,20 +9,18 @@ and the tag moved to the branch's snapshot.
 
 from __future__ import annotations
 
-import hashlib
-import io
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow
 import pyarrow.compute
 import pyarrow.parquet
 from botocore.exceptions import ClientError
 
-from infrastructure.aws.iceberg import NewFile, bounds_of, data_file, files_on, split
-from infrastructure.aws.iceberg_rewrite import rows_of
+from infrastructure.aws.iceberg import files_on, split
+from infrastructure.aws.iceberg_rewrite import rows_of, written_anew
 from infrastructure.aws.iceberg_upkeep import files_named, first_day_of
 from infrastructure.aws.s3_versions import Version, remove_versions, versions
 
@@ -95,23 +93,11 @@ class History:
         if location not in self._outcomes:
             rows = rows_of(self._s3, location)
             changed = self._change(rows)
-            new = self._written(table, file, changed) if changed is not rows and changed.num_rows else None
+            new = None
+            if changed is not rows and changed.num_rows:
+                new = written_anew(self._s3, table, file, changed, first_day_of(table, file.partition[0]))
             self._outcomes[location] = _Outcome(changed is not rows, new)
         return self._outcomes[location]
-
-    def _written(self, table: Table, old: DataFile, rows: pyarrow.Table) -> DataFile:
-        """The rows in a file beside the old one, named by what it holds."""
-        sink = io.BytesIO()
-        pyarrow.parquet.write_table(rows, sink, compression="zstd")
-        body = sink.getvalue()
-        folder = old.file_path.rpartition("/")[0]
-        location = f"{folder}/{hashlib.sha256(body).hexdigest()[:32]}.parquet"
-        bucket, key = split(location)
-        self._s3.put_object(Bucket=bucket, Key=key, Body=body)
-        told = [field.name for field in table.schema().fields if bounds_of(table, old, field.name) is not None]
-        bounds = {name: _extremes(rows[name]) for name in told}
-        day = first_day_of(table, old.partition[0])
-        return data_file(table, NewFile(location, len(body), rows.num_rows, day, bounds))
 
     def forget(self) -> None:
         """Expire the snapshots that name files with such rows, and remove those files."""
@@ -164,15 +150,6 @@ def _replace(table: Table, branch: str, replaced: list[tuple[DataFile, DataFile 
             snapshot.delete_data_file(old)
             if new is not None:
                 snapshot.append_data_file(new)
-
-
-def _extremes(column: pyarrow.ChunkedArray) -> tuple[Any, Any]:
-    """Least and greatest value, times and dates as the number that a manifest has."""
-    kind = column.type
-    if pyarrow.types.is_temporal(kind):
-        column = column.cast(pyarrow.int32() if pyarrow.types.is_date32(kind) else pyarrow.int64())
-    found = pyarrow.compute.min_max(column)
-    return found["min"].as_py(), found["max"].as_py()
 
 
 def rows_everywhere(s3: S3Client, table: Table) -> Iterator[tuple[pyarrow.Table, bool]]:

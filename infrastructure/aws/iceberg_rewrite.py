@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow
 import pyarrow.compute
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pyiceberg.manifest import DataFile
     from pyiceberg.table import Table
 
+_ATTEMPTS = 5
+
 
 def rows_of(s3: S3Client, location: str) -> pyarrow.Table:
     """A data file's rows, with the field ids of its columns."""
@@ -30,26 +32,40 @@ def rows_of(s3: S3Client, location: str) -> pyarrow.Table:
 def take_out(s3: S3Client, table: Table, days: Iterable[date], which: pyarrow.compute.Expression) -> None:
     """Commit one snapshot in which the files of these days have no such rows. Nothing, if none has.
 
-    Raises pyiceberg's CommitFailedException if another commit came first; then the call can be made again.
+    If another commit comes first, it is tried again a few times.
     """
-    replaced: list[tuple[DataFile, DataFile | None]] = []
-    for day in sorted(set(days)):
+    from pyiceberg.exceptions import CommitFailedException, ValidationException
+
+    for attempt in range(_ATTEMPTS):
+        replaced = list(_replaced(s3, table, sorted(set(days)), which))
+        if not replaced:
+            return
+        try:
+            with table.transaction() as change, change.update_snapshot().overwrite() as snapshot:
+                for old, new in replaced:
+                    snapshot.delete_data_file(old)
+                    if new is not None:
+                        snapshot.append_data_file(new)
+            return
+        except (CommitFailedException, ValidationException):
+            if attempt == _ATTEMPTS - 1:
+                raise
+            table.refresh()
+
+
+def _replaced(
+    s3: S3Client, table: Table, days: Iterable[date], which: pyarrow.compute.Expression
+) -> Iterator[tuple[DataFile, DataFile | None]]:
+    for day in days:
         for file in files_on(table, [day]):
             rows = rows_of(s3, file.file_path)
             left = rows.filter(~which)
             if left.num_rows < rows.num_rows:
-                replaced.append((file, _written(s3, table, file, day, left) if left.num_rows else None))
-    if not replaced:
-        return
-    with table.transaction() as change, change.update_snapshot().overwrite() as snapshot:
-        for old, new in replaced:
-            snapshot.delete_data_file(old)
-            if new is not None:
-                snapshot.append_data_file(new)
+                yield file, written_anew(s3, table, file, left, day) if left.num_rows else None
 
 
-def _written(s3: S3Client, table: Table, old: DataFile, day: date, rows: pyarrow.Table) -> DataFile:
-    """The rows in a file beside the old one, named by what it holds. The old bounds still hold."""
+def written_anew(s3: S3Client, table: Table, old: DataFile, rows: pyarrow.Table, day: date) -> DataFile:
+    """Rows in a file beside the old one, named by what it holds. day: one of its partition."""
     sink = io.BytesIO()
     pyarrow.parquet.write_table(rows, sink, compression="zstd")
     body = sink.getvalue()
@@ -57,6 +73,15 @@ def _written(s3: S3Client, table: Table, old: DataFile, day: date, rows: pyarrow
     location = f"{folder}/{hashlib.sha256(body).hexdigest()[:32]}.parquet"
     bucket, key = split(location)
     s3.put_object(Bucket=bucket, Key=key, Body=body)
-    known = {field.name: bounds_of(table, old, field.name) for field in table.schema().fields}
-    bounds = {name: found for name, found in known.items() if found is not None}
+    told = [field.name for field in table.schema().fields if bounds_of(table, old, field.name) is not None]
+    bounds = {name: _extremes(rows[name]) for name in told}
     return data_file(table, NewFile(location, len(body), rows.num_rows, day, bounds))
+
+
+def _extremes(column: pyarrow.ChunkedArray) -> tuple[Any, Any]:
+    """Least and greatest value, times and dates as the number that a manifest has."""
+    kind = column.type
+    if pyarrow.types.is_temporal(kind):
+        column = column.cast(pyarrow.int32() if pyarrow.types.is_date32(kind) else pyarrow.int64())
+    found = pyarrow.compute.min_max(column)
+    return found["min"].as_py(), found["max"].as_py()
