@@ -91,7 +91,7 @@ _GROUP = re.compile("[0-9]+")
 # 13 digits or more with what may stand between them, in text that is not ASCII.
 _ANY_DIGIT = rf"[\d{OTHER_DIGITS}]"
 _ANY_RUN = re.compile(rf"{_ANY_DIGIT}[\d\W_{OTHER_DIGITS}{SEPARATING_LETTERS}]{{{MIN_DIGITS - 1},}}")
-_OTHERS = re.compile(r"\?{2,}")  # what in_ascii() makes of letters
+_LETTERS = 16 * "?"  # what in_ascii() makes of them
 _DIGIT = re.compile(_ANY_DIGIT)
 # A date in a group of its own, before a serial number.
 _MONTH, _DAY = "(?:0[1-9]|1[0-2])", "(?:0[1-9]|[12][0-9]|3[01])"
@@ -120,7 +120,7 @@ def has_candidate(text: str) -> bool:
     data = text.encode("ascii", "ignore")
     if len(data) < len(text):
         plain = with_letters_in_ascii(text)
-        parts = map(in_ascii, _ANY_RUN.findall(text)) if plain is None else (_OTHERS.sub("?", plain),)
+        parts = map(in_ascii, _ANY_RUN.findall(text)) if plain is None else (plain.replace(_LETTERS, "?"),)
         return any(map(_has_candidate_in_clear, parts)) or _has_written_candidate(data.decode("ascii"))
     if len(data) - len(data.translate(None, b"0123456789")) < MIN_DIGITS:
         return holds_short_base64(text) is not None or (len(text) >= LONG_PIECE and holds_encoding(text))
