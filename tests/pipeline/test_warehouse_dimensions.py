@@ -20,7 +20,10 @@ from tests.pipeline.warehouse_bench import Bench, open_bench
 Row = dict[str, Any]
 BEGIN = datetime(2026, 3, 1, 22, tzinfo=UTC)
 _names = itertools.count()
-EMPTIED = ("fact_transactions", "pending_transactions", "dim_account", "dim_merchant", "daily_balances", "load_ledger")
+EMPTIED = (
+    "fact_transactions", "pending_transactions", "dim_account", "dim_merchant", "daily_balances", "load_ledger",
+    "load_history",
+)  # fmt: skip
 
 rows = st.builds(
     lambda **fields: fields,
