@@ -14,12 +14,14 @@ may have to be waited for, so prod does not use it. Bookmarks are off, because m
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Callable
 
 from data_catalog.lake_layout import STAGING_PREFIX
 from data_processing.job_package import SCRIPT, job_zip
 from data_processing.job_wheels import NAME as WHEELS_NAME
+from data_processing.job_wheels import REQUIREMENTS as WHEELS
 from data_processing.job_wheels import wheels_zip
 from infrastructure.aws.glue import Job, SecurityConfiguration, Trigger
 from infrastructure.aws.s3 import S3Object, content_sha256
@@ -51,7 +53,8 @@ def resources(settings: Settings, clients: Clients, wheels: Callable[[], bytes] 
     groups = [log_group(settings, clients, _PART, name) for name in log_groups(settings)]
     script = _file(settings, clients, SCRIPT.name, SCRIPT.read_bytes)
     modules = _file(settings, clients, "modules.zip", job_zip)
-    libraries = _file(settings, clients, WHEELS_NAME, wheels)
+    # Named by the list of its wheels, which are pinned: the zip is built only when it is compared or put.
+    libraries = _file(settings, clients, WHEELS_NAME, functools.cache(wheels), WHEELS.read_bytes())
     job = Job(
         part=_PART,
         name=settings.glue_job_name,
@@ -171,15 +174,17 @@ def _security_configuration(settings: Settings, clients: Clients) -> SecurityCon
     )
 
 
-def _file(settings: Settings, clients: Clients, name: str, content: Callable[[], bytes]) -> S3Object:
-    digest = hashlib.sha256(content()).hexdigest()[:_KEY_DIGITS]
+def _file(
+    settings: Settings, clients: Clients, name: str, content: Callable[[], bytes], named_by: bytes | None = None
+) -> S3Object:
+    digest = hashlib.sha256(content() if named_by is None else named_by).hexdigest()[:_KEY_DIGITS]
     return S3Object(
         part=_PART,
         name=f"{settings.bucket('artifacts')}/{_FOLDER}/{digest}/{name}",
         clients=clients,
         content=content,
         depends_on=(bucket_id(settings, "artifacts"),),
-        properties={"Sha256": content_sha256(content())},
+        properties={"Sha256": lambda: content_sha256(content())},
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from rich.console import Console
 
 from scripts.commands.status import Finding, collect, show_status, unlanded
@@ -176,7 +177,7 @@ _BROKEN = {"JobRunState": "FAILED", "StartedOn": _STARTED, "ErrorMessage": "out 
 def test_the_job_is_judged_by_the_last_run_that_began(
     applied: EmulatedAccount, runs: list[dict[str, Any]], text: str, well: bool | None
 ) -> None:
-    answer = AWSResponse("", 200, {}, None), {"JobRuns": runs}
+    answer = AWSResponse("", 200, HTTPHeaders(), None), {"JobRuns": runs}
     applied.clients("glue").meta.events.register("before-call.glue.GetJobRuns", lambda **_: answer)
     found = findings(applied)["last job run"]
     assert (found.text, found.well) == (text, well)
