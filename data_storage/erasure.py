@@ -20,6 +20,7 @@ import uuid
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
 
+from data_catalog.create_athena_workgroup import RESULTS_PREFIX
 from data_catalog.lake_layout import CORRECTED_PREFIX, ERASURES_PREFIX, STAGING_PREFIX
 from data_catalog.lake_tables import BY_KIND, LAKE_TABLES
 from data_governance.arrivals import Arrivals
@@ -175,11 +176,13 @@ class AccountErasure:
                 self._s3.delete_object(Bucket=self._quarantine, Key=name)
 
     def _remove_versions(self, rewritten: Iterable[str]) -> None:
-        """Former versions of what was written anew; and of what people corrected, and runs staged, and then deleted."""
+        """Former versions of what was written anew; of what people corrected, and runs staged, and then deleted; and
+        what Athena answered, which may be of the account."""
         places = [(self._quarantine, key) for key in rewritten]
         places += [(self._quarantine, CORRECTED_PREFIX), (self._curated, STAGING_PREFIX)]
         for bucket, prefix in places:
             remove_versions(self._s3, bucket, prefix, lambda version: not version.current)
+        remove_versions(self._s3, self._curated, RESULTS_PREFIX, lambda _: True)
 
     def _rewrite_object(self, key: str, lines: Iterable[bytes]) -> None:
         body = b"".join(line + b"\n" for line in lines)

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from data_catalog.lake_tables import LakeTable
 from data_catalog.transaction_contract import LANDED_FIELDS, POSITION
+from data_governance.iban import is_iban
 from data_governance.tombstones import MASK
 
 # A shorter number stands in free text for other things too, so there it is not looked for.
@@ -35,8 +36,9 @@ class Erased:
 
     @property
     def _written(self) -> str:
-        """A pattern of the account as people write it: any case, with or without spaces."""
-        return " ?".join(map(re.escape, self.account.replace(" ", "")))
+        """A pattern of the account as people write it: with or without spaces, an IBAN in any case."""
+        pattern = " ?".join(map(re.escape, self.account))
+        return f"(?i:{pattern})" if is_iban(self.account) else pattern
 
     def named_in(self, payload: str) -> Literal["own", "other", ""]:
         """Whether a quarantined record is the account's own, or names it otherwise. Of a record that can't be read
@@ -54,17 +56,16 @@ class Erased:
         return "other" if self.masked_payload(payload) != payload else ""
 
     def _may_name(self, payload: str) -> bool:
-        return "\\" in payload or re.search(self._written, payload, re.IGNORECASE) is not None
+        return "\\" in payload or re.search(self._written, payload) is not None
 
     def _is_account(self, value: Any) -> bool:
-        text = value if isinstance(value, str) else str(value)
-        return re.fullmatch(self._written, text.strip(), re.IGNORECASE) is not None
+        return value is not None and re.fullmatch(self._written, str(value).strip()) is not None
 
     def masked(self, text: str) -> str:
         """The text without the account's number."""
         if len(self.account) < TELLING_LENGTH:
             return text
-        return re.sub(rf"(?<![0-9A-Za-z]){self._written}(?![0-9A-Za-z])", MASK, text, flags=re.IGNORECASE)
+        return re.sub(rf"(?<![0-9A-Za-z]){self._written}(?![0-9A-Za-z])", MASK, text)
 
     def masked_payload(self, payload: str) -> str:
         """A record that is another account's, without this one's number. Written anew only if it names it."""
@@ -120,7 +121,7 @@ class Erased:
     def _with_text_masked(self, rows: pyarrow.Table, name: str) -> pyarrow.Table:
         if len(self.account) < TELLING_LENGTH:
             return rows
-        near = pc.match_substring_regex(rows[name], self._written, ignore_case=True)
+        near = pc.match_substring_regex(rows[name], self._written)
         if not pc.any(near).as_py():
             return rows
         texts = rows[name].to_pylist()

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from data_catalog.transaction_contract import POSITION
 from data_governance.tombstones import MASK
 from data_storage.erasure_rows import FREE_TEXT, TELLING_LENGTH
-from data_storage.sql_text import literal, text
+from data_storage.sql_text import literal
 
 Position = tuple[str, str, str, int]
 
@@ -77,34 +77,40 @@ WHERE subject_type = 'ACCOUNT' AND {is_account("subject", account, salt)}""",
 FROM erased WHERE {table}.counterparty_account = erased.account_id"""
             for table, _ in _CURATED
         ),
-        *(
-            f"""UPDATE {schema}.{table} SET {name} = REPLACE({table}.{name}, erased.account_id, {literal(MASK)})
-FROM erased WHERE LEN(erased.account_id) >= {TELLING_LENGTH} AND STRPOS({table}.{name}, erased.account_id) > 0"""
-            for table, _ in _CURATED
-            for name in FREE_TEXT
-        ),
+        *(_texts(schema) if len(account) >= TELLING_LENGTH else []),
         f"DELETE FROM {schema}.load_control_totals WHERE records = 0",
         *_quarantine(schema, refused, others),
     ]
 
 
+def _texts(schema: str) -> Iterator[str]:
+    """Mask the account in free text. By a scalar subquery: Redshift joins the target of an UPDATE by equality only."""
+    number = "(SELECT account_id FROM erased)"
+    for table, _ in _CURATED:
+        for name in FREE_TEXT:
+            yield f"""UPDATE {schema}.{table} SET {name} = REPLACE({name}, {number}, {literal(MASK)})
+WHERE STRPOS({name}, {number}) > 0"""
+
+
 def _quarantine(schema: str, refused: Sequence[Position], others: Sequence[Position]) -> Iterator[str]:
-    same = " AND ".join(f"quarantine.{name} = named.{name}" for name in POSITION)
-    for part in _parts(refused):
-        yield f"DELETE FROM {schema}.quarantine USING ({_listed(part)}) AS named WHERE {same}"
-    for part in _parts(others):
-        yield f"UPDATE {schema}.quarantine SET payload = {literal(MASK)} FROM ({_listed(part)}) AS named WHERE {same}"
-
-
-def _parts(positions: Sequence[Position]) -> Iterator[Sequence[Position]]:
-    for begin in range(0, len(positions), _POSITIONS_AT_ONCE):
-        yield positions[begin : begin + _POSITIONS_AT_ONCE]
+    for name, positions in (("erased_refused", refused), ("erased_named", others)):
+        yield (
+            f"CREATE TEMP TABLE {name} (stream_incarnation VARCHAR(64), shard_id VARCHAR(64),"
+            " sequence_number VARCHAR(128), sub_sequence_number BIGINT)"
+        )
+        for begin in range(0, len(positions), _POSITIONS_AT_ONCE):
+            yield f"INSERT INTO {name} VALUES {_listed(positions[begin : begin + _POSITIONS_AT_ONCE])}"
+    same = " AND ".join(f"quarantine.{name} = {{0}}.{name}" for name in POSITION)
+    yield f"DELETE FROM {schema}.quarantine USING erased_refused WHERE {same.format('erased_refused')}"
+    yield f"""UPDATE {schema}.quarantine SET payload = {literal(MASK)} FROM erased_named
+WHERE {same.format("erased_named")}"""
 
 
 def _listed(positions: Sequence[Position]) -> str:
-    """The positions as a query."""
-    rows = (zip(POSITION, (*map(text, position[:3]), str(position[3])), strict=True) for position in positions)
-    return " UNION ALL ".join(f"SELECT {', '.join(f'{value} AS {name}' for name, value in row)}" for row in rows)
+    return ", ".join(
+        f"({literal(incarnation)}, {literal(shard)}, {literal(number)}, {sub_number})"
+        for incarnation, shard, number, sub_number in positions
+    )
 
 
 def _uncounted(schema: str, table: str, column: str) -> Sequence[str]:

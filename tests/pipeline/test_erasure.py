@@ -15,6 +15,7 @@ import boto3
 import pyarrow.parquet
 import pytest
 
+from data_catalog.create_athena_workgroup import RESULTS_PREFIX
 from data_catalog.lake_layout import CORRECTED_PREFIX, Batch
 from data_catalog.lake_tables import LAKE_TABLES
 from data_governance.control_totals import ControlKey, ControlTotals
@@ -242,6 +243,7 @@ def test_nothing_but_raw_holds_an_erased_account_and_the_books_balance(lake: The
     assert lake.unbalanced() == []
     assert gone in lake.every_version() and gone in lake.in_warehouse()
     before = lake.measure()
+    lake.s3.put_object(Bucket=CURATED, Key=f"{RESULTS_PREFIX}answer.csv", Body=gone.encode())
     certificate = lake.erase(gone)
     assert_gone(lake, gone)
     after = lake.measure()

@@ -58,6 +58,10 @@ def test_a_short_number_is_looked_for_where_accounts_stand_only(payload: str, na
     assert Erased(SHORT).named_in(payload) == named
 
 
+def test_own_numbers_that_differ_in_case_are_different_accounts() -> None:
+    assert Erased("ab123456").named_in(record(account_id="AB123456", description="AB123456")) == ""
+
+
 def test_anothers_record_is_masked_and_otherwise_the_same() -> None:
     payload = record(account_id="other", counterparty_account=IBAN, description=f"an {IBAN.lower()}!", amount="1.00")
     assert json.loads(Erased(IBAN).masked_payload(payload)) == {

@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 
 from data_catalog.lake_layout import (
+    ERASURES_PREFIX,
     QUARANTINE_PREFIX,
     RAW_CONTROL_PREFIX,
     RAW_TRANSACTIONS_PREFIX,
     RUNS_PREFIX,
     STAGING_PREFIX,
+    TOMBSTONES_KEY,
 )
 from data_processing.create_glue_job import log_groups
 from data_storage.redshift_setup import load_policy
@@ -145,6 +147,9 @@ def test_keys_are_used_through_named_services_only(purpose: str) -> None:
         ("s3:PutObject", in_bucket("curated", "curated/transactions/data/a"), {"glue", "optimizer"}),
         ("s3:PutObject", in_bucket("curated", "curated/fraud_alerts/metadata/a"), {"glue", "optimizer"}),
         ("s3:PutObject", in_bucket("curated", f"{RUNS_PREFIX}r/result.json"), {"glue"}),
+        ("s3:GetObject", in_bucket("curated", TOMBSTONES_KEY), {"glue"}),
+        ("s3:PutObject", in_bucket("curated", TOMBSTONES_KEY), set()),
+        ("s3:GetObject", in_bucket("curated", f"{ERASURES_PREFIX}a.json"), set()),
         ("s3:GetObject", in_bucket("curated", f"{RUNS_PREFIX}r/copy_transactions.manifest"), {"glue", "redshift"}),
         ("s3:GetObject", in_bucket("curated", "curated/transactions/data/a"), {"glue", "optimizer", "redshift"}),
         # The job deletes former metadata of its tables, and a manifest that came too late. It never deletes a data
