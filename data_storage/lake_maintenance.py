@@ -106,11 +106,9 @@ def drop_from_warehouse(data_api: DataApi, target: WarehouseTarget, oldest: date
         f"LOCK {schema}.load_lock",
         *(f"DELETE FROM {schema}.{table} WHERE event_date < {day}" for table in dated),
         f"DELETE FROM {schema}.quarantine WHERE arrival_time < {day}",
-        f"""DELETE FROM {schema}.daily_balances USING (
-    SELECT account_id, currency, MAX(balance_date) AS last_date FROM {schema}.daily_balances
-    WHERE balance_date < {day} GROUP BY account_id, currency
-) AS kept
-WHERE daily_balances.account_id = kept.account_id AND daily_balances.currency = kept.currency
-    AND daily_balances.balance_date < kept.last_date""",
+        f"""DELETE FROM {schema}.daily_balances WHERE balance_date < {day} AND EXISTS (
+    SELECT 1 FROM {schema}.daily_balances AS later
+    WHERE later.account_id = daily_balances.account_id AND later.currency = daily_balances.currency
+        AND later.balance_date > daily_balances.balance_date AND later.balance_date < {day})""",
     ]
     execute_batch(data_api, target, statements, f"retention-{oldest}", uuid.uuid4().hex)
