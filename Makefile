@@ -103,7 +103,7 @@ test-glue6: setup .venv-glue6/.installed  ## The Glue job's tests on Spark 4.1 (
 	@touch $@
 
 bench: setup .venv-bench/.installed  ## Benchmarks: ratios to a floor and to peers, in an environment of their own
-	@missed=0; for benchmark in "lambda_hot_path --plot" "etl --plot" warehouse_load local_run; do \
+	@missed=0; for benchmark in "lambda_hot_path --plot" "etl --plot" lake_growth warehouse_load local_run; do \
 		set -- $$benchmark; .venv-bench/bin/python benchmarks/$$1.py $$2 || missed=1; done; exit $$missed
 
 .venv-bench/.installed: requirements.lock tests/requirements.lock benchmarks/requirements.txt

@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +24,8 @@ from infrastructure.local import glue_job
 from infrastructure.local.java import find_java
 
 ROWS = 50_000
+GROWTH_GOAL = 1.3  # beside 30 million rows on 300 dates
+PLOT = Path(__file__).resolve().parents[1] / "docs" / "lake_growth.svg"
 _HELD = (0, 1_000_000, 10_000_000, 30_000_000)
 _DATES = (300, 3)
 _LAST = date(2026, 3, 5)
@@ -38,10 +41,20 @@ class Measured(NamedTuple):
     read: int
 
 
+Results = dict[tuple[int, int], Measured]
+
+
 def measured() -> list[Goal]:
-    """Measure, print the table; the goals."""
+    """Measure, print the table, draw the plot if matplotlib is there; the goals."""
     cases = [(held, dates) for held in _HELD for dates in (_DATES if held else _DATES[:1])]
     found = {case: _measure(*case) for case in cases}
+    with suppress(ImportError):
+        plot(found)
+    return told(found)
+
+
+def told(found: Results) -> list[Goal]:
+    """Print the table; the goals."""
     none = found[0, _DATES[0]]
     print("| a batch of 50,000 rows beside | CPU s | x | MB read |\n|---|---:|---:|---:|")
     for (held, dates), each in found.items():
@@ -52,7 +65,31 @@ def measured() -> list[Goal]:
     day = slope * _DAY / 10_000_000 * _WINDOW
     print(f"\n10 million ids within the window cost {slope:.1f} CPU s. On paper, 10 million a day in a window of")
     print(f"{_WINDOW} days cost a run {day:.0f} CPU s, where ids are in no order of time.")
-    return [Goal("CPU beside 30 million rows on 300 dates / beside none", found[_HELD[-1], 300].cpu / none.cpu, 1.3)]
+    return [
+        Goal("CPU beside 30 million rows on 300 dates / beside none", found[_HELD[-1], 300].cpu / none.cpu, GROWTH_GOAL)
+    ]
+
+
+def plot(found: Results) -> None:
+    """Draw CPU, times that beside nothing, by rows held."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    matplotlib.rcParams["svg.hashsalt"] = "lake growth"
+    import matplotlib.pyplot as pyplot
+
+    none = found[0, _DATES[0]].cpu
+    figure, axes = pyplot.subplots(figsize=(7, 3))
+    for dates in _DATES:
+        points = [(0, 1.0), *((held, each.cpu / none) for (held, on), each in found.items() if held and on == dates)]
+        millions = [held / 1e6 for held, _ in points]
+        window = "all within the window" if dates == min(_DATES) else f"{_WINDOW + 1} of them within the window"
+        axes.plot(millions, [times for _, times in points], marker="o", label=f"on {dates} dates, {window}")
+    axes.axhline(GROWTH_GOAL, color="C3", linewidth=1, linestyle="--")
+    axes.set(xlabel="million rows held", ylabel="CPU of a batch, times that beside none", ylim=0)
+    axes.legend(frameon=False)
+    figure.tight_layout()
+    figure.savefig(PLOT, metadata={"Date": None})
 
 
 def _measure(held: int, dates: int) -> Measured:
