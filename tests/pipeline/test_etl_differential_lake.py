@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 import duckdb
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +17,8 @@ from tests.pipeline.etl_oracle import balances_query, curated_query, judge_lake,
 from tests.pipeline.etl_rows import INCARNATION, SHARD
 from tests.pipeline.test_etl_differential import made_lines
 from tests.pipeline.warehouse_bench import open_bench
+
+pytestmark = pytest.mark.slow
 
 
 @st.composite

@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +18,8 @@ from infrastructure.local.redshift.postgresql import Warehouse
 from tests.pipeline.etl_lake import BUCKETS, EmulatedLake
 from tests.pipeline.etl_rows import row
 from tests.pipeline.warehouse_bench import Bench, open_bench
+
+pytestmark = pytest.mark.slow
 
 Row = dict[str, Any]
 FIRST = 49600000000000000000
