@@ -45,10 +45,6 @@ class LakeTable:
         """
         return f"{self.prefix}data/{partition}/{name}.parquet"
 
-    @property
-    def metadata_prefix(self) -> str:
-        return f"{self.prefix}metadata/"
-
 
 # In the order in which a run commits them.
 LAKE_TABLES: tuple[LakeTable, ...] = (

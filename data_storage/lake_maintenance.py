@@ -1,7 +1,8 @@
 """Keeps the lake in order: month ends are tagged, small files merged, old snapshots and orphans removed, and dates past
 the retention dropped from lake and warehouse.
 
-In an account Glue's table optimizers merge, expire and clear; there only tags and retention are left to do.
+In an account Glue's table optimizers merge, expire and clear, and the job tags the month ends as it commits: there only
+retention is left to do.
 """
 
 from __future__ import annotations
