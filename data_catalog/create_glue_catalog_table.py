@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from data_catalog.lake_layout import RAW_CONTROL_PREFIX, RAW_TRANSACTIONS_PREFIX
 from data_catalog.lake_tables import LAKE_TABLES, LakeTable
 from data_catalog.transaction_contract import LANDED_FIELDS, Field, iceberg_fields, json_columns
-from infrastructure.aws.glue import Database, Table
+from infrastructure.aws.glue_table import Database, Table
 from infrastructure.aws.iceberg_table import IcebergTable
 from infrastructure.planning.resource import Clients, Properties, Resource
 from infrastructure.references import bucket_id

@@ -192,7 +192,7 @@ def _trigger(settings: Settings, clients: Clients, job: Job) -> Trigger:
     name = f"{settings.glue_job_name}-schedule"
     properties: Properties = {
         "Schedule": schedule(settings.glue_every_minutes),
-        "JobNames": [job.name],
+        "Actions": [{"JobName": job.name}],
         "Description": "Starts the job; what arrived since its last run is curated and loaded",
         "Active": True,
         "Tags": settings.all_tags,

@@ -6,6 +6,7 @@ route tables it waits for S3 until it fails.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -14,6 +15,11 @@ from infrastructure.aws.tags import tag_dict, tag_list
 from infrastructure.errors import PlatformError
 from infrastructure.planning.resource import Clients, DeletionPending, Properties, Resource
 
+# What EC2 gives a gateway endpoint. Who may do what is said by the buckets' policies and the roles.
+_EVERYTHING = {
+    "Version": "2008-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}],
+}
 _LIVING = ("pendingacceptance", "pending", "available")
 
 
@@ -28,17 +34,26 @@ class S3GatewayEndpoint(Resource):
 
     type: ClassVar[str] = "AWS::EC2::VPCEndpoint"
     unordered: ClassVar[frozenset[str]] = frozenset({"ServedSubnets"})
+    policies: ClassVar[frozenset[str]] = frozenset({"PolicyDocument"})
 
     region: str
     subnet_ids: Callable[[], tuple[str, ...]]
     tags: dict[str, str]
+
+    @property
+    def unset(self) -> Properties:
+        return {"PolicyDocument": _EVERYTHING}  # a narrower one would end COPY
 
     def read(self) -> Properties | None:
         endpoints = self._endpoints() if self.subnet_ids() else []
         if not endpoints:
             return None
         routed = {table for endpoint in endpoints for table in endpoint["RouteTableIds"]}
-        return {"ServedSubnets": [subnet for subnet, table in self._route_tables().items() if table in routed]}
+        own = self._own_of(endpoints) or {}
+        return {
+            "ServedSubnets": [subnet for subnet, table in self._route_tables().items() if table in routed],
+            "PolicyDocument": own.get("PolicyDocument") or _EVERYTHING,
+        }
 
     def create(self, properties: Properties) -> None:
         self._ec2.create_vpc_endpoint(
@@ -53,8 +68,13 @@ class S3GatewayEndpoint(Resource):
         own = self._own()
         if own is None:
             self.create(properties)
-        else:
-            self._ec2.modify_vpc_endpoint(VpcEndpointId=own["VpcEndpointId"], AddRouteTableIds=self._missing())
+            return
+        changes: dict[str, Any] = {}
+        if "ServedSubnets" in changed:
+            changes["AddRouteTableIds"] = self._missing()
+        if "PolicyDocument" in changed:
+            changes["PolicyDocument"] = json.dumps(_EVERYTHING)
+        self._ec2.modify_vpc_endpoint(VpcEndpointId=own["VpcEndpointId"], **changes)
 
     def delete(self) -> DeletionPending | None:
         own = self._own() if self.subnet_ids() else None
@@ -99,8 +119,11 @@ class S3GatewayEndpoint(Resource):
         return [endpoint for endpoint in found if endpoint["State"].lower() in _LIVING]
 
     def _own(self) -> dict[str, Any] | None:
+        return self._own_of(self._endpoints())
+
+    def _own_of(self, endpoints: list[dict[str, Any]]) -> dict[str, Any] | None:
         tags = self._own_tags.items()
-        return next((e for e in self._endpoints() if tags <= tag_dict(e.get("Tags", [])).items()), None)
+        return next((e for e in endpoints if tags <= tag_dict(e.get("Tags", [])).items()), None)
 
     def _route_tables(self) -> dict[str, str]:
         """Subnet id -> its own route table, or else the VPC's main one."""

@@ -1,4 +1,4 @@
-"""A Glue job, its security configuration and trigger, databases and tables, as the planner sees them."""
+"""A Glue job, its security configuration and its trigger, as the planner sees them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ class SecurityConfiguration(Resource):
             found = self._glue.get_security_configuration(Name=self.name)["SecurityConfiguration"]
         except self._glue.exceptions.EntityNotFoundException:
             return None
-        return {"EncryptionConfiguration": found["EncryptionConfiguration"]}
+        encryption = found["EncryptionConfiguration"]
+        return {"EncryptionConfiguration": {name: each for name, each in encryption.items() if not _is_off(each)}}
 
     def create(self, properties: Properties) -> None:
         self._glue.create_security_configuration(Name=self.name, **properties)
@@ -43,6 +44,12 @@ class SecurityConfiguration(Resource):
         return self.clients("glue")
 
 
+def _is_off(encryption: Any) -> bool:
+    """Glue answers what is not encrypted, too."""
+    modes = [each for each in (encryption if isinstance(encryption, list) else [encryption]) if each]
+    return all(set(each.values()) == {"DISABLED"} for each in modes)
+
+
 # The parameters of CreateJob and UpdateJob.
 _JOB = (
     "Description",
@@ -59,6 +66,16 @@ _JOB = (
     "SecurityConfiguration",
     "ExecutionClass",
 )
+# Its other parameters: networks, accounts, other arguments. UpdateJob takes off what it is not given.
+_JOB_LEFT_UNSET = (
+    "Connections",
+    "LogUri",
+    "MaintenanceWindow",
+    "NonOverridableArguments",
+    "NotificationProperty",
+    "ProfileName",
+    "SourceControlDetails",
+)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -68,6 +85,10 @@ class Job(Resource):
     type: ClassVar[str] = "AWS::Glue::Job"
 
     arn: str
+
+    @property
+    def unset(self) -> Properties:
+        return dict.fromkeys(_JOB_LEFT_UNSET)
 
     def read(self) -> Properties | None:
         try:
@@ -79,6 +100,7 @@ class Job(Resource):
         return {name: found.get(name) for name in _JOB} | {
             "JobRunQueuingEnabled": queued,
             "Command": {name: command.get(name) for name in ("Name", "ScriptLocation", "PythonVersion")},
+            **{name: _without_empty(found.get(name)) for name in _JOB_LEFT_UNSET},
             "Tags": self._glue.get_tags(ResourceArn=self.arn)["Tags"],
             "Arn": self.arn,
         }
@@ -128,7 +150,7 @@ class Trigger(Resource):
             return None
         return {
             "Schedule": found.get("Schedule"),
-            "JobNames": [action["JobName"] for action in found.get("Actions", [])],
+            "Actions": [_without_empty(action) for action in found.get("Actions", [])],
             "Description": found.get("Description"),
             "Active": found["State"] in ("ACTIVATED", "ACTIVATING", "CREATING", "UPDATING"),
             "Tags": self._glue.get_tags(ResourceArn=self.arn)["Tags"],
@@ -139,19 +161,19 @@ class Trigger(Resource):
             Name=self.name,
             Type="SCHEDULED",
             Schedule=properties["Schedule"],
-            Actions=_actions(properties),
+            Actions=properties["Actions"],
             Description=properties["Description"],
             StartOnCreation=True,
             Tags=properties["Tags"],
         )
 
     def update(self, changed: frozenset[str], properties: Properties) -> None:
-        if changed & {"Schedule", "JobNames", "Description"}:
+        if changed & {"Schedule", "Actions", "Description"}:
             self._glue.update_trigger(
                 Name=self.name,
                 TriggerUpdate={
                     "Schedule": properties["Schedule"],
-                    "Actions": _actions(properties),
+                    "Actions": properties["Actions"],
                     "Description": properties["Description"],
                 },
             )
@@ -169,120 +191,8 @@ class Trigger(Resource):
         return self.clients("glue")
 
 
-def _actions(properties: Properties) -> list[dict[str, str]]:
-    return [{"JobName": name} for name in properties["JobNames"]]
-
-
-_STORAGE = ("Columns", "Location", "InputFormat", "OutputFormat", "SerdeInfo")
-
-
-@dataclass(kw_only=True, eq=False)
-class Database(Resource):
-    """A Glue database. arn: derived from account, region and name."""
-
-    type: ClassVar[str] = "AWS::Glue::Database"
-
-    arn: str
-
-    def read(self) -> Properties | None:
-        try:
-            found = self._glue.get_database(Name=self.name)["Database"]
-        except self._glue.exceptions.EntityNotFoundException:
-            return None
-        return {
-            "Description": found.get("Description"),
-            "Tags": self._glue.get_tags(ResourceArn=self.arn)["Tags"],
-            "Arn": self.arn,
-        }
-
-    def create(self, properties: Properties) -> None:
-        self._glue.create_database(DatabaseInput=self._input(properties), Tags=properties["Tags"])
-
-    def update(self, changed: frozenset[str], properties: Properties) -> None:
-        self.write_each(
-            changed,
-            properties,
-            {
-                "Description": lambda _: self._glue.update_database(
-                    Name=self.name, DatabaseInput=self._input(properties)
-                ),
-                "Tags": lambda tags: self._glue.tag_resource(ResourceArn=self.arn, TagsToAdd=tags),
-            },
-        )
-
-    def delete(self) -> DeletionPending | None:
-        try:
-            self._glue.delete_database(Name=self.name)
-        except self._glue.exceptions.EntityNotFoundException:
-            return None
-        return None
-
-    @property
-    def _glue(self) -> Any:
-        return self.clients("glue")
-
-    def _input(self, properties: Properties) -> dict[str, Any]:
-        return {"Name": self.name, "Description": properties["Description"]}
-
-
-@dataclass(kw_only=True, eq=False)
-class Table(Resource):
-    """An external table. name: "database.table".
-
-    Parameters that others set on it (statistics, the console's) are left alone and not compared.
-    """
-
-    type: ClassVar[str] = "AWS::Glue::Table"
-
-    def read(self) -> Properties | None:
-        database, table = self._names
-        try:
-            found = self._glue.get_table(DatabaseName=database, Name=table)["Table"]
-        except self._glue.exceptions.EntityNotFoundException:
-            return None
-        storage = found.get("StorageDescriptor", {})
-        own = self.properties["Parameters"]
-        return {
-            "Description": found.get("Description"),
-            "TableType": found.get("TableType"),
-            "PartitionKeys": found.get("PartitionKeys", []),
-            "Parameters": {name: value for name, value in found.get("Parameters", {}).items() if name in own},
-            "StorageDescriptor": {name: _as_put(storage.get(name)) for name in _STORAGE},
-        }
-
-    def create(self, properties: Properties) -> None:
-        database, _ = self._names
-        self._glue.create_table(DatabaseName=database, TableInput=self._input(properties))
-
-    def update(self, changed: frozenset[str], properties: Properties) -> None:
-        database, table = self._names
-        kept = self._glue.get_table(DatabaseName=database, Name=table)["Table"].get("Parameters", {})
-        merged = properties | {"Parameters": kept | properties["Parameters"]}
-        self._glue.update_table(DatabaseName=database, TableInput=self._input(merged))
-
-    def delete(self) -> DeletionPending | None:
-        database, table = self._names
-        try:
-            self._glue.delete_table(DatabaseName=database, Name=table)
-        except self._glue.exceptions.EntityNotFoundException:
-            return None
-        return None
-
-    @property
-    def _glue(self) -> Any:
-        return self.clients("glue")
-
-    @property
-    def _names(self) -> tuple[str, str]:
-        database, _, table = self.name.partition(".")
-        return database, table
-
-    def _input(self, properties: Properties) -> dict[str, Any]:
-        return {"Name": self._names[1], **properties}
-
-
-def _as_put(value: Any) -> Any:
-    """A part of a storage descriptor without the empty values that the catalog may add."""
+def _without_empty(value: Any) -> Any:
+    """A setting without its empty parts; None if nothing is left."""
     if isinstance(value, dict):
-        return {name: _as_put(item) for name, item in value.items() if item not in (None, "", {}, [])}
-    return [_as_put(item) for item in value] if isinstance(value, list) else value
+        return {name: part for name, item in value.items() if (part := _without_empty(item)) is not None} or None
+    return value or None

@@ -7,6 +7,7 @@ and files are matched to columns by id.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -25,17 +26,27 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
 
 
+_FORMAT_VERSION = 2
+_FIXED = frozenset({"Location", "PartitionBy", "FormatVersion"})
+# Properties by which engines write, read, commit, or drop snapshots and files. Others are remarks.
+_BEHAVIOUR = ("commit.", "compatibility.", "encryption.", "format-version", "gc.", "history.", "read.", "write.")
+
+
 @dataclass(kw_only=True, eq=False)
 class IcebergTable(Resource):
     """An Iceberg table. name: "database.table".
 
     properties: Description, Location (s3://bucket/prefix/), Fields (Id, Name, Type, Doc), PartitionBy (Column,
-    Transform), Properties (those that matter here; others are left alone). A table that is missing in the catalog while
-    its files are there is taken up again as its last commit left it. A table of another kind under the name gives way:
-    its files stay where they are.
+    Transform), Properties. A further property is drift if engines act on it, and a remark otherwise. A table that is
+    missing in the catalog while its files are there is taken up again as its last commit left it. A table of another
+    kind under the name gives way: its files stay where they are.
     """
 
     type: ClassVar[str] = "AWS::Glue::IcebergTable"
+
+    @property
+    def unset(self) -> Properties:
+        return {"FormatVersion": _FORMAT_VERSION, "OtherProperties": []}
 
     def read(self) -> Properties | None:
         found = self._glue_table()
@@ -59,6 +70,8 @@ class IcebergTable(Resource):
             ],
             "PartitionBy": partitions[0] if len(partitions) == 1 else partitions,
             "Properties": {name: value for name, value in metadata.properties.items() if name in own},
+            "FormatVersion": metadata.format_version,
+            "OtherProperties": _behaviour(metadata.properties, own),
         }
 
     def create(self, properties: Properties) -> None:
@@ -82,10 +95,13 @@ class IcebergTable(Resource):
         if changed & {"Description", "Properties"}:
             with table.transaction() as change:
                 change.set_properties({**properties["Properties"], "Description": properties["Description"]})
-        if changed & {"Location", "PartitionBy"}:
+        if "OtherProperties" in changed:
+            with table.transaction() as change:
+                change.remove_properties(*_behaviour(table.metadata.properties, properties["Properties"]))
+        if changed & _FIXED:
             raise PlatformError(
                 f"table {self.name}",
-                f"lies or is partitioned otherwise ({', '.join(sorted(changed))}), which can't be changed in place",
+                f"is otherwise in what can't be changed in place: {', '.join(sorted(changed & _FIXED))}",
                 "Drop it in the catalog (its files stay), apply, and make it anew: `rebuild`",
             )
 
@@ -151,7 +167,7 @@ class IcebergTable(Resource):
         )
         metadata = TableMetadataV2.model_validate(
             {
-                "format-version": 2,
+                "format-version": _FORMAT_VERSION,
                 "location": properties["Location"].rstrip("/"),
                 "table-uuid": uuid.uuid4(),
                 "schemas": [schema],
@@ -191,6 +207,11 @@ def _schema(properties: Properties, schema_id: int = 0) -> Schema:
         ),
         schema_id=schema_id,
     )
+
+
+def _behaviour(found: Mapping[str, str], own: Mapping[str, str]) -> list[str]:
+    """Properties of others by which engines act."""
+    return sorted(name for name in found if name.startswith(_BEHAVIOUR) and name not in own)
 
 
 def _evolve(table: Table, wanted: Schema) -> None:

@@ -91,6 +91,7 @@ class Namespace(_ServerlessResource):
             "Arn": found["namespaceArn"],
             "Id": found["namespaceId"],
             "AdminSecretArn": found.get("adminPasswordSecretArn"),
+            "Foreign": self.readable(self._copies),
         }
 
     def create(self, properties: Properties) -> None:
@@ -127,6 +128,12 @@ class Namespace(_ServerlessResource):
         self._removing(lambda: self._redshift.delete_namespace(namespaceName=self.name))
         return None
 
+    def _copies(self) -> list[str]:
+        """Other regions that get a copy of every snapshot: the bank's own provision, perhaps."""
+        pages = self._redshift.get_paginator("list_snapshot_copy_configurations").paginate(namespaceName=self.name)
+        found = [copy for page in pages for copy in page["snapshotCopyConfigurations"]]
+        return [f"a copy of its snapshots to {copy['destinationRegion']}" for copy in found]
+
     def _get(self) -> dict[str, Any] | None:
         try:
             found: dict[str, Any] = self._redshift.get_namespace(namespaceName=self.name)["namespace"]
@@ -144,9 +151,27 @@ def _key_arn(namespace: dict[str, Any], name: str) -> str | None:
     return f"arn:{partition}:kms:{region}:{account}:key/{key}"
 
 
+# The values that the service gives these parameters by itself (Redshift Serverless, "Workgroup parameters").
+_DEFAULT_PARAMETERS = {
+    "auto_mv": "true",
+    "datestyle": "iso,mdy",
+    "enable_case_sensitive_identifier": "false",
+    "enable_user_activity_logging": "true",
+    "query_group": "default",
+    "require_ssl": "true",
+    "search_path": "$user,public",
+    "use_fips_ssl": "false",
+    "wlm_json_configuration": "",
+}
+
+
+def _plain(value: str) -> str:
+    return value.lower().replace(" ", "").replace('"', "")
+
+
 @dataclass(kw_only=True, eq=False)
 class Workgroup(_ServerlessResource):
-    """A workgroup. Only the ConfigParameters that are set here are compared; the service adds its own."""
+    """A workgroup. The service adds ConfigParameters of its own; those that somebody changed are shown."""
 
     type: ClassVar[str] = "AWS::RedshiftServerless::Workgroup"
     immutable: ClassVar[frozenset[str]] = frozenset({"namespaceName"})
@@ -162,7 +187,21 @@ class Workgroup(_ServerlessResource):
             "ConfigParameters": {name: value for name, value in parameters.items() if name in own},
             "Tags": self._read_tags(found["workgroupArn"]),
             "Arn": found["workgroupArn"],
+            "Foreign": self._set_by_others(found, parameters),
         }
+
+    def _set_by_others(self, found: dict[str, Any], parameters: dict[str, str]) -> list[str]:
+        vpcs = [f"a way in for the VPC {vpc} of another account" for vpc in found.get("crossAccountVpcs") or []]
+        changed = [
+            f"the parameter {name} = {value}"
+            for name, value in sorted(parameters.items())
+            if name not in self.properties["ConfigParameters"] and _plain(value) != _DEFAULT_PARAMETERS.get(name)
+        ]
+        return vpcs + changed + self._endpoints()
+
+    def _endpoints(self) -> list[str]:
+        pages = self._redshift.get_paginator("list_endpoint_access").paginate(workgroupName=self.name)
+        return [f"an endpoint {each['endpointName']}" for page in pages for each in page["endpoints"]]
 
     def create(self, properties: Properties) -> None:
         wanted = {name: value for name, value in properties.items() if name not in ("ConfigParameters", "Tags")}

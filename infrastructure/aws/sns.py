@@ -22,6 +22,11 @@ class Topic(Resource):
     topic_arn: str
     addresses: tuple[str, ...] = ()  # those that are declared
 
+    @property
+    def unset(self) -> Properties:
+        # One throttles or gives up deliveries, the other can refuse or rewrite what alarms say.
+        return {"DeliveryPolicy": None, "DataProtectionPolicy": None}
+
     def read(self) -> Properties | None:
         try:
             found = self._sns.get_topic_attributes(TopicArn=self.topic_arn)["Attributes"]
@@ -31,6 +36,8 @@ class Topic(Resource):
         return {
             "KmsMasterKeyId": found.get("KmsMasterKeyId"),
             "Policy": found.get("Policy"),
+            "DeliveryPolicy": _set_json(found.get("DeliveryPolicy")),
+            "DataProtectionPolicy": self.readable(self._data_protection),
             "Tags": tag_dict(tags),
             "Arn": self.topic_arn,
             "Foreign": self.readable(self._other_subscribers),
@@ -53,6 +60,10 @@ class Topic(Resource):
             {
                 "KmsMasterKeyId": lambda value: self._set("KmsMasterKeyId", value),
                 "Policy": lambda value: self._set("Policy", json.dumps(value)),
+                "DeliveryPolicy": lambda _: self._set("DeliveryPolicy", ""),
+                "DataProtectionPolicy": lambda _: self._sns.put_data_protection_policy(
+                    ResourceArn=self.topic_arn, DataProtectionPolicy=""
+                ),
                 "Tags": lambda value: self._sns.tag_resource(ResourceArn=self.topic_arn, Tags=tag_list(value)),
             },
         )
@@ -64,6 +75,9 @@ class Topic(Resource):
     @property
     def _sns(self) -> Any:
         return self.clients("sns")
+
+    def _data_protection(self) -> Any:
+        return _set_json(self._sns.get_data_protection_policy(ResourceArn=self.topic_arn).get("DataProtectionPolicy"))
 
     def _other_subscribers(self) -> list[str]:
         """Pagers, queues and people that were added by hand."""

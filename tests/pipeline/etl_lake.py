@@ -21,7 +21,7 @@ from data_processing.etl_run import Buckets
 from data_processing.etl_transaction_processing import process
 from data_processing.lake_catalog import LakeCatalog
 from infrastructure.aws import s3_objects
-from infrastructure.aws.glue import Table
+from infrastructure.aws.glue_table import Table
 from infrastructure.aws.iceberg import files_on, split
 from infrastructure.aws.iceberg_table import IcebergTable
 from tests.pipeline.etl_rows import INCARNATION, SHARD, line

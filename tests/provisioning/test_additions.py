@@ -445,4 +445,4 @@ def test_what_moto_cannot_tell_is_named_and_nothing_else(standing: EmulatedAccou
         for name, value in (step.actual or {}).items()
         if value is UNSUPPORTED
     }
-    assert unread == {("AWS::Lambda::Function", "FunctionUrls")}
+    assert unread == {("AWS::Lambda::Function", "FunctionUrls"), ("AWS::SNS::Topic", "DataProtectionPolicy")}

@@ -44,6 +44,8 @@ class RedshiftService:
     statements: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     failing: dict[str, str] = field(default_factory=dict)
     changing: dict[int, int] = field(default_factory=dict)
+    copied_to: dict[str, tuple[str, ...]] = field(default_factory=dict)  # namespace -> regions
+    endpoints: dict[str, tuple[str, ...]] = field(default_factory=dict)  # workgroup -> names
 
     def answer_for(self, clients: Any) -> None:
         """Stand in for both services at these clients."""
@@ -96,6 +98,11 @@ class RedshiftService:
             raise Refused("ConflictException", "a workgroup is associated with the namespace")
         return {"namespace": self.namespaces.pop(namespaceName) | namespace}
 
+    def _ListSnapshotCopyConfigurations(self, namespaceName: str) -> dict[str, Any]:
+        self._found(self.namespaces, namespaceName)
+        regions = self.copied_to.get(namespaceName, ())
+        return {"snapshotCopyConfigurations": [{"destinationRegion": region} for region in regions]}
+
     # --- Workgroups ---
 
     def _CreateWorkgroup(self, workgroupName: str, tags: list[dict[str, str]], **wanted: Any) -> dict[str, Any]:
@@ -129,6 +136,10 @@ class RedshiftService:
     def _DeleteWorkgroup(self, workgroupName: str) -> dict[str, Any]:
         self._settled(self.workgroups, workgroupName)
         return {"workgroup": self.workgroups.pop(workgroupName)}
+
+    def _ListEndpointAccess(self, workgroupName: str) -> dict[str, Any]:
+        self._found(self.workgroups, workgroupName)
+        return {"endpoints": [{"endpointName": name} for name in self.endpoints.get(workgroupName, ())]}
 
     # --- Usage limits ---
 

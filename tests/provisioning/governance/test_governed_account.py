@@ -39,6 +39,7 @@ def test_only_the_warehouse_and_the_jobs_files_are_not_supported_by_the_emulator
         "AWS::IAM::RolePolicy",  # refers to the workgroup's ARN
         "AWS::S3::Object",
         "AWS::Lambda::Function",  # ListFunctionUrlConfigs
+        "AWS::SNS::Topic",  # GetDataProtectionPolicy
     }
 
 

@@ -177,6 +177,33 @@ def test_drift_is_shown_by_plan_and_mended_by_apply(
     assert [(step.resource.id, step.differences) for step in applied.plan().changes] == []
 
 
+def test_what_others_may_need_is_shown_and_left_alone(applied: EmulatedAccount, service: RedshiftService) -> None:
+    service.copied_to[NAME] = ("eu-west-1",)
+    service.endpoints[NAME] = ("analytics",)
+    service.workgroups[NAME]["crossAccountVpcs"] = ["vpc-1"]
+    parameters = service.workgroups[NAME]["configParameters"]
+    parameters.append({"parameterKey": "enable_case_sensitive_identifier", "parameterValue": "true"})
+    planned = applied.plan()
+    assert planned.changes == ()
+    assert sorted(text for step in planned.steps for text in step.foreign) == [
+        "a copy of its snapshots to eu-west-1",
+        "a way in for the VPC vpc-1 of another account",
+        "an endpoint analytics",
+        "the parameter enable_case_sensitive_identifier = true",
+    ]
+
+
+def test_an_endpoint_to_s3_that_refuses_is_opened_again(applied: EmulatedAccount) -> None:
+    ec2 = applied.client("ec2")
+    (endpoint,) = ec2.describe_vpc_endpoints()["VpcEndpoints"]
+    nothing = '{"Version": "2012-10-17", "Statement": []}'
+    ec2.modify_vpc_endpoint(VpcEndpointId=endpoint["VpcEndpointId"], PolicyDocument=nothing)
+    (step,) = applied.plan().changes
+    assert step.resource.type == "AWS::EC2::VPCEndpoint"
+    applied.apply().raise_for_errors()
+    assert applied.plan().changes == ()
+
+
 def test_several_changes_are_made_one_after_the_other(applied: EmulatedAccount, service: RedshiftService) -> None:
     service.workgroups[NAME].update(publiclyAccessible=True, enhancedVpcRouting=False, baseCapacity=4, maxCapacity=4)
     applied.apply().raise_for_errors()
