@@ -9,14 +9,25 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from data_ingestion.function_package import build_zip
+from infrastructure.aws.iam import RolePolicy
 from infrastructure.aws.lambda_ import EventSourceMapping, Function, code_sha256
+from infrastructure.aws.policy_template import policy_from
 from infrastructure.aws.sqs import Queue
 from infrastructure.log_groups import log_group
 from infrastructure.planning.resource import Clients, Properties, Resource
-from infrastructure.references import bucket_id, key_arn, role_id, secret_arn, stream_id, stream_incarnation
+from infrastructure.references import (
+    NETWORK_POLICY,
+    bucket_id,
+    key_arn,
+    role_id,
+    secret_arn,
+    stream_id,
+    stream_incarnation,
+)
 from infrastructure.settings import Settings
 
 # The configuration beyond settings, as plain data.
@@ -26,6 +37,7 @@ STARTING_POSITION = "TRIM_HORIZON"  # so that records put before the mapping exi
 # SQS's maximum, longer than the stream keeps the records that a message points to
 QUEUE_RETENTION_SECONDS = 14 * 86_400
 QUEUE_VISIBILITY_SECONDS = 300
+NETWORK_POLICY_TEMPLATE = Path(__file__).resolve().parents[1] / "security" / "lambda_network.json"
 
 
 def function_environment(settings: Settings, incarnation: Any) -> dict[str, Any]:
@@ -79,10 +91,41 @@ def resources(
             "KMSKeyArn": key_arn(settings, "data"),
             "TracingConfig": "Active",
             "ReservedConcurrentExecutions": settings.lambda_reserved_concurrency or None,
+            **_network(settings),
             "Tags": settings.all_tags,
         },
     )
-    return [group, queue, function, _mapping(settings, clients, function, queue)]
+    rights = _network_rights(settings, clients)
+    if rights.wanted:
+        function.depends_on = (*function.depends_on, rights.id)
+    else:
+        rights.after = (function.id,)  # Lambda removes the function's network interfaces with its role's rights
+    return [group, queue, rights, function, _mapping(settings, clients, function, queue)]
+
+
+def _network(settings: Settings) -> Properties:
+    """Where the function stands, if the settings name a network."""
+    if not settings.lambda_subnet_ids:
+        return {}
+    subnets, groups = settings.lambda_subnet_ids, settings.lambda_security_group_ids
+    return {"VpcConfig": {"SubnetIds": list(subnets), "SecurityGroupIds": list(groups)}}
+
+
+def _network_rights(settings: Settings, clients: Clients) -> RolePolicy:
+    """The role's right to network interfaces, which Lambda makes and removes with it. The function's code has none."""
+    return RolePolicy(
+        part="data_ingestion",
+        name=f"{settings.role_name('lambda')}/{NETWORK_POLICY}",
+        clients=clients,
+        depends_on=(role_id(settings, "lambda"),),
+        wanted=bool(settings.lambda_subnet_ids),
+        properties={"PolicyDocument": network_policy(settings)},
+    )
+
+
+def network_policy(settings: Settings) -> dict[str, Any]:
+    """What the role of a function in a network may do beside."""
+    return policy_from(NETWORK_POLICY_TEMPLATE, {"function_arn": settings.function_arn})
 
 
 def _packaged(settings: Settings) -> Callable[[], bytes]:

@@ -19,6 +19,7 @@ LOG_KEY_PURPOSE = "audit"
 # A metric counted from the audit trail; an alarm watches it.
 FOREIGN_STREAM_READS_METRIC = "StreamReadsByOthers"
 GLUE_LOG_GROUPS = "/aws-glue/jobs"  # the common prefix of Glue's log groups
+NETWORK_POLICY = "network"  # added to the lambda role where the function stands in a network
 WAREHOUSE_LOAD_POLICY = "warehouse-load"  # added to the glue role where there is a warehouse
 
 

@@ -62,6 +62,8 @@ class Settings:
     maximum_retry_attempts: int = -1  # -1: until the record is too old
     maximum_record_age_seconds: int = 604_800  # as long as the stream keeps records, at most what Lambda takes
     parallelization_factor: int = 1
+    lambda_subnet_ids: tuple[str, ...] = ()  # with the security groups: the function's network; empty: Lambda's own
+    lambda_security_group_ids: tuple[str, ...] = ()
     lambda_reserved_concurrency: int = 0  # 0: none reserved; else at least shards x parallelization_factor
 
     # Warehouse: the name of an existing workgroup or cluster; without one, the platform makes its own workgroup

@@ -89,6 +89,8 @@ _FORMS: dict[str, tuple[str, str]] = {
     "alarm_emails": (r"[^@\s]+@[^@\s]+\.[^@\s]+", "addresses such as oncall@bank.example, separated by commas"),
     "glue_version": (r"[5-9]\.[0-9]", "a Glue version such as 5.1"),
     "glue_worker_type": (r"G\.(1|2|4|8|12|16)X|R\.(1|2|4|8)X", "a Glue worker type such as G.1X"),
+    "lambda_subnet_ids": (r"subnet-[0-9a-f]+", "subnet ids, separated by commas"),
+    "lambda_security_group_ids": (r"sg-[0-9a-f]+", "security group ids, separated by commas"),
     "redshift_subnet_ids": (r"subnet-[0-9a-f]+", "subnet ids, separated by commas"),
     "redshift_security_group_ids": (r"sg-[0-9a-f]+", "security group ids, separated by commas"),
     "warehouse_auditors": (r"[\w+=.@-]{1,64}", "names of IAM roles (no ARNs), separated by commas"),
@@ -181,6 +183,11 @@ def _contradictions(values: Mapping[str, Any]) -> Iterator[Problem]:
         yield Problem(
             f"OBJECT_LOCK_DAYS is {values['object_lock_days']} in prod",
             "Leave it empty there: PCI DSS asks for 12 months, and OBJECT_LOCK_YEARS says how many.",
+        )
+    if bool(values["lambda_subnet_ids"]) != bool(values["lambda_security_group_ids"]):
+        yield Problem(
+            "LAMBDA_SUBNET_IDS and LAMBDA_SECURITY_GROUP_IDS are not set together",
+            "Name both, or neither: a function in a network needs subnets and security groups.",
         )
     subnets = set(values["redshift_subnet_ids"])
     if 0 < len(subnets) < NEEDED_SUBNETS:

@@ -26,6 +26,7 @@ from infrastructure.aws.policy_template import policy_from
 from infrastructure.planning.resource import Clients, Resource
 from infrastructure.references import (
     GLUE_LOG_GROUPS,
+    NETWORK_POLICY,
     WAREHOUSE_LOAD_POLICY,
     key_arn,
     secret_arn,
@@ -56,6 +57,7 @@ ROLES: dict[str, RoleSpec] = {
         services=("lambda.amazonaws.com",),
         sources=lambda settings: [settings.arn("lambda", "*")],
         description="Lands transactions from the stream",
+        added_policies=(NETWORK_POLICY,),
     ),
     "glue": RoleSpec(
         policy="glue_execution_role.json",
@@ -94,7 +96,9 @@ def resources(settings: Settings, clients: Clients) -> list[Resource]:
             part=spec.part,
             name=settings.role_name(purpose),
             clients=clients,
-            added_policies=spec.added_policies if settings.redshift_enabled else (),
+            added_policies=tuple(each for each in spec.added_policies if each != WAREHOUSE_LOAD_POLICY)
+            if not settings.redshift_enabled
+            else spec.added_policies,
             properties={
                 "Description": spec.description,
                 "AssumeRolePolicyDocument": trust_policy(settings, purpose),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from infrastructure.planning.aws_errors import error_code, is_not_found
-from infrastructure.planning.resource import DeletionPending, Properties, Resource
+from infrastructure.planning.resource import UNSUPPORTED, DeletionPending, Properties, Resource
 
 _DEFAULT_ROTATION_DAYS = 365
 PURPOSE_TAG = "Purpose"  # distinguishes the keys of one environment
@@ -41,7 +41,8 @@ class Key(Resource):
             "Tags": self._tags(id_),
             "KeyId": id_,
             "Arn": metadata["Arn"],
-            "Foreign": self.readable(lambda: self._grants(id_)),
+            "Grants": (grants := self.readable(lambda: self._grants(id_))),
+            "Foreign": grants if grants is UNSUPPORTED else [_told(grant) for grant in grants],
         }
 
     def create(self, properties: Properties) -> None:
@@ -107,14 +108,10 @@ class Key(Resource):
             return {"Enabled": False}
         return {"Enabled": True, "PeriodInDays": status.get("RotationPeriodInDays", _DEFAULT_ROTATION_DAYS)}
 
-    def _grants(self, id_: str) -> list[str]:
+    def _grants(self, id_: str) -> list[dict[str, Any]]:
         """Who may use the key by a grant: services take some for themselves, and would fail without them."""
         pages = self._kms.get_paginator("list_grants").paginate(KeyId=id_)
-        return [
-            f"a grant of {', '.join(sorted(grant.get('Operations', [])))} to {grant.get('GranteePrincipal')}"
-            for page in pages
-            for grant in page["Grants"]
-        ]
+        return [grant for page in pages for grant in page["Grants"]]
 
     def _metadata(self) -> dict[str, Any] | None:
         """The key that was made here, else the key under the alias if it has this key's tags, else the newest key with
@@ -182,6 +179,10 @@ class Alias(Resource):
         except self.clients("kms").exceptions.NotFoundException:
             return None
         return None
+
+
+def _told(grant: dict[str, Any]) -> str:
+    return f"a grant of {', '.join(sorted(grant.get('Operations', [])))} to {grant.get('GranteePrincipal')}"
 
 
 def _tag_list(tags: dict[str, str]) -> list[dict[str, str]]:

@@ -14,7 +14,7 @@ from infrastructure.planning.aws_errors import error_code, is_not_found
 from infrastructure.planning.resource import DeletionPending, Properties, Resource
 from infrastructure.planning.waiting import PROPAGATION_SECONDS, retry_while, wait_until
 
-_SETTLE_SECONDS = 300
+_SETTLE_SECONDS = 600  # the network interfaces of a function in a VPC take minutes
 _ALWAYS_UNRESERVED = 100
 _LATEST = "$LATEST"
 _SCRATCH_MB = 512  # Lambda's default, without extra cost
@@ -65,7 +65,7 @@ class Function(Resource):
     """
 
     type: ClassVar[str] = "AWS::Lambda::Function"
-    unordered: ClassVar[frozenset[str]] = frozenset({"Architectures"})
+    unordered: ClassVar[frozenset[str]] = frozenset({"Architectures", "VpcConfig"})
     immutable: ClassVar[frozenset[str]] = frozenset(
         {"AcceleratorConfig", "CapacityProviderConfig", "DurableConfig", "RuntimeConfig", "TenancyConfig"}
     )
@@ -124,6 +124,7 @@ class Function(Resource):
                 Architectures=properties["Architectures"],
                 Tags=properties["Tags"],
                 **_configuration(properties),
+                **({"VpcConfig": properties["VpcConfig"]} if properties.get("VpcConfig") else {}),
             ),
             PROPAGATION_SECONDS,
         )
@@ -131,6 +132,8 @@ class Function(Resource):
 
     def update(self, changed: frozenset[str], properties: Properties) -> None:
         others = {name: value for name, value in _AS_IF_UNSET.items() if name in changed}
+        if properties.get("VpcConfig") and "VpcConfig" in changed:
+            others["VpcConfig"] = properties["VpcConfig"]
         if "LoggingConfig" in changed:
             others["LoggingConfig"] = properties["LoggingConfig"]
         if changed & set(_CONFIGURATION) or others:
@@ -284,6 +287,7 @@ class EventSourceMapping(Resource):
         if found is None or found["State"] == "Deleting":
             return None
         arn = found.get("EventSourceMappingArn", "")
+        others = self._other_mappings()
         return {name: found.get(name) for name in _MAPPING} | {
             "StartingPosition": found.get("StartingPosition"),
             "DestinationConfig": {"OnFailure": found.get("DestinationConfig", {}).get("OnFailure", {})},
@@ -292,7 +296,11 @@ class EventSourceMapping(Resource):
             "TumblingWindowInSeconds": found.get("TumblingWindowInSeconds") or 0,
             "KMSKeyArn": found.get("KMSKeyArn") or None,
             "MetricsConfig": (found.get("MetricsConfig") or {}).get("Metrics", []),
-            "Foreign": self._other_mappings(),
+            "OtherFunctions": [each["FunctionArn"] for each in others],
+            "Foreign": [
+                f"a mapping {each['UUID']} of the stream to {each['FunctionArn'].rpartition(':function:')[2]}"
+                for each in others
+            ],
             "Tags": self.readable(lambda: self._lambda.list_tags(Resource=arn)["Tags"]),
             "Uuid": found["UUID"],
             "Arn": arn,
@@ -357,13 +365,9 @@ class EventSourceMapping(Resource):
     def _is_ours(self, mapping: dict[str, Any]) -> bool:
         return str(mapping["FunctionArn"]).endswith(f":function:{self.function_name}")
 
-    def _other_mappings(self) -> list[str]:
+    def _other_mappings(self) -> list[dict[str, Any]]:
         """Other readers of the stream through Lambda: a recovery under way, or somebody who must not."""
-        return [
-            f"a mapping {mapping['UUID']} of the stream to {mapping['FunctionArn'].rpartition(':function:')[2]}"
-            for mapping in self._of_the_stream()
-            if not self._is_ours(mapping)
-        ]
+        return [mapping for mapping in self._of_the_stream() if not self._is_ours(mapping)]
 
     def _wait(self) -> None:
         wait_until(

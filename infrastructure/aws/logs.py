@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from infrastructure.planning.aws_errors import error_code
-from infrastructure.planning.resource import DeletionPending, Properties, Resource
+from infrastructure.planning.resource import UNSUPPORTED, DeletionPending, Properties, Resource
 from infrastructure.planning.waiting import PROPAGATION_SECONDS, retry_while
 
 
@@ -25,12 +25,15 @@ class LogGroup(Resource):
         if found is None:
             return None
         arn = found["arn"].removesuffix(":*")
+        copies = self.readable(self._subscriptions)
+        copied = copies is not UNSUPPORTED
         return {
             "RetentionInDays": found.get("retentionInDays"),
             "KmsKeyId": found.get("kmsKeyId"),
             "Tags": self.readable(lambda: self._logs.list_tags_for_resource(resourceArn=arn)["tags"]),
             "Arn": arn,
-            "Foreign": self.readable(self._subscriptions),
+            "Subscriptions": [each["destinationArn"] for each in copies] if copied else copies,
+            "Foreign": [_told(each) for each in copies] if copied else copies,
         }
 
     def create(self, properties: Properties) -> None:
@@ -73,15 +76,18 @@ class LogGroup(Resource):
                     return found
         return None
 
-    def _subscriptions(self) -> list[str]:
+    def _subscriptions(self) -> list[dict[str, Any]]:
         """Where the log is copied to, by the bank's own log collection perhaps."""
         pages = self._logs.get_paginator("describe_subscription_filters").paginate(logGroupName=self.name)
-        found = [each for page in pages for each in page["subscriptionFilters"]]
-        return [f"a subscription {each['filterName']} to {each['destinationArn']}" for each in found]
+        return [each for page in pages for each in page["subscriptionFilters"]]
 
     def _tag(self, tags: dict[str, str]) -> None:
         found = self._describe() or {}
         self._logs.tag_resource(resourceArn=found["arn"].removesuffix(":*"), tags=tags)
+
+
+def _told(subscription: dict[str, Any]) -> str:
+    return f"a subscription {subscription['filterName']} to {subscription['destinationArn']}"
 
 
 @dataclass(kw_only=True, eq=False)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from infrastructure.aws.tags import tag_dict, tag_list
-from infrastructure.planning.resource import DeletionPending, Properties, Resource
+from infrastructure.planning.resource import UNSUPPORTED, DeletionPending, Properties, Resource
 
 _PENDING = "PendingConfirmation"
 
@@ -33,6 +33,7 @@ class Topic(Resource):
         except self._sns.exceptions.NotFoundException:
             return None
         tags = self._sns.list_tags_for_resource(ResourceArn=self.topic_arn)["Tags"]
+        subscribers = self.readable(self._subscribers)
         return {
             "KmsMasterKeyId": found.get("KmsMasterKeyId"),
             "Policy": found.get("Policy"),
@@ -40,7 +41,8 @@ class Topic(Resource):
             "DataProtectionPolicy": self.readable(self._data_protection),
             "Tags": tag_dict(tags),
             "Arn": self.topic_arn,
-            "Foreign": self.readable(self._other_subscribers),
+            "Subscribers": subscribers,
+            "Foreign": subscribers if subscribers is UNSUPPORTED else self._others(subscribers),
         }
 
     def create(self, properties: Properties) -> None:
@@ -79,10 +81,13 @@ class Topic(Resource):
     def _data_protection(self) -> Any:
         return _set_json(self._sns.get_data_protection_policy(ResourceArn=self.topic_arn).get("DataProtectionPolicy"))
 
-    def _other_subscribers(self) -> list[str]:
-        """Pagers, queues and people that were added by hand."""
+    def _subscribers(self) -> list[dict[str, Any]]:
         pages = self._sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=self.topic_arn)
-        found = [each for page in pages for each in page["Subscriptions"] if each["Endpoint"] not in self.addresses]
+        return [each for page in pages for each in page["Subscriptions"]]
+
+    def _others(self, subscribers: list[dict[str, Any]]) -> list[str]:
+        """Pagers, queues and people that were added by hand."""
+        found = [each for each in subscribers if each["Endpoint"] not in self.addresses]
         return [f"a subscriber: {each['Protocol']} {each['Endpoint']}" for each in found]
 
     def _set(self, name: str, value: str) -> None:

@@ -26,7 +26,7 @@ from moto.s3.models import FakeBucket
 from moto.server import ThreadedMotoServer
 from werkzeug.exceptions import Forbidden
 
-from infrastructure.local import glue_gaps
+from infrastructure.local import glue_gaps, update_gaps
 
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 _lock = threading.RLock()  # some of its calls make others
@@ -39,6 +39,7 @@ def emulated_aws() -> Iterator[None]:
         _one_call_at_a_time(BotocoreStubber, "process_request"),
         _one_mapping_a_pair(),
         glue_gaps.filled(),
+        update_gaps.filled(),
         _unconditional_policies(),
         mock_aws(),
     ):
@@ -55,6 +56,7 @@ def emulator_server() -> Iterator[str]:
         _programs_only(),
         _one_mapping_a_pair(),
         glue_gaps.filled(),
+        update_gaps.filled(),
         _unconditional_policies(),
     ):
         server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
+from data_ingestion.deploy_transaction_lambda import network_policy
 from data_ingestion.deploy_transaction_lambda import resources as ingestion
 from data_storage.redshift_setup import load_policy
 from data_storage.s3_bucket_setup import BUCKETS, bucket_policy
@@ -60,7 +61,7 @@ class Row:
 
 
 def rows() -> list[Row]:
-    return [*_roles(), *_trusts(), *_buckets(), *_keys(), *_queue(), *_topic()]
+    return [*_roles(), *_network(), *_trusts(), *_buckets(), *_keys(), *_queue(), *_topic()]
 
 
 def admin(account: str = ACCOUNT) -> str:
@@ -92,6 +93,28 @@ def _roles() -> Iterator[Row]:
         )
     for purpose, namespace, allowed in (("glue", "Glue", True), ("glue", "AWS/Lambda", False)):
         yield _role(purpose, "cloudwatch:PutMetricData", "*", {"cloudwatch:namespace": namespace}, allowed=allowed)
+
+
+def _network() -> Iterator[Row]:
+    """Lambda makes the function's network interfaces with the role's rights; the function's code may not."""
+    by_code = {"lambda:SourceFunctionArn": SETTINGS.function_arn}
+    tried: tuple[tuple[str, str, Context, bool], ...] = (
+        ("Lambda", "ec2:CreateNetworkInterface", {}, True),
+        ("Lambda", "ec2:DeleteNetworkInterface", {}, True),
+        ("Lambda", "ec2:RunInstances", {}, False),
+        ("the function's code", "ec2:CreateNetworkInterface", by_code, False),
+        ("the function's code", "ec2:DescribeSubnets", by_code, False),
+    )
+    for who, action, context, allowed in tried:
+        yield Row(
+            f"{who} may {action} in the network: {allowed}",
+            allowed,
+            SETTINGS.role_arn("lambda"),
+            action,
+            "*" if "Describe" in action else SETTINGS.arn("ec2", "network-interface/eni-0"),
+            context,
+            (plain(network_policy(SETTINGS)),),
+        )
 
 
 _VIA = ("s3", "kinesis", "secretsmanager", "lambda", "sqs")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import boto3
@@ -15,7 +15,6 @@ from infrastructure.planning.resource import UNSUPPORTED, Resource
 from infrastructure.settings import Settings
 from tests.provisioning.account import CORE, EmulatedAccount
 
-Addition = Callable[[EmulatedAccount], object]
 OTHER = "arn:aws:iam::210987654321:root"
 ADDRESS = "oncall@bank.example"
 
@@ -32,186 +31,6 @@ def standing() -> Iterator[EmulatedAccount]:
 
 def raw(account: EmulatedAccount) -> str:
     return account.settings.bucket("raw")
-
-
-def function(account: EmulatedAccount, **changed: Any) -> None:
-    account.client("lambda").update_function_configuration(FunctionName=account.settings.function_name, **changed)
-
-
-def mapping(account: EmulatedAccount, **changed: Any) -> None:
-    lambda_ = account.client("lambda")
-    (found,) = lambda_.list_event_source_mappings(FunctionName=account.settings.function_name)["EventSourceMappings"]
-    lambda_.update_event_source_mapping(UUID=found["UUID"], **changed)
-
-
-def queue(account: EmulatedAccount, **attributes: str) -> None:
-    sqs = account.client("sqs")
-    url = sqs.get_queue_url(QueueName=account.settings.on_failure_queue_name)["QueueUrl"]
-    sqs.set_queue_attributes(QueueUrl=url, Attributes=attributes)
-
-
-def redrive(account: EmulatedAccount) -> None:
-    arn = account.client("sqs").create_queue(QueueName="elsewhere")["QueueUrl"]
-    attributes = account.client("sqs").get_queue_attributes(QueueUrl=arn, AttributeNames=["QueueArn"])["Attributes"]
-    target = {"deadLetterTargetArn": attributes["QueueArn"], "maxReceiveCount": 1}
-    queue(account, RedrivePolicy=json.dumps(target))
-
-
-def add_a_layer(account: EmulatedAccount) -> None:
-    layer = account.client("lambda").publish_layer_version(LayerName="spy", Content={"ZipFile": b"x"})
-    function(account, Layers=[layer["LayerVersionArn"]])
-
-
-def let_others_call(account: EmulatedAccount) -> None:
-    account.client("lambda").add_permission(
-        FunctionName=account.settings.function_name,
-        StatementId="hole",
-        Action="lambda:InvokeFunction",
-        Principal="210987654321",
-    )
-
-
-def share_the_stream(account: EmulatedAccount) -> None:
-    statement = {
-        "Sid": "Hole",
-        "Effect": "Allow",
-        "Principal": {"AWS": OTHER},
-        "Action": ["kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:DescribeStreamSummary"],
-        "Resource": account.settings.stream_arn,
-    }
-    account.client("kinesis").put_resource_policy(
-        ResourceARN=account.settings.stream_arn, Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    )
-
-
-def replicate(account: EmulatedAccount) -> None:
-    s3 = account.client("s3")
-    s3.create_bucket(Bucket="elsewhere", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
-    s3.put_bucket_versioning(Bucket="elsewhere", VersioningConfiguration={"Status": "Enabled"})
-    rule = {
-        "ID": "copy",
-        "Status": "Enabled",
-        "Priority": 1,
-        "Filter": {"Prefix": ""},
-        "DeleteMarkerReplication": {"Status": "Disabled"},
-        "Destination": {"Bucket": "arn:aws:s3:::elsewhere"},
-    }
-    s3.put_bucket_replication(
-        Bucket=raw(account), ReplicationConfiguration={"Role": account.settings.role_arn("glue"), "Rules": [rule]}
-    )
-
-
-def notify(account: EmulatedAccount) -> None:
-    topic = account.client("sns").create_topic(Name="elsewhere")["TopicArn"]
-    account.client("s3").put_bucket_notification_configuration(
-        Bucket=raw(account),
-        NotificationConfiguration={"TopicConfigurations": [{"TopicArn": topic, "Events": ["s3:ObjectCreated:*"]}]},
-        SkipDestinationValidation=True,
-    )
-
-
-def filter_the_alarms(account: EmulatedAccount) -> None:
-    sns = account.client("sns")
-    topic = account.settings.arn("sns", f"{account.settings.prefix}-alarms")
-    (found,) = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
-    sns.set_subscription_attributes(
-        SubscriptionArn=found["SubscriptionArn"], AttributeName="FilterPolicy", AttributeValue='{"never": ["so"]}'
-    )
-
-
-def share_the_secret(account: EmulatedAccount) -> None:
-    statement = {"Effect": "Allow", "Principal": {"AWS": OTHER}, "Action": "secretsmanager:GetSecretValue"}
-    account.client("secretsmanager").put_resource_policy(
-        SecretId=account.settings.tokenization_secret_name,
-        ResourcePolicy=json.dumps({"Version": "2012-10-17", "Statement": [{**statement, "Resource": "*"}]}),
-    )
-
-
-def rotate_the_secret(account: EmulatedAccount) -> None:
-    account.client("secretsmanager").rotate_secret(
-        SecretId=account.settings.tokenization_secret_name,
-        RotationLambdaARN=account.settings.function_arn,
-        RotationRules={"AutomaticallyAfterDays": 30},
-    )
-
-
-def watch_less(account: EmulatedAccount) -> None:
-    cloudwatch, name = account.client("cloudwatch"), f"{account.settings.prefix}-landing-errors"
-    (found,) = cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]
-    kept = (
-        "AlarmName AlarmDescription ActionsEnabled AlarmActions OKActions Namespace MetricName Dimensions Statistic "
-        "Period EvaluationPeriods DatapointsToAlarm Threshold ComparisonOperator TreatMissingData"
-    )
-    cloudwatch.put_metric_alarm(**{key: found[key] for key in kept.split()}, Unit="Megabytes")
-
-
-ADDITIONS: dict[str, tuple[Addition, str, str]] = {
-    # name: (what is done by hand, type of the resource, path that differs)
-    "a filter drops records": (
-        lambda a: mapping(a, FilterCriteria={"Filters": [{"Pattern": '{"data": {"amount": ["1"]}}'}]}),
-        "AWS::Lambda::EventSourceMapping",
-        "FilterCriteria",
-    ),
-    "a tumbling window": (
-        lambda a: mapping(a, TumblingWindowInSeconds=60),
-        "AWS::Lambda::EventSourceMapping",
-        "TumblingWindowInSeconds",
-    ),
-    "a layer of code": (add_a_layer, "AWS::Lambda::Function", "Layers"),
-    "another account may call the function": (let_others_call, "AWS::Lambda::Function", "ResourcePolicy"),
-    "a consumer reads the stream": (
-        lambda a: a.client("kinesis").register_stream_consumer(StreamARN=a.settings.stream_arn, ConsumerName="spy"),
-        "AWS::Kinesis::Stream",
-        "Consumers",
-    ),
-    "another account may read the stream": (share_the_stream, "AWS::Kinesis::Stream", "ResourcePolicy"),
-    "objects are replicated": (replicate, "AWS::S3::Bucket", "Replication"),
-    "events go elsewhere": (notify, "AWS::S3::Bucket", "Notifications"),
-    "web pages may read objects": (
-        lambda a: a.client("s3").put_bucket_cors(
-            Bucket=raw(a), CORSConfiguration={"CORSRules": [{"AllowedMethods": ["GET"], "AllowedOrigins": ["*"]}]}
-        ),
-        "AWS::S3::Bucket",
-        "Cors",
-    ),
-    "the bucket is a web site": (
-        lambda a: a.client("s3").put_bucket_website(
-            Bucket=raw(a), WebsiteConfiguration={"IndexDocument": {"Suffix": "index.html"}}
-        ),
-        "AWS::S3::Bucket",
-        "Website",
-    ),
-    "transfer acceleration": (
-        lambda a: a.client("s3").put_bucket_accelerate_configuration(
-            Bucket=raw(a), AccelerateConfiguration={"Status": "Enabled"}
-        ),
-        "AWS::S3::Bucket",
-        "Acceleration",
-    ),
-    "given-up positions are moved away": (redrive, "AWS::SQS::Queue", "RedrivePolicy"),
-    "given-up positions come late": (lambda a: queue(a, DelaySeconds="900"), "AWS::SQS::Queue", "DelaySeconds"),
-    "given-up positions are too long": (
-        lambda a: queue(a, MaximumMessageSize="1024"),
-        "AWS::SQS::Queue",
-        "MaximumMessageSize",
-    ),
-    "another account may read the secret": (share_the_secret, "AWS::SecretsManager::Secret", "ResourcePolicy"),
-    "somebody rotates the secret": (rotate_the_secret, "AWS::SecretsManager::Secret", "RotationEnabled"),
-    "the secret is copied to another region": (
-        lambda a: a.client("secretsmanager").replicate_secret_to_regions(
-            SecretId=a.settings.tokenization_secret_name, AddReplicaRegions=[{"Region": "eu-west-1"}]
-        ),
-        "AWS::SecretsManager::Secret",
-        "Replicas",
-    ),
-    "alarms are kept from the one on call": (filter_the_alarms, "AWS::SNS::Subscription", "FilterPolicy"),
-    "an alarm counts another unit": (watch_less, "AWS::CloudWatch::Alarm", "Unit"),
-    "the trail's files lie elsewhere": (
-        lambda a: a.client("cloudtrail").update_trail(Name=a.settings.trail_name, S3KeyPrefix="elsewhere"),
-        "AWS::CloudTrail::Trail",
-        "S3KeyPrefix",
-    ),
-}
 
 
 def stubbed(standing: EmulatedAccount, type_: str, name: str, service: str) -> tuple[Resource, Stubber]:
@@ -373,21 +192,6 @@ def test_a_function_url_is_taken_off_with_its_alias(standing: EmulatedAccount) -
         stub.add_response("delete_function_url_config", {}, {"FunctionName": name, "Qualifier": "live"})
         found.update(frozenset({"FunctionUrls"}), found.unset)
         stub.assert_no_pending_responses()
-
-
-@pytest.mark.parametrize("name", ADDITIONS)
-def test_what_others_add_is_shown_by_plan_and_taken_off_by_apply(name: str, standing: EmulatedAccount) -> None:
-    add, type_, path = ADDITIONS[name]
-    add(standing)
-    shown = {
-        difference.path.partition("[")[0]: step.resource.type
-        for step in standing.plan().changes
-        for difference in step.differences
-    }
-    assert any(found == path or found.startswith(path) for found in shown), shown
-    assert set(shown.values()) == {type_}
-    assert standing.apply().errors == ()
-    assert standing.plan().changes == ()
 
 
 def foreign(account: EmulatedAccount) -> list[str]:

@@ -29,7 +29,7 @@ def test_there_are_rows_for_every_policy_both_allowed_and_denied() -> None:
     assert len(ROWS) == len(rows()) >= LEAST_ROWS, "names are unique"
     subjects = [*(f"{purpose} role" for purpose in ROLES), *(f"{purpose} key" for purpose in KEY_PURPOSES)]
     subjects += [f"of {purpose} " for purpose in BUCKETS]
-    for subject in [*subjects, "sqs:", "the topic"]:
+    for subject in [*subjects, "sqs:", "the topic", "in the network"]:
         assert {row.allowed for name, row in ROWS.items() if subject in name} == {True, False}, subject
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,7 +11,6 @@ from data_storage import redshift_setup
 from infrastructure.errors import PlatformError
 from infrastructure.local.emulator import emulated_aws
 from infrastructure.planning.apply import Outcome
-from infrastructure.planning.compare import ABSENT
 from infrastructure.settings import Settings
 from infrastructure.settings_source import settings_from
 from scripts.commands.status import collect
@@ -106,75 +105,6 @@ def test_the_jobs_role_may_load_this_warehouse_and_no_other(applied: EmulatedAcc
     sessions = statements["FollowOwnStatements"]["Condition"]["StringLike"]
     role_id = iam.get_role(RoleName=role)["Role"]["RoleId"]
     assert sessions == {"redshift-data:statement-owner-iam-userid": f"{role_id}:*"}
-
-
-Drift = Callable[[RedshiftService], object]
-
-
-def _set(things: str, **values: Any) -> Drift:
-    return lambda service: getattr(service, things)[NAME].update(values)
-
-
-def _limit(**values: Any) -> Drift:
-    return lambda service: [limit.update(values) for limit in service.usage_limits.values()]
-
-
-DRIFTS: dict[str, tuple[Drift, str, Any, Any]] = {
-    "made public": (_set("workgroups", publiclyAccessible=True), "publiclyAccessible", True, False),
-    "routed outside the VPC": (_set("workgroups", enhancedVpcRouting=False), "enhancedVpcRouting", False, True),
-    "TLS optional": (
-        lambda service: service._UpdateWorkgroup(
-            NAME, configParameters=[{"parameterKey": "require_ssl", "parameterValue": "false"}]
-        ),
-        "ConfigParameters.require_ssl",
-        "false",
-        "true",
-    ),
-    "capacity raised": (_set("workgroups", maxCapacity=512), "maxCapacity", 512, 64),
-    "the day's limit raised": (_limit(amount=100_000), "amount", 100_000, 200),
-    "the day's limit only logged": (_limit(breachAction="log"), "breachAction", "log", "deactivate"),
-    "audit log off": (_set("namespaces", logExports=["userlog"]), "logExports", ["userlog"], ...),
-    "another role associated": (
-        _set("namespaces", iamRoles=["IamRole(applyStatus=in-sync, iamRoleArn=arn:aws:iam::1:role/other)"]),
-        "iamRoles",
-        ["arn:aws:iam::1:role/other"],
-        ["arn:aws:iam::123456789012:role/banking-data-dev-redshift-eu-central-1"],
-    ),
-    "another key": (_set("namespaces", kmsKeyId="AWS_OWNED_KMS_KEY"), "kmsKeyId", "AWS_OWNED_KMS_KEY", ...),
-    "the admin's password taken over by hand": (
-        lambda service: service.namespaces[NAME].pop("adminPasswordSecretArn"),
-        "manageAdminPassword",
-        False,
-        True,
-    ),
-    "a tag changed": (
-        lambda service: service.tags[service.workgroups[NAME]["workgroupArn"]].update(Environment="prod"),
-        "Tags.Environment",
-        "prod",
-        "dev",
-    ),
-    "other scripts inside": (
-        lambda service: service.tags[service.workgroups[NAME]["workgroupArn"]].update({VERSION_TAG: "0" * 64}),
-        "Version",
-        "0" * 64,
-        ...,
-    ),
-}
-
-
-@pytest.mark.parametrize("name", DRIFTS)
-def test_drift_is_shown_by_plan_and_mended_by_apply(
-    applied: EmulatedAccount, service: RedshiftService, name: str
-) -> None:
-    make, path, old, new = DRIFTS[name]
-    make(service)
-    (step,) = applied.plan().changes
-    differences = {difference.path: difference for difference in step.differences}
-    assert differences[path].old == old
-    assert new is ... or differences[path].new == new
-    assert ABSENT not in (differences[path].old, differences[path].new)
-    applied.apply().raise_for_errors()
-    assert [(step.resource.id, step.differences) for step in applied.plan().changes] == []
 
 
 def test_what_others_may_need_is_shown_and_left_alone(applied: EmulatedAccount, service: RedshiftService) -> None:

@@ -1,0 +1,151 @@
+"""Controls on the customer keys and the tokenisation secret."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from data_governance.controls.control import KEY, SECRET, Control, Severity, Subject, own_key, unless
+from data_governance.controls.policy_meaning import account_of, actions, let_in, principals, statements, title
+
+_LONGEST_ROTATION_DAYS = 365
+_SERVICE = ".amazonaws.com"
+
+
+def _rotates(key: Subject) -> list[str]:
+    rotation = key["Rotation"]
+    if not rotation.get("Enabled"):
+        return ["does not rotate"]
+    days = rotation.get("PeriodInDays", 0)
+    return unless(days <= _LONGEST_ROTATION_DAYS, f"rotates every {days} days only")
+
+
+def _everything_to_the_root_alone(key: Subject) -> Iterator[str]:
+    root = {
+        ("AWS", f"arn:{key.settings.partition}:iam::{key.account}:root"),
+        ("AWS", key.account),
+    }
+    for statement in statements(key["KeyPolicy"]):
+        wide = [action for action in actions(statement) if "*" in action]
+        if statement.get("Effect") == "Allow" and wide and not set(principals(statement)) <= root:
+            yield f"{title(statement)} allows {', '.join(wide)} to others than the account"
+
+
+def _grants(key: Subject) -> Iterator[str]:
+    for grant in key["Grants"]:
+        who = grant.get("GranteePrincipal") or grant.get("GranteeServicePrincipal") or "somebody"
+        if not who.endswith(_SERVICE) and account_of(who) != key.account:
+            yield f"a grant of {', '.join(sorted(grant.get('Operations', [])))} to {who}"
+
+
+def _nobody_elses(secret: Subject) -> Iterator[str]:
+    if secret["RotationEnabled"]:
+        yield "a function rotates it, and would replace the keys that every token rests on"
+    for region in secret["Replicas"]:
+        yield f"is copied to {region}"
+
+
+_POLICY = "aws kms get-key-policy --key-id KEY --policy-name default"
+_SECRET = "aws secretsmanager describe-secret --secret-id SECRET"
+
+KEYS: tuple[Control, ...] = (
+    Control(
+        "key-rotation",
+        "3.7.4",
+        ("KMS.4",),
+        "customer keys rotate every year at least",
+        (KEY,),
+        Severity.MEDIUM,
+        "",
+        "aws kms get-key-rotation-status --key-id KEY",
+        _rotates,
+    ),
+    Control(
+        "key-state",
+        "3.7.5",
+        ("KMS.3",),
+        "no customer key is disabled or about to go",
+        (KEY,),
+        Severity.CRITICAL,
+        "At once: when its waiting period has ended, all that it encrypts is lost.",
+        "aws kms describe-key --key-id KEY",
+        lambda key: unless(key["KeyState"] == "Enabled", f"is {key['KeyState']}"),
+    ),
+    Control(
+        "key-administration",
+        "3.6.1",
+        ("KMS.1",),
+        "no key grants everything but to the account",
+        (KEY,),
+        Severity.HIGH,
+        "",
+        _POLICY,
+        _everything_to_the_root_alone,
+    ),
+    Control(
+        "key-strangers",
+        "7.2.1",
+        ("KMS.5",),
+        "no key's policy lets in anybody of another account",
+        (KEY,),
+        Severity.CRITICAL,
+        "Look in the trail for what was decrypted.",
+        _POLICY,
+        lambda key: let_in(key["KeyPolicy"], key.account),
+    ),
+    Control(
+        "key-grants",
+        "7.2.1",
+        (),
+        "no key is granted to another account",
+        (KEY,),
+        Severity.CRITICAL,
+        "aws kms revoke-grant --key-id KEY --grant-id GRANT",
+        "aws kms list-grants --key-id KEY",
+        _grants,
+        by_hand=True,
+    ),
+    Control(
+        "secret-encryption",
+        "3.6.1",
+        ("SECRETSMANAGER_USING_CMK",),
+        "the tokenisation keys are encrypted with a customer key",
+        (SECRET,),
+        Severity.HIGH,
+        "",
+        _SECRET,
+        own_key("KmsKeyId"),
+    ),
+    Control(
+        "secret-strangers",
+        "3.6.1",
+        (),
+        "nobody of another account may read the tokenisation keys",
+        (SECRET,),
+        Severity.CRITICAL,
+        "If they were read, they are known: rotate them (docs/security.md).",
+        "aws secretsmanager get-resource-policy --secret-id SECRET",
+        lambda secret: let_in(secret["ResourcePolicy"], secret.account),
+    ),
+    Control(
+        "secret-not-copied",
+        "3.6.1",
+        (),
+        "the tokenisation keys are neither copied to another region nor replaced by a function",
+        (SECRET,),
+        Severity.HIGH,
+        "",
+        _SECRET,
+        _nobody_elses,
+    ),
+    Control(
+        "secret-state",
+        "3.7.5",
+        (),
+        "the tokenisation keys are not about to be deleted",
+        (SECRET,),
+        Severity.CRITICAL,
+        "At once: when its waiting period has ended, no card can be matched with its tokens again.",
+        _SECRET,
+        lambda secret: unless(secret["State"] == "Active", f"is {secret['State']}"),
+    ),
+)
