@@ -8,6 +8,8 @@ PYTHON ?= $(if $(UV),3.11,$(shell command -v python3.11 || command -v python3))
 STATE := $(or $(XDG_STATE_HOME),$(HOME)/.local/state)/banking-data
 VENV ?= $(shell test -w . -o -e .venv/.installed && echo .venv || echo "$(STATE)/venv-$$(pwd | cksum | cut -d' ' -f1)")
 BIN := $(VENV)/bin
+# What make run keeps: in the clone, out of git's sight; of a read-only clone, in the same folder.
+WORKDIR ?= $(shell test -w . -o -e run/.lock && echo run || echo "$(STATE)/run-$$(pwd | cksum | cut -d' ' -f1)")
 
 # make takes a space in a target's name for two targets.
 empty :=
@@ -54,8 +56,8 @@ $(call escaped,$(VENV)/.tests-installed): tests/requirements.lock $(call escaped
 	$(call install,$(VENV)) --require-hashes -r requirements.lock -r tests/requirements.lock
 	@touch "$@"
 
-run: setup  ## Run the whole pipeline on the embedded stack
-	"$(BIN)/python" scripts/orchestrate_pipeline.py local $(ARGS)
+run: setup  ## Run the whole pipeline here and keep it in run/; again adds to it, ARGS=--fresh starts anew
+	"$(BIN)/banking-data" local --workdir "$(WORKDIR)" $(ARGS)
 
 # Two at a time, a file staying with one: much of it waits for processes of its own.
 PYTEST = "$(BIN)/python" -m pytest -n 2 --dist loadfile

@@ -16,7 +16,7 @@ producing the same input again changes, after the landing, only the duplicates.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -149,4 +149,9 @@ def differences(verified: Measured, found: Measured) -> list[Imbalance]:
 
 def control_total_rows(measured: Measured) -> list[dict[str, Any]]:
     """JSON-ready: [{hop, currency, credit_debit_indicator, records, amount}] in the order of the hops."""
-    return [{"hop": hop} | row for hop, totals in measured.hops().items() for row in totals.rows()]
+    return rows_by_hop(measured.hops())
+
+
+def rows_by_hop(hops: Mapping[str, ControlTotals]) -> list[dict[str, Any]]:
+    """JSON-ready: [{hop, currency, credit_debit_indicator, records, amount}]."""
+    return [{"hop": hop} | row for hop, totals in hops.items() for row in totals.rows()]

@@ -111,8 +111,8 @@ _CURATED_KINDS = {LEDGER: "curated", PENDING: "pending_transactions"}
 
 
 def emit(stage: str, **fields: Any) -> None:
-    """Print a stage's progress as one JSON line: {"stage": ..., fields}."""
-    print(json.dumps({"stage": stage} | fields), flush=True)
+    """Print a stage's progress as one JSON line: {"stage": ..., fields}. In one write: other threads print too."""
+    print(json.dumps({"stage": stage} | fields) + "\n", end="", flush=True)
 
 
 @dataclass(slots=True)

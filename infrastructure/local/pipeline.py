@@ -11,21 +11,11 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    SpinnerColumn,
-    Task,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-)
-from rich.text import Text
 
 from data_governance.lake_measures import Lake
 from data_ingestion import process_transaction_lambda
@@ -39,9 +29,16 @@ from infrastructure.local import glue_job
 from infrastructure.local.faults import Faults
 from infrastructure.local.java import Java, find_java
 from infrastructure.local.redshift.postgresql import Warehouse
-from infrastructure.local.run_report import RunReport, Stage
+from infrastructure.local.run_page.alarms_of_run import Signals, judged, summed_metrics
+from infrastructure.local.run_page.collect import document
+from infrastructure.local.run_page.document import Document
+from infrastructure.local.run_page.figures import read_figures
+from infrastructure.local.run_page.html import page
+from infrastructure.local.run_report import RunReport
 from infrastructure.local.stack import NOT_ENFORCED, EmbeddedStack
-from infrastructure.local.stream_poller import StreamPoller
+from infrastructure.local.stages import Stages
+from infrastructure.local.stream_poller import Delivered, StreamPoller
+from infrastructure.local.this_run import this_run
 from infrastructure.local.warehouse import EmbeddedWarehouse, embedded_settings, open_warehouse
 from infrastructure.local.workdir import Workdir
 from infrastructure.planning.apply import Outcome
@@ -49,97 +46,40 @@ from infrastructure.planning.apply import Outcome
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What the `local` command was asked for."""
+    """What the `local` command was asked for. fresh: remove first what the workdir holds."""
 
     transactions: int
     seed: int
     input: str | None = None
     workdir: str | None = None
     faults: int | None = None  # the seed of injected faults
+    fresh: bool = False
+
+    @property
+    def source(self) -> str:
+        """Where the transactions come from, in words."""
+        if self.input is not None:
+            return "standard input" if self.input == "-" else Path(self.input).name
+        return f"{self.transactions:,} generated, seed {self.seed}"
 
 
 # The embedded stream lies in memory. The producer waits while this many records are on it.
 _MOST_ON_THE_STREAM = 10_000
 
 
-class _Rate(ProgressColumn):
-    """Records per second: over the last seconds, or over the whole stage once it has ended."""
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A run that has ended. workdir: where all of it is kept, None if nothing is; psql: the command that opens the
+    warehouse as its superuser."""
 
-    def render(self, task: Task) -> Text:
-        speed = task.completed / task.elapsed if task.finished and task.elapsed else task.speed
-        return Text(f"{speed:,.0f}/s" if speed and task.completed else "", style="cyan")
-
-
-STAGES = ("provision", "produce", "land", "curate", "load", "reconcile")
-
-
-class Stages:
-    """Times the stages and draws a bar for each."""
-
-    def __init__(self, console: Console) -> None:
-        self._done: dict[str, Stage] = {}
-        self.bars = Progress(
-            SpinnerColumn(finished_text="[green]✓"),
-            TextColumn("{task.description:<10}"),
-            BarColumn(bar_width=30),
-            MofNCompleteColumn(),
-            _Rate(),
-            TimeElapsedColumn(),
-            TextColumn("[dim]{task.fields[note]}"),
-            console=console,
-            redirect_stdout=False,  # the function's log goes to a file
-        )
-        self._tasks = {
-            name: self.bars.add_task(name, start=False, total=None, note="", visible=False) for name in STAGES
-        }
-
-    @property
-    def done(self) -> dict[str, Stage]:
-        """The finished stages, in the order of STAGES."""
-        return {name: self._done[name] for name in STAGES if name in self._done}
-
-    @contextlib.contextmanager
-    def stage(self, name: str, total: int | None = None) -> Iterator[StageBar]:
-        """Time the code inside; the bar shows its progress."""
-        bar = StageBar(self.bars, self._tasks[name], total)
-        started = time.monotonic()
-        yield bar
-        self._done[name] = Stage(time.monotonic() - started, bar.records)
-        bar.finish()
+    report: RunReport
+    document: Document
+    workdir: Workdir | None
+    psql: str
 
 
-class StageBar:
-    """One stage's progress: records so far, and a note beside the bar."""
-
-    def __init__(self, bars: Progress, task: TaskID, total: int | None) -> None:
-        self.records = 0
-        self._bars = bars
-        self._task = task
-        bars.update(task, total=total, visible=True)
-        bars.start_task(task)
-
-    def at(self, records: int) -> None:
-        self.records = records
-        self._bars.update(self._task, completed=records)
-
-    def expect(self, total: int) -> None:
-        self._bars.update(self._task, total=total)
-
-    def count(self, what: str) -> None:
-        """Count one more, and show what it is."""
-        self.at(self.records + 1)
-        self.note(what)
-
-    def note(self, text: str) -> None:
-        self._bars.update(self._task, note=text)
-
-    def finish(self) -> None:
-        self._bars.update(self._task, total=max(self.records, 1), completed=max(self.records, 1), note="")
-        self._bars.stop_task(self._task)
-
-
-def run(options: RunOptions, console: Console) -> tuple[RunReport, dict[str, str]]:
-    """Run the whole pipeline; returns the report, and where to look next.
+def run(options: RunOptions, stages: Stages) -> Ended:
+    """Run the whole pipeline.
 
     Raises PlatformError for everything that the user can fix: input, workdir, Java, PostgreSQL.
     """
@@ -147,11 +87,11 @@ def run(options: RunOptions, console: Console) -> tuple[RunReport, dict[str, str
         check_readable(options.input)
     java = find_java()
     settings = embedded_settings()
-    report = RunReport(java=f"{java.version} ({java.source})")
+    report = RunReport(source=options.source, started_at=stages.started_at, java=f"{java.version} ({java.source})")
     with contextlib.ExitStack() as exits:
-        workdir = Workdir(options.workdir)
+        workdir = Workdir(options.workdir, options.fresh)
         exits.callback(workdir.close)
-        stages = Stages(console)
+        _tell_what_is_held(workdir, options, stages.console)
         exits.enter_context(stages.bars)
         stack = exits.enter_context(EmbeddedStack(settings, workdir))
         with stages.stage("provision") as bar:
@@ -163,22 +103,53 @@ def run(options: RunOptions, console: Console) -> tuple[RunReport, dict[str, str
             report.restored_objects = stack.open_for_data()
             report.left_out = NOT_ENFORCED | stack.left_out(provisioned) | stack.left_out(stack.provision_tables())
         faults = None if options.faults is None else Faults(options.faults)
-        produced = _produce_and_land(options, stack, stages, report, faults)
-        curated = _curate(stack, java, stages, faults, produced)
+        log_begins = workdir.function_log.stat().st_size if workdir.function_log.exists() else 0
+        delivered = _produce_and_land(options, stack, stages, report, faults)
+        curated = _curate(stack, java, stages, faults, report.produced.records)
         _load(stack, server, warehouse, stages, report, faults, curated)
-        with stages.stage("reconcile", produced) as bar:
-            lake = Lake(stack.client("s3"), settings, stack.tables).measure()
-            report.measured = lake.measured
-            report.measured.produced = workdir.produced(lake.streamed_by_incarnation) + lake.corrections
-            report.measured.put_again = workdir.put_again()
-            report.measured.loaded = warehouse_loader.loaded_totals(warehouse.data_api, warehouse.auditor)
+        with stages.stage("reconcile", report.produced.records) as bar:
+            _reconcile(stack, warehouse, report, incarnation.id)
             bar.at(report.measured.landed.records)
-        report.stages = stages.done
+        report.stages = stages.begun
+        report.ended_at = datetime.now(UTC)
         report.faults = dict(faults.happened) if faults else {}
-        whereabouts = _whereabouts(workdir, server)
+        with workdir.function_log.open() as log:
+            log.seek(log_begins)
+            signals = Signals(
+                summed_metrics(log),
+                delivered.failed_invocations,
+                delivered.given_up_records,
+                max(delivered.landing_ms, default=0.0),
+            )
+        figures = read_figures(warehouse.data_api, warehouse.auditor, report.run_ids)
+        report.alerts = figures.new_alerts_by_rule
+        found = document(report, figures, judged(settings, signals), len(workdir.incarnations) - 1)
         if workdir.kept:
-            workdir.write_run(report.as_json())
-    return report, whereabouts
+            workdir.write_run(report.as_json(), page(found))
+        return Ended(report, found, workdir if workdir.kept else None, server.psql_command)
+
+
+def _tell_what_is_held(workdir: Workdir, options: RunOptions, console: Console) -> None:
+    if workdir.incarnations:
+        held = workdir.produced({}).records
+        console.print(
+            f"Adding to {options.workdir}, which holds {held:,} records of {len(workdir.incarnations)} earlier runs. "
+            f"To start anew: --fresh. To add other transactions: --seed {options.seed + 1}.",
+            soft_wrap=True,
+        )
+
+
+def _reconcile(stack: EmbeddedStack, warehouse: EmbeddedWarehouse, report: RunReport, incarnation: str) -> None:
+    """Measure all that the workdir holds, and what this run did."""
+    workdir = stack.workdir
+    lake = Lake(stack.client("s3"), stack.settings, stack.tables)
+    found = lake.measure()
+    report.measured = found.measured
+    report.measured.produced = workdir.produced(found.streamed_by_incarnation) + found.corrections
+    report.measured.put_again = workdir.put_again()
+    report.measured.loaded = warehouse_loader.loaded_totals(warehouse.data_api, warehouse.auditor)
+    days = {report.started_at.date(), datetime.now(UTC).date()}
+    report.this_run = this_run(lake, warehouse, incarnation, days, report.produced.totals, report.run_ids)
 
 
 def _lines(options: RunOptions) -> tuple[Iterable[Line], int | None]:
@@ -190,7 +161,7 @@ def _lines(options: RunOptions) -> tuple[Iterable[Line], int | None]:
 
 def _produce_and_land(
     options: RunOptions, stack: EmbeddedStack, stages: Stages, report: RunReport, faults: Faults | None
-) -> int:
+) -> Delivered:
     """Put the records while the event source mapping delivers them, so that the stream stays short."""
     lines, expected = _lines(options)
     kinesis, handler = stack.client("kinesis"), process_transaction_lambda.handler
@@ -219,9 +190,10 @@ def _produce_and_land(
             raise
     report.produced = produced
     report.landing_ms = delivered.landing_ms
+    report.landed_batches = delivered.batches
     report.given_up = delivered.given_up_records
     stack.workdir.complete_incarnation(produced.totals, produced.uncertain)
-    return produced.records
+    return delivered
 
 
 def _paced(lines: Iterable[Line], mapping: StreamPoller) -> Iterator[Line]:
@@ -236,13 +208,21 @@ def _paced(lines: Iterable[Line], mapping: StreamPoller) -> Iterator[Line]:
 
 def _curate(stack: EmbeddedStack, java: Java, stages: Stages, faults: Faults | None, expected: int) -> int:
     """Run the Glue job, which finishes an open run and then takes everything pending; returns how many it curated."""
-    with stages.stage("curate", expected) as bar:
+    with stages.stage("curate") as bar:  # how many of the records are done is unknown until all are
         records: dict[str, int] = {}  # by ETL run, because a killed run may be transformed twice
         curated: dict[str, int] = {}
 
+        at = ""
+
         def on_progress(event: dict[str, Any]) -> None:
-            part = f" {event.get('objects', event.get('files'))}/{event['of']}" if "of" in event else ""
-            bar.note(event["stage"] + part)
+            nonlocal at
+            if event["stage"] == "spark":
+                bar.note(
+                    f"{at}, Spark's stage {event['stage_id']}: {event['tasks']} of {event['of']} tasks".strip(", ")
+                )
+                return
+            at = event["stage"]
+            bar.note(at + (f" {event.get('objects', event.get('files'))}/{event['of']}" if "of" in event else ""))
             if event["stage"] == "transform" and event["records"] is not None:
                 records[event["run_id"]] = event["records"]
                 curated[event["run_id"]] = event["curated"]
@@ -288,18 +268,6 @@ def _load(
         loaded = [row for row in warehouse_loader.ledger(data_api, target) if row.run_id not in before]
         report.run_ids = [row.run_id for row in loaded]
         bar.at(sum(row.rows_loaded + row.pending_loaded for row in loaded))
-
-
-def _whereabouts(workdir: Workdir, server: Warehouse) -> dict[str, str]:
-    """Where to look next."""
-    if not workdir.kept:
-        return {"Kept": "nothing: name a --workdir to keep objects, warehouse and run.json"}
-    return {
-        "Objects": str(workdir.objects),
-        "Warehouse": server.psql_command,
-        "Report": str(workdir.path / "run.json"),
-        "Lambda's log": str(workdir.function_log),
-    }
 
 
 @contextlib.contextmanager

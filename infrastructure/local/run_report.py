@@ -6,36 +6,37 @@ import platform
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
-from data_governance.reconciliation import Imbalance, Measured, control_total_rows, imbalances
+from data_governance.control_totals import ControlTotals
+from data_governance.reconciliation import Imbalance, Measured, control_total_rows, imbalances, rows_by_hop
 from data_ingestion.transaction_producer import ProduceReport
+from infrastructure.local.stages import Stage
 
 _PERCENTILES = (50, 95, 99)
 _VERSIONED = ("boto3", "moto", "pyspark", "msgspec", "pyarrow", "psycopg")
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """A stage's wall time and how many records passed it."""
-
-    seconds: float
-    records: int
-
-    def as_json(self) -> dict[str, float]:
-        rate = self.records / self.seconds if self.seconds else 0.0
-        return {"seconds": round(self.seconds, 3), "records_per_second": round(rate, 1)}
-
-
 @dataclass(slots=True)
 class RunReport:
-    """Everything that a run found out."""
+    """Everything that a run found out.
 
+    source: where the transactions came from; measured: all that the workdir holds; this_run: by hop, of this run alone;
+    landed_batches: when each batch landed, how many of landing_ms are its; alerts: how many the run raised, by rule.
+    """
+
+    source: str = ""
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    ended_at: datetime | None = None
     run_ids: list[str] = field(default_factory=list)
     measured: Measured = field(default_factory=Measured)
+    this_run: dict[str, ControlTotals] = field(default_factory=dict)
+    alerts: dict[str, int] = field(default_factory=dict)
     stages: dict[str, Stage] = field(default_factory=dict)
     landing_ms: array[float] = field(default_factory=lambda: array("f"))
+    landed_batches: list[tuple[datetime, int]] = field(default_factory=list)
     produced: ProduceReport = field(default_factory=ProduceReport)
     given_up: int = 0
     java: str = ""
@@ -56,9 +57,14 @@ class RunReport:
         hops = self.measured.hops()
         return {
             "run_id": self.run_ids[-1] if self.run_ids else None,
+            "started_at": self.started_at.isoformat(),
+            "ended_at": None if self.ended_at is None else self.ended_at.isoformat(),
+            "source": self.source,
             "balanced": self.balanced,
             "imbalances": [str(imbalance) for imbalance in self.imbalances],
             "control_totals": control_total_rows(self.measured),
+            "this_run": rows_by_hop(self.this_run),
+            "alerts": dict(sorted(self.alerts.items())),
             "records": {
                 "produced": hops["produced"].records,
                 "duplicates": hops["duplicate"].records,
@@ -73,9 +79,12 @@ class RunReport:
             "landing_latency_ms": percentiles(self.landing_ms),
             "refused_lines": dict(self.produced.refused),
             "faults": dict(sorted(self.faults.items())),
-            "versions": {"python": platform.python_version(), "java": self.java}
-            | {name: version(name) for name in _VERSIONED},
+            "versions": self.versions,
         }
+
+    @property
+    def versions(self) -> dict[str, str]:
+        return {"python": platform.python_version(), "java": self.java} | {name: version(name) for name in _VERSIONED}
 
 
 def percentiles(values: Sequence[float]) -> dict[str, float | None]:

@@ -1,8 +1,9 @@
 """The directory that keeps an embedded stack's state as ordinary files.
 
     s3/<bucket>/<key>   the objects         warehouse/   the PostgreSQL data directory
-    run.json            the last run        state.json   stream incarnations and what was produced into each
-    function.log        the Lambda's log    secrets.json the stand-in for Secrets Manager (mode 600)
+    report.html         the last run, to look at          run.json     the same figures, for a program
+    function.log        the Lambda's log                  secrets.json the stand-in for Secrets Manager (mode 600)
+    state.json          stream incarnations and what was produced into each
 
 Never among them: the stream's records and the input, which hold clear card numbers. Nobody but the user may enter the
 directory: tokens and the key that makes them lie in it side by side.
@@ -22,8 +23,12 @@ from typing import Any, TextIO
 
 from data_governance.control_totals import ControlTotals
 from infrastructure.errors import PlatformError
+from infrastructure.local.redshift.postgresql_server import Server
 
 _TIMESTAMP = "%Y%m%dT%H%M%SZ"
+_LOCK = ".lock"
+RUN_FILE, PAGE_FILE = "run.json", "report.html"
+_KEPT = ("s3", "staging", "tmp", "warehouse", "function.log", RUN_FILE, PAGE_FILE, "state.json", "secrets.json")
 
 
 @dataclass(slots=True)
@@ -40,12 +45,17 @@ class Incarnation:
 
 
 class Workdir:
-    """Opens and locks the directory; without a name, a temporary one that is removed at the end."""
+    """Opens and locks the directory; without a name, a temporary one that is removed at the end.
 
-    def __init__(self, directory: str | None) -> None:
+    fresh: remove first what earlier runs kept in it.
+    """
+
+    def __init__(self, directory: str | None, fresh: bool = False) -> None:
         self.kept = directory is not None
         self.path = _temporary() if directory is None else _private(_usable(directory))
         self._lock = self._take_lock()
+        if fresh:
+            self._empty()
         self.incarnations = [Incarnation(**row) for row in self._read("state.json").get("incarnations", [])]
 
     @property
@@ -102,14 +112,31 @@ class Workdir:
     def keep_secret(self, value: str) -> None:
         self._write("secrets.json", {"tokenization": value})
 
-    def write_run(self, run: dict[str, Any]) -> Path:
-        return self._write("run.json", run)
+    def write_run(self, run: dict[str, Any], page: str) -> None:
+        """Keep a run's figures, and its page as HTML."""
+        self._write(RUN_FILE, run)
+        self._write_text(PAGE_FILE, page)
 
     def close(self) -> None:
         self._lock.close()
         if not self.kept:
-            shutil.rmtree(self.warehouse.resolve(), ignore_errors=True)  # it may be a link to a directory elsewhere
+            self._remove_warehouse()
             shutil.rmtree(self.path, ignore_errors=True)
+
+    def _remove_warehouse(self) -> None:
+        shutil.rmtree(self.warehouse.resolve(), ignore_errors=True)  # it may be a link to a directory elsewhere
+
+    def _empty(self) -> None:
+        """Remove all that runs keep, but for the lock that is held. Raises PlatformError while somebody is querying."""
+        if process := Server(self.warehouse.resolve()).process():
+            self._lock.close()
+            raise PlatformError(str(self.warehouse), f"is in use by process {process}", "Wait for it to end, or end it")
+        self._remove_warehouse()
+        for path in map(self.path.joinpath, _KEPT):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
 
     def _save_state(self) -> None:
         self._write("state.json", {"incarnations": [asdict(incarnation) for incarnation in self.incarnations]})
@@ -126,17 +153,18 @@ class Workdir:
             ) from None
         return content
 
-    def _write(self, name: str, content: dict[str, Any]) -> Path:
+    def _write(self, name: str, content: dict[str, Any]) -> None:
+        self._write_text(name, json.dumps(content, indent=2) + "\n")
+
+    def _write_text(self, name: str, text: str) -> None:
         path = self.path / name
         beside = path.with_suffix(".new")
-        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            json.dump(content, file, indent=2)
-            file.write("\n")
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            file.write(text)
         beside.replace(path)
-        return path
 
     def _take_lock(self) -> TextIO:
-        lock = (self.path / ".lock").open("w")
+        lock = (self.path / _LOCK).open("w")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -160,7 +188,7 @@ def _usable(directory: str) -> Path:
     if not directory:
         raise PlatformError("--workdir", "is empty", "Name a directory")
     path = _writable(_found(directory))
-    if not (path / ".lock").exists() and any(path.iterdir()):
+    if not (path / _LOCK).exists() and any(path.iterdir()):
         raise PlatformError(
             str(path), "holds other files", "Choose an empty --workdir, or one that an earlier run made"
         )

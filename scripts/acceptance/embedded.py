@@ -13,6 +13,7 @@ from infrastructure.aws.redshift_data import execute, query
 from infrastructure.local import pipeline
 from infrastructure.local.kept_state import KeptState, open_kept_state
 from infrastructure.local.stack import EmbeddedStack
+from infrastructure.local.stages import Stages
 from infrastructure.local.workdir import Workdir
 from infrastructure.provisioning import PLACEHOLDER_ZIP, Embedded
 from infrastructure.settings import Settings
@@ -28,8 +29,8 @@ def prove_embedded(prover: Prover, console: Console) -> None:
     """Prove all claims that need no account."""
     _prove_provisioning(prover)
     with tempfile.TemporaryDirectory(prefix="acceptance-") as directory:
-        report, _ = pipeline.run(pipeline.RunOptions(TRANSACTIONS, DEFAULT_SEED, workdir=directory), console)
-        measured = report.measured
+        options = pipeline.RunOptions(TRANSACTIONS, DEFAULT_SEED, workdir=directory)
+        measured = pipeline.run(options, Stages(console)).report.measured
         prover.prove("landing", lambda: flow.landed(measured, TRANSACTIONS))
         prover.prove("job-curates", lambda: flow.curated(measured))
         prover.prove("copy-loads-zstd", lambda: flow.loaded(measured))

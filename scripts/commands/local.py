@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import threading
 
 from data_ingestion.transaction_generator import DEFAULT_SEED
+from infrastructure.errors import PlatformError
 from infrastructure.local import pipeline
-from scripts.commands import run_view
+from infrastructure.local.run_page.collect import live_document
+from infrastructure.local.run_page.document import Document
+from infrastructure.local.run_page.serve import served
+from infrastructure.local.stages import Stages
+from scripts.commands import next_steps, run_view
 from scripts.commands.terminal import EXIT_ERROR, EXIT_OK, Parser, add_output_options, console, outcome, print_json
 
 
@@ -28,10 +35,19 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     local.add_argument(
         "--seed", type=int, default=DEFAULT_SEED, metavar="S", help=f"of the generator (default {DEFAULT_SEED})"
     )
-    local.add_argument("--workdir", metavar="DIR", help="keep objects, warehouse and run.json there; rerun to add")
+    local.add_argument(
+        "--workdir", metavar="DIR", help="keep objects, warehouse, report.html and run.json there; rerun to add"
+    )
+    local.add_argument("--fresh", action="store_true", help="remove first what the workdir holds of earlier runs")
     local.add_argument(
         "--faults", type=int, metavar="SEED", help="inject faults: throttling, lost answers, kills, resharding, ..."
     )
+    local.add_argument(
+        "--serve",
+        action="store_true",
+        help="show it in the browser as it goes on, until Ctrl-C; on 127.0.0.1 alone",
+    )
+    local.add_argument("--port", type=int, default=0, metavar="P", help="for --serve (default any that is free)")
     add_output_options(local, as_json=True)
     local.set_defaults(run=run_local)
 
@@ -45,14 +61,48 @@ def _count(text: str) -> int:
 
 def run_local(arguments: argparse.Namespace) -> int:
     """Run it, and print the outcome; the exit status is 1 if a hop is off."""
+    if arguments.fresh and not arguments.workdir:
+        raise PlatformError("--fresh", "is for --workdir", "Name the directory to start anew in, or leave it out")
     out = console(arguments)
     options = pipeline.RunOptions(
-        arguments.transactions, arguments.seed, arguments.input, arguments.workdir, arguments.faults
+        transactions=arguments.transactions,
+        seed=arguments.seed,
+        input=arguments.input,
+        workdir=arguments.workdir,
+        faults=arguments.faults,
+        fresh=arguments.fresh,
     )
-    report, whereabouts = pipeline.run(options, out)
+    if arguments.serve:
+        return _run_served(arguments, options)
+    return _told(arguments, options, pipeline.run(options, Stages(out)))
+
+
+def _run_served(arguments: argparse.Namespace, options: pipeline.RunOptions) -> int:
+    """Run while a page shows it, and go on showing it until Ctrl-C."""
+    out = console(arguments)
+    stages, ended = Stages(out), None
+
+    def document() -> Document:
+        return live_document(stages, options.source) if ended is None else ended.document
+
+    with served(document, arguments.port) as address:
+        outcome(arguments).print(f"Live page: {address}", soft_wrap=True)
+        ended = pipeline.run(options, stages)
+        status = _told(arguments, options, ended)
+        outcome(arguments).print(f"\nStill shown at {address} until Ctrl-C", soft_wrap=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            threading.Event().wait()
+    return status
+
+
+def _told(arguments: argparse.Namespace, options: pipeline.RunOptions, ended: pipeline.Ended) -> int:
+    """Print the outcome; returns the exit status."""
+    out = console(arguments)
     if arguments.json:
-        print_json(report.as_json())
+        print_json(ended.report.as_json())
     else:
-        run_view.show(report, out, whereabouts)
-        run_view.show_verdict(report, outcome(arguments))
-    return EXIT_OK if report.balanced else EXIT_ERROR
+        run_view.show(ended.report, out)
+        next_steps.show_kept(ended, out)
+        run_view.show_verdict(ended.report, outcome(arguments))
+        next_steps.show(ended, options, out)
+    return EXIT_OK if ended.report.balanced else EXIT_ERROR

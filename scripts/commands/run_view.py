@@ -7,17 +7,20 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from data_governance.reconciliation import Measured
 from infrastructure.local.run_report import RunReport, percentiles
 from scripts.commands.produce import show_refusals
 from scripts.commands.totals_table import totals_table
 
 
-def show(report: RunReport, console: Console, whereabouts: dict[str, str]) -> None:
-    """Print the report. whereabouts: title -> where to look next."""
+def show(report: RunReport, console: Console) -> None:
+    """Print the report."""
     console.print()
     console.print(totals_table(report.measured.hops(), console.width))
-    console.print(_endings(report.measured))
+    console.print(_endings(report))
+    if report.alerts:
+        told = ", ".join(f"{count:,} {rule}" for rule, count in sorted(report.alerts.items()))
+        console.print(f"Fraud alerts raised: {told}", soft_wrap=True)
+        console.print()
     show_refusals(console, report.produced)
     console.print(_stages_table(report))
     latency = percentiles(report.landing_ms)
@@ -37,9 +40,6 @@ def show(report: RunReport, console: Console, whereabouts: dict[str, str]) -> No
         for what, why in report.left_out.items():
             console.print(Text(f"  {what}: {why}", style="dim"), soft_wrap=True)
     console.print()
-    for what, where in whereabouts.items():
-        console.print(Text.assemble((f"{what:<14}", "bold"), where), soft_wrap=True)
-    console.print()
 
 
 def show_verdict(report: RunReport, console: Console) -> None:
@@ -56,20 +56,33 @@ def show_verdict(report: RunReport, console: Console) -> None:
         console.print(f"{len(report.imbalances) - 1} more differences stand in run.json under imbalances.")
 
 
-def _endings(measured: Measured) -> Table:
-    lines = Table(title="Where each record ended", title_justify="left", box=box.SIMPLE_HEAD, show_header=False)
+def _endings(report: RunReport) -> Table:
+    """Of all that is held; and of this run, where more is held."""
+    measured, hops, new = report.measured, report.measured.hops(), report.this_run
+    adds = "produced" in new and new["produced"].records != hops["produced"].records
+    lines = Table(
+        title="Where each record ended",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        show_header=adds,
+        header_style="bold",
+    )
     lines.add_column()
-    lines.add_column(justify="right")
-    hops = measured.hops()
-    for label, hop in (
+    lines.add_column("all held" if adds else "", justify="right", no_wrap=True)
+    if adds:
+        lines.add_column("this run", justify="right", no_wrap=True)
+    shown = (
+        ("produced", "produced"),
         ("curated and loaded, final", "ledger"),
         ("curated and loaded, pending", "pending"),
         ("duplicate, dropped", "duplicate"),
         ("quarantined", "quarantined"),
         ("of an erased account", "erased"),
-    ):
+    )
+    for label, hop in shown if adds else shown[1:]:
         if hop in hops:
-            lines.add_row(label, f"{hops[hop].records:,}")
+            of_run = [f"{new[hop].records:,}" if hop in new else "-"] if adds else []
+            lines.add_row(label, f"{hops[hop].records:,}", *of_run)
     for reason, count in sorted(measured.quarantined_by_reason.items(), key=lambda item: -item[1]):
         lines.add_row(f"  {reason}", f"{count:,}", style="dim")
     return lines
@@ -82,7 +95,7 @@ def _stages_table(report: RunReport) -> Table:
     table.add_column("Records", justify="right")
     table.add_column("Records/s", justify="right")
     for name, stage in report.stages.items():
-        rate = stage.as_json()["records_per_second"]
         records = f"{stage.records:,}" if stage.records else "-"
-        table.add_row(name, f"{stage.seconds:.1f}", records, f"{rate:,.0f}" if stage.records else "-")
+        rate = f"{stage.records_per_second:,.0f}" if stage.records else "-"
+        table.add_row(name, f"{stage.seconds or 0:.1f}", records, rate)
     return table

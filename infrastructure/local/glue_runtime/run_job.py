@@ -1,6 +1,8 @@
 """Runs a Glue job's script in this process until the parent closes this process's standard input.
 
 A parent that is killed cannot stop its children, but their standard input ends with it, and then so do they.
+
+While Spark works, a line {"stage": "spark", "stage_id", "tasks", "of"} tells how many of a stage's tasks are done.
 """
 
 from __future__ import annotations
@@ -12,6 +14,9 @@ import runpy
 import signal
 import sys
 import threading
+import time
+
+_LOOK_EVERY_SECONDS = 0.3
 
 
 def _end_with_parent() -> None:
@@ -34,8 +39,29 @@ def _name_the_user() -> None:
         users.setLoginUser(users.createRemoteUser(str(os.geteuid())))
 
 
+def _tell_progress() -> None:
+    """Print what Spark is at, as often as that changes."""
+    told = None
+    while True:
+        time.sleep(_LOOK_EVERY_SECONDS)
+        # Not imported here: two threads that import pyspark at the same time meet it half made.
+        context_class = getattr(sys.modules.get("pyspark.context"), "SparkContext", None)
+        context = context_class._active_spark_context if context_class else None
+        try:
+            tracker = context.statusTracker() if context is not None else None
+            stages = [tracker.getStageInfo(each) for each in tracker.getActiveStageIds()] if tracker else []
+        except Exception:  # the session is being stopped
+            return
+        for stage in stages:
+            if stage is not None and told != (now := (stage.stageId, stage.numCompletedTasks)):
+                told = now
+                event = {"stage": "spark", "stage_id": now[0], "tasks": now[1], "of": stage.numTasks}
+                print(json.dumps(event) + "\n", end="", flush=True)
+
+
 def main() -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_tell_progress, daemon=True).start()
     from infrastructure.errors import PlatformError
 
     _name_the_user()

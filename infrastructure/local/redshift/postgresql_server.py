@@ -166,6 +166,11 @@ class Server:
             return 0
         return owner if self._postmaster() and _is_alive(owner) else 0
 
+    def process(self) -> int:
+        """The server's own process, 0 if none runs."""
+        lines = self._postmaster()
+        return int(lines[0]) if lines else 0
+
     def find_socket(self) -> None:
         """Where another process's server listens."""
         self.socket_directory = Path(self._postmaster()[4])
