@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from data_governance.reconciliation import HOPS
 from data_ingestion.feed_faults import Book
 from data_ingestion.transaction_generator import generate
 from infrastructure.local.redshift.postgresql import query
@@ -76,6 +78,34 @@ def test_run_json_tells_stages_latency_and_versions(first_run):
     assert run["run_id"] and run["versions"]["pyspark"]
 
 
+def test_run_json_tells_when_from_what_and_which_alerts_it_raised(first_run):
+    workdir, run = first_run
+    assert run["source"] == "1,500 generated, seed 7"
+    assert run["started_at"] < run["ended_at"]
+    raised = query(workdir / "warehouse", "SELECT rule, COUNT(*) FROM banking.fraud_alerts GROUP BY rule")
+    assert run["alerts"] == dict(raised) != {}
+    for name in ("produced", "streamed", "landed", "curated", "loaded"):
+        own = [row for row in run["this_run"] if row["hop"] == name]
+        assert own == [row for row in run["control_totals"] if row["hop"] == name], "a first run is all that is held"
+
+
+def test_a_page_is_kept_whose_figures_are_those_of_run_json(first_run):
+    workdir, run = first_run
+    page = (workdir / "report.html").read_text()
+    (data,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    document = json.loads(data)
+    assert {hop["hop"]: hop["records"] for hop in document["hops"]}["loaded"] == run["records"]["loaded"]
+    assert {refusal["reason"]: refusal["records"] for refusal in document["refusals"]} == run["records"]["quarantined"]
+    assert all(refusal["samples"] for refusal in document["refusals"])
+    booked = query(workdir / "warehouse", "SELECT COUNT(*) FROM banking.booked_transactions")
+    for part in ("by_hour", "by_type"):
+        assert sum(row["records"] for row in document[part]) == booked[0][0]
+    assert document["alerts"] and all(alert["evidence"] for alert in document["alerts"])
+    assert sum(span["records"] for span in document["landing"]) == 1500
+    accounts = [row[0] for row in query(workdir / "warehouse", "SELECT account_id FROM banking.dim_account")]
+    assert accounts and not [account for account in accounts if account in page], "accounts are masked"
+
+
 def test_objects_are_ordinary_files_and_the_warehouse_answers(first_run):
     workdir, run = first_run
     raw = list((workdir / "s3").glob("*-raw-*/raw/transactions/**/*.ndjson.gz"))
@@ -107,6 +137,10 @@ def test_the_same_input_again_changes_duplicates_and_nothing_behind_the_landing(
     assert again["records"]["duplicates"] == before["records"]["duplicates"] + 1500
     more = local(workdir, "--transactions", 300, "--seed", 8)
     assert more["records"]["loaded"] > again["records"]["loaded"]
+    of_run = {name: sum(row["records"] for row in more["this_run"] if row["hop"] == name) for name in HOPS}
+    assert of_run["produced"] == of_run["streamed"] == 300 < more["records"]["produced"]
+    assert of_run["loaded"] == of_run["curated"] == more["records"]["loaded"] - again["records"]["loaded"]
+    assert of_run["produced"] == of_run["curated"] + of_run["duplicate"] + of_run["quarantined"]
 
 
 def test_reconcile_and_replay_work_on_the_kept_state(first_run):

@@ -1,5 +1,6 @@
 """The workdir keeps an embedded stack's state as ordinary files, and says clearly where it can't."""
 
+import os
 import stat
 from decimal import Decimal
 
@@ -190,10 +191,38 @@ def test_nobody_else_may_enter_the_workdir_not_even_one_that_was_open_before(tmp
     directory.chmod(0o755)
     workdir = Workdir(str(directory))
     workdir.keep_secret("{}")
-    run = workdir.write_run({})
+    workdir.write_run({}, "<html>")
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
-    assert stat.S_IMODE(run.stat().st_mode) == 0o600
+    for name in ("run.json", "report.html"):
+        assert stat.S_IMODE((directory / name).stat().st_mode) == 0o600
     workdir.close()
     temporary = Workdir(None)
     assert stat.S_IMODE(temporary.path.stat().st_mode) == 0o700
     temporary.close()
+
+
+def test_a_fresh_start_removes_what_runs_kept_and_nothing_else(tmp_path):
+    directory = tmp_path / "w"
+    workdir = Workdir(str(directory))
+    workdir.begin_incarnation()
+    workdir.keep_secret("s")
+    workdir.write_run({}, "<html>")
+    (directory / "s3" / "bucket").mkdir(parents=True)
+    (directory / "s3" / "bucket" / "x").write_bytes(b"x")
+    (directory / "notes.txt").write_text("mine")
+    workdir.close()
+    anew = Workdir(str(directory), fresh=True)
+    assert anew.incarnations == [] and anew.secret() is None
+    assert {path.name for path in directory.iterdir()} == {".lock", "notes.txt"}
+    anew.close()
+
+
+def test_a_fresh_start_waits_for_whoever_uses_the_warehouse(tmp_path):
+    workdir = Workdir(str(tmp_path / "w"))
+    workdir.begin_incarnation()
+    workdir.warehouse.mkdir()
+    (workdir.warehouse / "postmaster.pid").write_text(f"{os.getpid()}\n")
+    workdir.close()
+    with pytest.raises(PlatformError, match=f"in use by process {os.getpid()}"):
+        Workdir(str(tmp_path / "w"), fresh=True)
+    assert Workdir(str(tmp_path / "w")).incarnations, "nothing was removed, and the lock is free again"

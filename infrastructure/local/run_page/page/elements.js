@@ -64,17 +64,20 @@ function table(caption, columns, rows) {
 }
 
 function scrolling(label, content) {
-  return el("div.scroll", { role: "region", tabindex: "0", "aria-label": label }, content);
+  return el("div.scroll", { role: "group", tabindex: "0", "aria-label": label }, content);
 }
 
 function numbers(content, label) {
   return el("details", {}, el("summary", {}, `The figures of ${label}`), scrolling(`The figures of ${label}`, content));
 }
 
-function bar(share, color) {
-  const inner = el(`i.${color}`);
-  inner.style.width = `${Math.max(share > 0 ? 0.8 : 0, 100 * share)}%`;
-  return el("span.bar", { "aria-hidden": "true" }, inner);
+// parts: [share of the whole, color], side by side.
+function bar(...parts) {
+  return el("span.bar", { "aria-hidden": "true" }, parts.map(([share, color]) => {
+    const part = el(`i.${color}`);
+    part.style.width = `${Math.max(share > 0 ? 0.8 : 0, 100 * share)}%`;
+    return part;
+  }));
 }
 
 function section(id, title, lead, ...content) {

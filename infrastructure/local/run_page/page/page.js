@@ -33,9 +33,9 @@ function drawLive(d) {
 }
 
 function liveStage(name, stage) {
-  if (!stage) return el("div.stage.waiting", {}, el("span", {}, name), bar(0, "main"), el("span", {}, "waits"), el("small"));
+  if (!stage) return el("div.stage.waiting", {}, el("span", {}, name), bar([0, "main"]), el("span", {}, "waits"), el("small"));
   const share = stage.ended ? 1 : stage.total ? Math.min(1, stage.records / stage.total) : 0;
-  const progress = stage.ended || stage.total ? bar(share, "main") : el("span.bar.moving", { "aria-hidden": "true" }, el("i"));
+  const progress = stage.ended || stage.total ? bar([share, "main"]) : el("span.bar.moving", { "aria-hidden": "true" }, el("i"));
   return el("div.stage", {}, el("span", {}, name), progress,
     el("span", {}, `${stage.ended ? "✓ " : ""}${count(stage.records)} in ${seconds(stage.seconds)}`), el("small", {}, stage.note));
 }

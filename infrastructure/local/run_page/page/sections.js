@@ -55,12 +55,12 @@ function stagesSection(d) {
 function beside(d) {
   if (!d.earlier_runs) return null;
   const shown = d.hops.filter((hop) => hop.records || hop.new);
-  const most = Math.max(...shown.map((hop) => hop.records), 1);
+  const most = Math.max(held(d, "produced"), 1);
   return section("beside", `This run put in ${count(added(d, "produced"))} of the ${count(held(d, "produced"))} records that are held`,
     `The workdir holds ${plural(d.earlier_runs, "earlier run")} besides. What came again with the same content is a duplicate, whichever run brought it.`,
-    el("div.card", {}, scrolling("This run beside all that is held", table("This run beside all that is held",
-      [["hop"], ["this run", true], ["all held", true], [""]],
-      shown.map((hop) => [words(hop.hop), count(hop.new), count(hop.records), wide(bar(hop.records / most, "main"))])))));
+    el("div.card", {}, legend(["main", "this run"], ["light", "earlier runs"]), scrolling("This run beside all that is held", table("This run beside all that is held",
+      [["hop"], ["this run", true], ["all held", true], ["share of what was produced"]],
+      shown.map((hop) => [words(hop.hop), count(hop.new), count(hop.records), wide(bar([hop.new / most, "main"], [Math.max(0, hop.records - hop.new) / most, "light"]))])))));
 }
 
 function wide(element) {
@@ -92,7 +92,7 @@ function quarantineSection(d) {
   return section("quarantine", `${plural(all, "record")} broke the contract in ${plural(d.refusals.length, "way")}`,
     "Each is kept with its reason. Accounts and texts are masked here; card numbers are masked wherever they are kept.",
     el("ul.reasons", {}, d.refusals.map((refusal) => el("li.card", {},
-      el("h3", {}, words(refusal.reason)), el("div.count", {}, count(refusal.records)), bar(refusal.records / most, "amber"),
+      el("h3", {}, words(refusal.reason)), el("div.count", {}, count(refusal.records)), bar([refusal.records / most, "amber"]),
       el("div.told", {}, el("p", {}, capital(refusal.meaning), "."), el("p.todo", {}, refusal.todo)),
       refusal.samples.length ? el("details", {}, el("summary", {}, `${plural(refusal.samples.length, "sample")}, masked`), refusal.samples.map(sample)) : null))));
 }
