@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from data_governance.control_totals import UNREADABLE, ControlKey, ControlTotals, CuratedTotals
 from data_governance.reconciliation import Measured
+from data_storage.transaction_trail import CURATED, Place, Step, TracedAlert, TracedRecord, Trail
 from infrastructure.local.run_page.alarms_of_run import Signals, judged
 from infrastructure.local.run_page.collect import document
 from infrastructure.local.run_page.document import Activity, Alert, Document, Evidence, Sample
@@ -118,7 +119,21 @@ def figures() -> Figures:
     return Figures(hours, types, samples, [travel, large], by_rule, {"implausible_travel": 1})
 
 
+def trail() -> Trail:
+    """A pending put of an id, and its booking."""
+    records = []
+    for number, status in enumerate(("PENDING", "BOOKED"), 17):
+        place = Place("20260302T093000Z", "shardId-000000000000", str(number), 0)
+        steps = [
+            Step("streamed", "2026-03-02 09:30:04.000", "arrived in Kinesis", str(place)),
+            Step("landed", "2026-03-02 09:30:05.000", "by the Lambda", f"s3://bucket/raw/{'x' * 120}.gz line {number}"),
+        ]
+        records.append(TracedRecord(status, CURATED, "171.49", "EUR", "2026-03-02 08:10:00.000", place, steps))
+    alert = TracedAlert("a1", "implausible_travel", "HIGH", "OPEN", "2026-03-02 08:00:00.000", 1)
+    return Trail("T7", "BOOKED", records, [alert])
+
+
 def sample_document() -> Document:
     signals = Signals(Counter(RecordsReceived=7_230, RecordsQuarantined=90), longest_landing_ms=1_100.0)
-    made = document(report(), figures(), judged(embedded_settings(), signals), earlier_runs=1)
+    made = document(report(), figures(), judged(embedded_settings(), signals), earlier_runs=1, trail=trail())
     return replace(made, generated_at=STARTED + timedelta(seconds=30))

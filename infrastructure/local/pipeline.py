@@ -23,6 +23,7 @@ from data_ingestion.transaction_generator import generate
 from data_ingestion.transaction_input import Line, check_readable, read_lines
 from data_ingestion.transaction_producer import ProduceReport, produce
 from data_storage import warehouse_loader
+from data_storage.trace import Tracer
 from infrastructure.aws.clients import client
 from infrastructure.errors import PlatformError
 from infrastructure.local import glue_job
@@ -123,7 +124,9 @@ def run(options: RunOptions, stages: Stages) -> Ended:
             )
         figures = read_figures(warehouse.data_api, warehouse.auditor, report.run_ids)
         report.alerts = figures.new_alerts_by_rule
-        found = document(report, figures, judged(settings, signals), len(workdir.incarnations) - 1)
+        tracer = Tracer(stack.client("s3"), settings, stack.tables, warehouse.data_api, warehouse.auditor)
+        trail = tracer.trace(figures.example) if figures.example else None
+        found = document(report, figures, judged(settings, signals), len(workdir.incarnations) - 1, trail)
         if workdir.kept:
             workdir.write_run(report.as_json(), page(found))
         return Ended(report, found, workdir if workdir.kept else None, server.psql_command)

@@ -19,6 +19,7 @@ from scripts.commands import (
     query,
     schema,
     status,
+    trace,
     verify,
 )
 from scripts.commands.terminal import Parser, run_parsed
@@ -37,7 +38,7 @@ def parser(description: str | None = None, epilog: str | None = None) -> Parser:
     top.add_argument("--version", action="version", version=f"%(prog)s {_version()}")
     shtab.add_argument_to(top, "--print-completion", help="print the completion script of a shell")
     commands: argparse._SubParsersAction[Parser] = top.add_subparsers(title="commands", metavar="COMMAND")
-    modules = (local, produce, provision, status, lake, query, maintain, erase, schema, verify, acceptance)
+    modules = (local, produce, provision, status, lake, query, trace, maintain, erase, schema, verify, acceptance)
     for module in modules:
         module.add_commands(commands)
     return top

@@ -9,6 +9,7 @@ from data_catalog.transaction_contract import QUARANTINE_REASONS
 from data_governance.control_totals import ControlTotals, amount_text
 from data_governance.quarantine_remedies import QUARANTINE_REMEDIES
 from data_governance.reconciliation import Measured
+from data_storage.transaction_trail import Trail
 from infrastructure.local.run_page.document import (
     Alarm,
     Document,
@@ -38,8 +39,10 @@ def live_document(stages: Stages, source: str) -> Document:
     )
 
 
-def document(report: RunReport, figures: Figures, alarms: list[Alarm], earlier_runs: int) -> Document:
-    """Of a run that has ended."""
+def document(
+    report: RunReport, figures: Figures, alarms: list[Alarm], earlier_runs: int, trail: Trail | None = None
+) -> Document:
+    """Of a run that has ended. trail: of one transaction, as an example."""
     ended_at = max((stage.began + (stage.seconds or 0.0) for stage in report.stages.values()), default=0.0)
     hops = report.measured.hops()
     return Document(
@@ -66,6 +69,7 @@ def document(report: RunReport, figures: Figures, alarms: list[Alarm], earlier_r
         by_type=figures.by_type,
         alerts=figures.alerts,
         alerts_by_rule=figures.alerts_by_rule,
+        trail=trail,
         alarms=alarms,
         refused_lines=dict(report.produced.refused),
         faults=dict(sorted(report.faults.items())),

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
+from data_storage.transaction_trail import Trail
+
 
 @dataclass(frozen=True, slots=True)
 class StageCourse:
@@ -155,6 +157,7 @@ class Document:
     by_type: list[Activity] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
     alerts_by_rule: dict[str, int] = field(default_factory=dict)
+    trail: Trail | None = None
     alarms: list[Alarm] = field(default_factory=list)
     refused_lines: dict[str, int] = field(default_factory=dict)
     faults: dict[str, int] = field(default_factory=dict)

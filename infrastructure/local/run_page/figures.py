@@ -17,7 +17,8 @@ ALERTS_OF_A_RULE = 8
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """samples: by reason, the newest first; alerts: of each rule those of the run first, then the newest."""
+    """samples: by reason, the newest first; alerts: of each rule those of the run first; example: an id
+    of the run that is worth a trace, "" if it loaded nothing."""
 
     by_hour: list[Activity] = field(default_factory=list)
     by_type: list[Activity] = field(default_factory=list)
@@ -25,6 +26,7 @@ class Figures:
     alerts: list[Alert] = field(default_factory=list)
     alerts_by_rule: dict[str, int] = field(default_factory=dict)
     new_alerts_by_rule: dict[str, int] = field(default_factory=dict)
+    example: str = ""
 
 
 def read_figures(data_api: DataApi, auditor: WarehouseTarget, run_ids: Collection[str]) -> Figures:
@@ -46,7 +48,17 @@ def read_figures(data_api: DataApi, auditor: WarehouseTarget, run_ids: Collectio
         ]
 
     rules = asked(f"SELECT rule, COUNT(*), SUM({new}) FROM {schema}.fraud_alerts GROUP BY rule ORDER BY 2 DESC, 1")
+    # Best one that was pending first, and that an alert rests on.
+    examples = asked(
+        f"SELECT fact.transaction_id FROM {schema}.fact_transactions AS fact"
+        f" LEFT JOIN {schema}.pending_transactions AS pending ON pending.transaction_id = fact.transaction_id"
+        f" LEFT JOIN {schema}.fraud_alert_evidence AS evidence ON evidence.transaction_id = fact.transaction_id"
+        f" WHERE {new.replace('run_id', 'fact.run_id')} = 1"
+        " ORDER BY CASE WHEN pending.transaction_id IS NULL THEN 1 ELSE 0 END,"
+        " CASE WHEN evidence.transaction_id IS NULL THEN 1 ELSE 0 END, fact.transaction_id LIMIT 1"
+    )
     return Figures(
+        example=str(examples[0][0]) if examples else "",
         by_hour=activity("CAST(EXTRACT(HOUR FROM event_time) AS INTEGER)"),
         by_type=activity("transaction_type"),
         samples=_samples(

@@ -7,7 +7,7 @@ function draw(d) {
   document.title = `${d.balanced ? "Balanced" : "Not balanced"} · run report`;
   document.getElementById("page").replaceChildren(
     el("div.wide", {}, heading(d),
-      el("main", { id: "content" }, [flowSection, beside, timeSection, stagesSection, totalsSection, quarantineSection, amountsSection, alertsSection, alarmsSection, restSection].map((of) => of(d))),
+      el("main", { id: "content" }, [flowSection, beside, timeSection, stagesSection, totalsSection, quarantineSection, amountsSection, alertsSection, trailSection, alarmsSection, restSection].map((of) => of(d))),
       el("footer", {}, `Made ${moment(d.generated_at)} by banking-data local. The figures for a program are in run.json beside this page. Charts: Observable Plot and D3 (ISC licence).`)));
 }
 

@@ -184,6 +184,20 @@ function alert(found) {
       found.evidence.map((row) => [el("code", {}, row.transaction_id), row.account, moment(row.event_time), `${amount(row.amount)} ${row.currency}`]))));
 }
 
+function trailSection(d) {
+  if (!d.trail) return null;
+  const { transaction_id, state, records, alerts } = d.trail;
+  const colors = { curated: "main", quarantined: "amber", duplicate: "grey", waiting: "grey" };
+  const card = (record) => el("div.card", {},
+    el("h3", {}, [record.status || "Unreadable", record.amount, record.currency].filter(Boolean).join(" ")),
+    el("p.sub", {}, record.ending === "curated" ? `happened ${moment(record.event_time)}` : record.ending),
+    el("ol.trail", {}, record.steps.map((step) => el(`li.${colors[record.ending]}`, {},
+      el("div", {}, el("strong", {}, words(step.hop)), " ", step.what), step.at ? el("p", {}, moment(step.at)) : null, step.where ? el("p", {}, el("code", {}, step.where)) : null))));
+  const more = alerts.length ? ` ${plural(alerts.length, "alert")} (${alerts.map((found) => words(found.rule).toLowerCase()).join(", ")}) ${alerts.length === 1 ? "rests" : "rest"} on it.` : "";
+  return section("trail", `One of them, followed: ${plural(records.length, "record")} of a transaction that is ${state.toLowerCase()}`,
+    [`Transaction `, el("code", {}, transaction_id), `.${more} Every other one is followed so by banking-data trace.`], el("div.pair", {}, records.map(card)));
+}
+
 function alarmsSection(d) {
   if (!d.alarms.length) return null;
   const raised = d.alarms.filter((alarm) => alarm.state === "ALARM").length;
