@@ -163,7 +163,7 @@ class Tracer:
         record = _record(row | {"event_time": ""}, "", QUARANTINED)
         place = _place(row)
         by = "the Lambda" if row["stage"] == "landing" else f"run {row['run_id']}"
-        field = f" in {row['field']}" if row["field"] else ""
+        field = f" in {row['field']}" if row.get("field") else ""
         arrival = _when(row["arrival_time"])
         record.steps = [Step("streamed", _time(arrival), "arrived in Kinesis", str(place))]
         if row["stage"] == "landing":
@@ -247,7 +247,7 @@ class Tracer:
 
 
 def _record(row: Found, status: str, ending: str) -> TracedRecord:
-    currency = str(row["currency"] or "")
+    currency = str(row.get("currency") or "")
     amount = amount_text(Decimal(str(row["amount"])), currency)
     return TracedRecord(status, ending, amount, currency, _time(row["event_time"]), _place(row))
 

@@ -161,7 +161,7 @@ class TracedObjects:
 
     def _naming(self, purpose: str, key: str, transaction_id: str) -> Iterator[LandedRow]:
         found = self._rows(purpose, key, transaction_id.encode())
-        return (row for row in found if row.row["transaction_id"] == transaction_id)
+        return (row for row in found if row.row.get("transaction_id") == transaction_id)
 
     def _rows(self, purpose: str, key: str, naming: bytes = b"") -> Iterator[LandedRow]:
         """The rows of an object whose text holds some bytes."""

@@ -16,6 +16,7 @@ from scripts.commands import (
     maintain,
     produce,
     provision,
+    quarantine,
     query,
     schema,
     status,
@@ -25,6 +26,10 @@ from scripts.commands import (
 from scripts.commands.terminal import Parser, run_parsed
 
 _DISTRIBUTION = "real-time-banking-data-platform"
+# In the order in which the help lists their commands.
+_MODULES = (
+    local, produce, provision, status, lake, quarantine, query, trace, maintain, erase, schema, verify, acceptance,
+)  # fmt: skip
 
 
 def run(argv: Sequence[str] | None, description: str | None, epilog: str) -> int:
@@ -38,8 +43,7 @@ def parser(description: str | None = None, epilog: str | None = None) -> Parser:
     top.add_argument("--version", action="version", version=f"%(prog)s {_version()}")
     shtab.add_argument_to(top, "--print-completion", help="print the completion script of a shell")
     commands: argparse._SubParsersAction[Parser] = top.add_subparsers(title="commands", metavar="COMMAND")
-    modules = (local, produce, provision, status, lake, query, trace, maintain, erase, schema, verify, acceptance)
-    for module in modules:
+    for module in _MODULES:
         module.add_commands(commands)
     return top
 

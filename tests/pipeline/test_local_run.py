@@ -16,6 +16,7 @@ from data_governance.reconciliation import HOPS
 from data_ingestion.feed_faults import Book
 from data_ingestion.transaction_generator import generate
 from infrastructure.local.redshift.postgresql import query
+from scripts.orchestrate_pipeline import main
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -135,12 +136,109 @@ def test_the_same_input_again_changes_duplicates_and_nothing_behind_the_landing(
     for name in ("quarantined", "curated", "loaded"):
         assert hop(again, name) == hop(before, name)
     assert again["records"]["duplicates"] == before["records"]["duplicates"] + 1500
+
+
+def asked(capsys, *arguments):
+    """(exit status, document) of a command of ours with --json, run in this process."""
+    status = main([*map(str, arguments), "--json"])
+    return status, json.loads(capsys.readouterr().out)
+
+
+def test_a_rule_corrects_what_is_in_quarantine_and_the_next_run_curates_it(first_run, capsys):
+    workdir, _ = first_run
+    chosen = ("--workdir", workdir, "--where", "reason=invalid_currency")
+    _, listed = asked(capsys, "quarantine", "list", "--workdir", workdir)
+    before = json.loads((workdir / "run.json").read_text())["records"]
+    refused = {row["reason"]: row["records"] for row in listed}
+    # The same input came twice, and so did its bad records; the totals count content once.
+    assert refused.keys() == before["quarantined"].keys()
+    _, shown = asked(capsys, "quarantine", "show", *chosen, "--limit", 1)
+    assert shown[0]["field"] == "currency" and "…" in shown[0]["payload"]
+    fix = ("quarantine", "fix", *chosen, "--set", "currency=EUR")
+    _, dry = asked(capsys, *fix, "--dry-run")
+    assert dry["corrected"] and dry["found"] == refused["invalid_currency"] and not dry["written"]
+    assert not list(workdir.glob("s3/*/corrected"))
+    _, written = asked(capsys, *fix)
+    assert written == dry | {"written": True}
+    status, replayed = asked(capsys, "replay", "--workdir", workdir, "--from", written["key"])
+    assert (status, replayed["replayed"]) == (0, written["corrected"])
+    assert asked(capsys, *fix, "--dry-run")[1]["found"] == dry["found"] - replayed["replayed"]
     more = local(workdir, "--transactions", 300, "--seed", 8)
-    assert more["records"]["loaded"] > again["records"]["loaded"]
     of_run = {name: sum(row["records"] for row in more["this_run"] if row["hop"] == name) for name in HOPS}
     assert of_run["produced"] == of_run["streamed"] == 300 < more["records"]["produced"]
-    assert of_run["loaded"] == of_run["curated"] == more["records"]["loaded"] - again["records"]["loaded"]
-    assert of_run["produced"] == of_run["curated"] + of_run["duplicate"] + of_run["quarantined"]
+    assert of_run["loaded"] == of_run["curated"] == more["records"]["loaded"] - before["loaded"]
+    assert of_run["curated"] + of_run["duplicate"] + of_run["quarantined"] == 300 + replayed["replayed"]
+
+
+def test_a_corrected_record_is_traced_to_where_it_stood_in_the_stream(first_run, capsys):
+    workdir, _ = first_run
+    (id_, sequence), *_ = query(
+        workdir / "warehouse",
+        "SELECT transaction_id, replaces_sequence_number FROM banking.fact_transactions"
+        " WHERE replaces_sequence_number IS NOT NULL ORDER BY 1",
+    )
+    _, trail = asked(capsys, "trace", id_, "--workdir", workdir)
+    (record,) = [record for record in trail["records"] if record["ending"] == "curated"]
+    assert [step["hop"] for step in record["steps"]] == ["streamed", "quarantined", "landed", "curated", "loaded"]
+    assert record["steps"][0]["where"].endswith(f"sequence {sequence}")
+    assert record["steps"][2]["what"] == "by a replay"
+    (refused,) = [record for record in trail["records"] if record["ending"] == "quarantined"][:1]
+    assert refused["steps"][-1]["what"] == "invalid_currency in currency, by the Lambda"
+
+
+def landed_line(workdir, address):
+    """The row that an address of a trace names."""
+    bucket, _, rest = address.removeprefix("s3://").partition("/")
+    key, _, number = rest.partition(" line ")
+    return json.loads(gzip.decompress((workdir / "s3" / bucket / key).read_bytes()).splitlines()[int(number) - 1])
+
+
+def test_a_transaction_is_traced_to_file_raw_object_and_position_through_all_its_states(first_run, capsys):
+    workdir, _ = first_run
+    (id_,), *_ = query(
+        workdir / "warehouse",
+        "SELECT fact.transaction_id FROM banking.fact_transactions AS fact JOIN banking.pending_transactions AS pending"
+        " ON pending.transaction_id = fact.transaction_id WHERE fact.status = 'BOOKED' ORDER BY 1",
+    )
+    status, trail = asked(capsys, "trace", id_, "--workdir", workdir)
+    assert (status, trail["state"]) == (0, "BOOKED")
+    curated = [record for record in trail["records"] if record["ending"] == "curated"]
+    assert [record["status"] for record in curated][-1] == "BOOKED" and curated[0]["status"] == "PENDING"
+    for record in curated:
+        streamed, landed, file, loaded = record["steps"]
+        row = landed_line(workdir, landed["where"])
+        assert (row["transaction_id"], row["status"]) == (id_, record["status"])
+        assert streamed["where"] == f"{row['stream_incarnation']} {row['shard_id']} sequence {row['sequence_number']}"
+        assert (workdir / "s3" / file["where"].removeprefix("s3://")).is_file()
+        assert loaded["at"] and file["what"].startswith("by run ")
+    assert trail["searched"]
+
+
+def test_copies_that_were_dropped_are_found_and_so_is_a_conflict(first_run, capsys):
+    workdir, _ = first_run
+    conflicts = query(workdir / "warehouse", "SELECT transaction_id FROM banking.quarantine WHERE stage = 'etl'")
+    _, trail = asked(capsys, "trace", conflicts[0][0], "--workdir", workdir)
+    endings = [record["ending"] for record in trail["records"]]
+    assert {"curated", "quarantined"} <= set(endings)
+    raw = workdir.glob("s3/*-raw-*/raw/transactions/**/*.ndjson.gz")
+    first = json.loads(gzip.decompress(next(iter(sorted(raw))).read_bytes()).splitlines()[0])["transaction_id"]
+    _, trail = asked(capsys, "trace", first, "--workdir", workdir)
+    assert "duplicate" in [record["ending"] for record in trail["records"]], "the same input was produced twice"
+
+
+def test_an_alert_is_named_by_what_it_rests_on_and_an_absent_id_by_what_may_be_why(first_run, capsys):
+    workdir, _ = first_run
+    (id_, rule), *_ = query(
+        workdir / "warehouse",
+        "SELECT evidence.transaction_id, alert.rule FROM banking.fraud_alert_evidence AS evidence"
+        " JOIN banking.fraud_alerts AS alert ON alert.alert_id = evidence.alert_id ORDER BY 1",
+    )
+    assert rule in [alert["rule"] for alert in asked(capsys, "trace", id_, "--workdir", workdir)[1]["alerts"]]
+    status, trail = asked(capsys, "trace", "NOT-THERE", "--workdir", workdir)
+    assert (status, trail["state"], trail["records"]) == (1, "ABSENT", [])
+    assert any("whose id cannot be read" in reason for reason in trail["absent_because"])
+    assert main(["trace", "NOT'THERE", "--workdir", str(workdir)]) == 1
+    assert "TRANSACTION_ID: has characters" in capsys.readouterr().err
 
 
 def test_reconcile_and_replay_work_on_the_kept_state(first_run):

@@ -18,7 +18,9 @@ COMMANDS = (
     "reconcile",
     "replay",
     "load",
+    "quarantine",
     "query",
+    "trace",
     "maintain",
     "rebuild",
     "erase",
@@ -93,6 +95,23 @@ def test_a_number_of_produce_that_cannot_be_says_so(
     assert told in refused("produce", "--input", "x", f"{option}={value}", capsys=capsys)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("fix", "--where", "reason=invalid_curency", "--set", "currency=EUR"), "did you mean invalid_currency?"),
+        (("fix", "--where", "reason=invalid_currency", "--set", "curency=EUR"), "did you mean currency?"),
+        (("fix", "--where", "reason=invalid_currency", "--set", "card_number=4"), "no field that can be set"),
+        (("fix", "--where", "reason=invalid_currency"), "--set FIELD=VALUE or --edit"),
+        (("fix", "--set", "currency=EUR"), "Name --where NAME=VALUE"),
+    ],
+)
+def test_quarantine_says_before_it_looks_what_it_cannot_do(
+    arguments: tuple[str, ...], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["quarantine", *arguments]) == 1
+    assert says in capsys.readouterr().err
+
+
 def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:
         main(["--version"])
@@ -110,13 +129,13 @@ def test_the_shells_completion_knows_every_command_and_its_options(capsys: pytes
     assert "apply-file" not in script
 
 
-@pytest.mark.parametrize("command", ["", *COMMANDS])
+@pytest.mark.parametrize("command", ["", *COMMANDS, "quarantine list", "quarantine show", "quarantine fix"])
 def test_help_fits_a_terminal_of_80_columns(
     command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     with pytest.raises(SystemExit) as left:
-        main([*filter(None, [command]), "--help"])
+        main([*command.split(), "--help"])
     assert left.value.code == 0
     assert [line for line in capsys.readouterr().out.splitlines() if len(line) > 80] == []
 

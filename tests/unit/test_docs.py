@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -128,6 +129,18 @@ def _options(of: argparse.ArgumentParser) -> set[str]:
     return {name for action in of._actions for name in action.option_strings}
 
 
+def _options_of(commands: argparse._SubParsersAction[Any], words: list[str]) -> set[str] | None:
+    """The options of a command, and of the command within it that is named; None if there is no such command."""
+    name, *further = words
+    if name not in commands.choices:
+        return None
+    found = commands.choices[name]
+    inner = [action for action in found._actions if isinstance(action, argparse._SubParsersAction)]
+    if not inner or not further or further[0] not in inner[0].choices:
+        return _options(found)
+    return _options_of(inner[0], further)
+
+
 @pytest.mark.parametrize("document", LIVING, ids=[path.relative_to(ROOT).as_posix() for path in LIVING])
 def test_commands_are_ones_that_the_parser_knows(document: Path) -> None:
     top = parser()
@@ -137,13 +150,7 @@ def test_commands_are_ones_that_the_parser_knows(document: Path) -> None:
         name, options = words[0], {word.split("=")[0] for word in words if word.startswith("-") and word != "-"}
         if name == "COMMAND":
             continue
-        known = (
-            _options(top)
-            if name.startswith("-")
-            else _options(subcommands.choices[name])
-            if name in subcommands.choices
-            else None
-        )
+        known = _options(top) if name.startswith("-") else _options_of(subcommands, words)
         if known is None or not options <= known:
             unknown.append(" ".join(words))
     assert not unknown
