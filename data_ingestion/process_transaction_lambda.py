@@ -259,3 +259,7 @@ def _logger() -> Logger:
 def _metrics() -> Metrics:
     environment = _environment()
     return Metrics(namespace=environment.metrics_namespace, service=environment.service)
+
+
+if __name__ == "__main__":
+    print(f"{__doc__}\nLambda calls handler(). To run it here, with all that is around it: banking-data local")

@@ -184,4 +184,7 @@ def look_for_repeated_ids(
 
 
 if __name__ == "__main__":
-    main(sys.argv)
+    if {"-h", "--help"} & set(sys.argv):
+        print(__doc__)  # getResolvedOptions would list Glue's own options
+    else:
+        main(sys.argv)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.compute as pc
@@ -176,7 +177,9 @@ class Tracer:
 
     def _add_copies(self, trail: Trail, known: dict[Place, TracedRecord]) -> None:
         """Further records of the id in the same shard and around the same time. They were dropped as duplicates."""
-        for landed in self._objects.copies(trail.transaction_id, trail.searched):
+        around = [(record.place, _when(record.steps[0].at)) for record in known.values() if record.steps[0].at]
+        found = (self._objects.copies(trail.transaction_id, *each, trail.searched) for each in around)
+        for landed in chain.from_iterable(found):
             if landed.place in known:
                 continue
             copy = _record(landed.row, str(landed.row["status"]), DUPLICATE)
@@ -248,7 +251,7 @@ class Tracer:
 
 def _record(row: Found, status: str, ending: str) -> TracedRecord:
     currency = str(row.get("currency") or "")
-    amount = amount_text(Decimal(str(row["amount"])), currency)
+    amount = amount_text(Decimal(str(row["amount"])), currency) if currency else ""
     return TracedRecord(status, ending, amount, currency, _time(row["event_time"]), _place(row))
 
 

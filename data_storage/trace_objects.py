@@ -34,6 +34,7 @@ from infrastructure.aws import s3_objects
 Purpose = Literal["raw", "quarantine"]
 _LANDED: dict[Purpose, str] = {"raw": RAW_TRANSACTIONS_PREFIX, "quarantine": LANDING_QUARANTINE_PREFIX}
 _HOUR = timedelta(hours=1)
+MOST_OBJECTS = 200  # that are read in search of copies
 _NEWEST = 20  # objects that were restored together have the same time
 REPLAY = "replay-"  # begins the incarnation of a replay
 # A run that did not end for longer leaves more unsearched than a trace should read.
@@ -62,7 +63,6 @@ class TracedObjects:
         self._lake = lake
         self._bodies: dict[str, list[bytes]] = {}
         self._runs: dict[str, RunResult | None] = {}
-        self._around: dict[str, None] = {}  # prefixes of hour and shard, in the order of the search
 
     def landed(self, place: Place, arrival: datetime) -> LandedRow | None:
         """The row at a position. A batch is filed under the arrival of its first record, so an hour earlier too."""
@@ -87,11 +87,23 @@ class TracedObjects:
                             return row.address
         return "the object is gone: its retention has ended, or it was erased"
 
-    def copies(self, transaction_id: str, searched: list[str]) -> Iterator[LandedRow]:
-        """Rows of the id in the hours and shards in which landed() has looked; what these were goes to searched."""
-        for prefix in list(self._around):
-            searched.append(f"raw objects {prefix}*")
-            for key in self._lake.keys("raw", prefix):
+    def copies(self, transaction_id: str, near: Place, arrival: datetime, searched: list[str]) -> Iterator[LandedRow]:
+        """Rows of the id in the same shard within an hour of an arrival, in at most MOST_OBJECTS that are nearest to a
+        position. Where these are goes to searched."""
+        hours = [f"{arrival + n * _HOUR:arrival_date=%Y-%m-%d/arrival_hour=%H}/" for n in (-1, 0, 1)]
+        batches = []
+        for hour in hours:
+            for key in self._lake.keys("raw", f"{RAW_TRANSACTIONS_PREFIX}{hour}"):
+                batch = batch_of(key)
+                if batch is not None and batch.shard_id == near.shard:
+                    batches.append((batch, key))
+        batches.sort()
+        behind = sum((batch.incarnation, batch.first) <= (near.incarnation, int(near.sequence)) for batch, _ in batches)
+        chosen = batches[max(0, behind - MOST_OBJECTS // 2) :][:MOST_OBJECTS]
+        told = f"{len(chosen):,} of {len(batches):,} raw objects of {near.shard} around {arrival:%Y-%m-%d %H:%M} UTC"
+        if told not in searched:
+            searched.append(told)
+            for _, key in chosen:
                 yield from self._naming("raw", key, transaction_id)
 
     def waiting(self, purpose: Purpose, transaction_id: str, searched: list[str]) -> list[LandedRow]:
@@ -149,7 +161,6 @@ class TracedObjects:
         for hour in (arrival - _HOUR, arrival):
             prefix = f"{RAW_TRANSACTIONS_PREFIX}{hour:arrival_date=%Y-%m-%d/arrival_hour=%H}/"
             prefix += f"{place.incarnation}-{place.shard}-"
-            self._around[prefix] = None
             yield from self._lake.keys("raw", prefix)
 
     def _replayed(self, place: Place) -> str | None:

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 _EPILOG = """\
 examples:
@@ -38,5 +40,18 @@ def as_program() -> int:
     return main()
 
 
+def _with_the_environment() -> None:
+    """Started by a Python that lacks the project, go on with the one of `make setup`, or say how to get it."""
+    try:
+        import scripts.commands  # noqa: F401
+    except ModuleNotFoundError:
+        environment = Path(__file__).resolve().parents[1] / ".venv"
+        python = environment / "bin" / "python"
+        if not python.exists() or Path(sys.prefix) == environment:
+            sys.exit("error: the project's environment is missing. Run make setup, then .venv/bin/banking-data")
+        os.execv(python, [str(python), *sys.argv])
+
+
 if __name__ == "__main__":
+    _with_the_environment()
     sys.exit(as_program())

@@ -15,6 +15,8 @@ import pytest
 from data_governance.reconciliation import HOPS
 from data_ingestion.feed_faults import Book
 from data_ingestion.transaction_generator import generate
+from data_storage.trace import Tracer
+from infrastructure.local.kept_state import open_kept_state
 from infrastructure.local.redshift.postgresql import query
 from scripts.orchestrate_pipeline import main
 from tests.waiting import wait_until
@@ -212,6 +214,19 @@ def test_a_transaction_is_traced_to_file_raw_object_and_position_through_all_its
         assert (workdir / "s3" / file["where"].removeprefix("s3://")).is_file()
         assert loaded["at"] and file["what"].startswith("by run ")
     assert trail["searched"]
+
+
+def test_without_a_warehouse_the_lakes_own_index_leads_to_the_same_places(first_run):
+    workdir, _ = first_run
+    (id_,), *_ = query(workdir / "warehouse", "SELECT transaction_id FROM banking.pending_transactions ORDER BY 1")
+    with open_kept_state(str(workdir)) as kept:
+        found = [
+            Tracer(kept.s3, kept.settings, kept.tables, data_api, kept.warehouse.auditor).trace(id_)
+            for data_api in (kept.warehouse.data_api, None)
+        ]
+    steps = [[(step.hop, step.where) for each in trail.records for step in each.steps] for trail in found]
+    assert [step for step in steps[0] if step[0] != "loaded"] == steps[1] != []
+    assert found[0].state == found[1].state
 
 
 def test_copies_that_were_dropped_are_found_and_so_is_a_conflict(first_run, capsys):

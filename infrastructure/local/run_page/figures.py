@@ -48,13 +48,14 @@ def read_figures(data_api: DataApi, auditor: WarehouseTarget, run_ids: Collectio
         ]
 
     rules = asked(f"SELECT rule, COUNT(*), SUM({new}) FROM {schema}.fraud_alerts GROUP BY rule ORDER BY 2 DESC, 1")
-    # Best one that was pending first, and that an alert rests on.
+    # Best one that was pending and then booked, and that an alert rests on.
     examples = asked(
         f"SELECT fact.transaction_id FROM {schema}.fact_transactions AS fact"
         f" LEFT JOIN {schema}.pending_transactions AS pending ON pending.transaction_id = fact.transaction_id"
         f" LEFT JOIN {schema}.fraud_alert_evidence AS evidence ON evidence.transaction_id = fact.transaction_id"
         f" WHERE {new.replace('run_id', 'fact.run_id')} = 1"
         " ORDER BY CASE WHEN pending.transaction_id IS NULL THEN 1 ELSE 0 END,"
+        " CASE fact.status WHEN 'BOOKED' THEN 0 ELSE 1 END,"
         " CASE WHEN evidence.transaction_id IS NULL THEN 1 ELSE 0 END, fact.transaction_id LIMIT 1"
     )
     return Figures(

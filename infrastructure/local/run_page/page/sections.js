@@ -195,7 +195,7 @@ function trailSection(d) {
       el("div", {}, el("strong", {}, words(step.hop)), " ", step.what), step.at ? el("p", {}, moment(step.at)) : null, step.where ? el("p", {}, el("code", {}, step.where)) : null))));
   const more = alerts.length ? ` ${plural(alerts.length, "alert")} (${alerts.map((found) => words(found.rule).toLowerCase()).join(", ")}) ${alerts.length === 1 ? "rests" : "rest"} on it.` : "";
   return section("trail", `One of them, followed: ${plural(records.length, "record")} of a transaction that is ${state.toLowerCase()}`,
-    [`Transaction `, el("code", {}, transaction_id), `.${more} Every other one is followed so by banking-data trace.`], el("div.pair", {}, records.map(card)));
+    [`Transaction `, el("code", {}, transaction_id), `.${more} Every other one is followed so by `, el("code", {}, "banking-data trace"), "."], el("div.trails", {}, records.map(card)));
 }
 
 function alarmsSection(d) {
