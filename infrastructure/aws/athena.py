@@ -21,6 +21,10 @@ class WorkGroup(Resource):
     """An Athena workgroup. arn: derived from account, region and name."""
 
     type: ClassVar[str] = "AWS::Athena::WorkGroup"
+    permissions: ClassVar[str] = (
+        "athena:CreateWorkGroup athena:DeleteWorkGroup athena:GetWorkGroup athena:ListTagsForResource "
+        "athena:ListWorkGroups athena:TagResource athena:UpdateWorkGroup"
+    )
 
     arn: str
 

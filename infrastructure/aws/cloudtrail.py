@@ -33,6 +33,12 @@ class Trail(Resource):
     """A CloudTrail trail that is logging."""
 
     type: ClassVar[str] = "AWS::CloudTrail::Trail"
+    permissions: ClassVar[str] = (
+        "cloudtrail:AddTags cloudtrail:CreateTrail cloudtrail:DeleteTrail cloudtrail:GetEventSelectors "
+        "cloudtrail:GetTrail cloudtrail:GetTrailStatus cloudtrail:ListTags cloudtrail:PutEventSelectors "
+        "cloudtrail:StartLogging cloudtrail:UpdateTrail"
+    )
+    implied: ClassVar[str] = "iam:PassRole"
     unordered: ClassVar[frozenset[str]] = frozenset({"AdvancedEventSelectors"})
 
     @property

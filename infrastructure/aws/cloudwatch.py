@@ -48,6 +48,10 @@ class Alarm(Resource):
     """A metric alarm. Compared are its settings; its state (OK, ALARM) is no property."""
 
     type: ClassVar[str] = "AWS::CloudWatch::Alarm"
+    permissions: ClassVar[str] = (
+        "cloudwatch:DeleteAlarms cloudwatch:DescribeAlarms cloudwatch:ListTagsForResource cloudwatch:PutMetricAlarm "
+        "cloudwatch:TagResource"
+    )
     unordered: ClassVar[frozenset[str]] = frozenset({"AlarmActions", "OKActions", "Dimensions", "Metrics"})
 
     @property
@@ -100,6 +104,7 @@ class Dashboard(Resource):
     """A CloudWatch dashboard."""
 
     type: ClassVar[str] = "AWS::CloudWatch::Dashboard"
+    permissions: ClassVar[str] = "cloudwatch:DeleteDashboards cloudwatch:GetDashboard cloudwatch:PutDashboard"
 
     def read(self) -> Properties | None:
         try:

@@ -33,6 +33,11 @@ class S3GatewayEndpoint(Resource):
     """
 
     type: ClassVar[str] = "AWS::EC2::VPCEndpoint"
+    permissions: ClassVar[str] = (
+        "ec2:CreateVpcEndpoint ec2:DeleteVpcEndpoints ec2:DescribeRouteTables ec2:DescribeSubnets "
+        "ec2:DescribeVpcEndpoints ec2:ModifyVpcEndpoint"
+    )
+    implied: ClassVar[str] = "ec2:CreateTags"
     unordered: ClassVar[frozenset[str]] = frozenset({"ServedSubnets"})
     policies: ClassVar[frozenset[str]] = frozenset({"PolicyDocument"})
 

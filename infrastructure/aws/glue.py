@@ -16,6 +16,9 @@ class SecurityConfiguration(Resource):
     """Glue's encryption settings. Glue cannot change them, so an update deletes them and makes them again."""
 
     type: ClassVar[str] = "AWS::Glue::SecurityConfiguration"
+    permissions: ClassVar[str] = (
+        "glue:CreateSecurityConfiguration glue:DeleteSecurityConfiguration glue:GetSecurityConfiguration"
+    )
 
     def read(self) -> Properties | None:
         try:
@@ -83,6 +86,10 @@ class Job(Resource):
     """A Glue job. arn: derived from account, region and name."""
 
     type: ClassVar[str] = "AWS::Glue::Job"
+    permissions: ClassVar[str] = (
+        "glue:CreateJob glue:DeleteJob glue:GetJob glue:GetTags glue:TagResource glue:UpdateJob"
+    )
+    implied: ClassVar[str] = "iam:PassRole"
 
     arn: str
 
@@ -138,6 +145,10 @@ class Trigger(Resource):
     """A trigger that starts a job on a schedule. arn: derived as a job's."""
 
     type: ClassVar[str] = "AWS::Glue::Trigger"
+    permissions: ClassVar[str] = (
+        "glue:CreateTrigger glue:DeleteTrigger glue:GetTags glue:GetTrigger glue:StartTrigger glue:TagResource "
+        "glue:UpdateTrigger"
+    )
 
     arn: str
 

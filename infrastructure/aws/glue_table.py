@@ -23,6 +23,9 @@ class Database(Resource):
     """A Glue database. arn: derived from account, region and name."""
 
     type: ClassVar[str] = "AWS::Glue::Database"
+    permissions: ClassVar[str] = (
+        "glue:CreateDatabase glue:DeleteDatabase glue:GetDatabase glue:GetTags glue:TagResource glue:UpdateDatabase"
+    )
 
     arn: str
 
@@ -76,6 +79,7 @@ class Table(Resource):
     """
 
     type: ClassVar[str] = "AWS::Glue::Table"
+    permissions: ClassVar[str] = "glue:CreateTable glue:DeleteTable glue:GetTable glue:UpdateTable"
 
     @property
     def unset(self) -> Properties:

@@ -17,6 +17,10 @@ class TableOptimizer(Resource):
     it."""
 
     type: ClassVar[str] = "AWS::Glue::TableOptimizer"
+    permissions: ClassVar[str] = (
+        "glue:CreateTableOptimizer glue:DeleteTableOptimizer glue:GetTableOptimizer glue:UpdateTableOptimizer"
+    )
+    implied: ClassVar[str] = "iam:PassRole"
 
     account_id: str
 

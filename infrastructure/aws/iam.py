@@ -29,6 +29,11 @@ class Role(Resource):
     """
 
     type: ClassVar[str] = "AWS::IAM::Role"
+    permissions: ClassVar[str] = (
+        "iam:CreateRole iam:DeleteRole iam:DeleteRolePermissionsBoundary iam:DeleteRolePolicy iam:DetachRolePolicy "
+        "iam:GetRole iam:GetRolePolicy iam:ListAttachedRolePolicies iam:ListRolePolicies "
+        "iam:PutRolePermissionsBoundary iam:PutRolePolicy iam:TagRole iam:UpdateAssumeRolePolicy iam:UpdateRole"
+    )
     policies: ClassVar[frozenset[str]] = frozenset({"AssumeRolePolicyDocument", "PolicyDocument"})
     unordered: ClassVar[frozenset[str]] = frozenset({"OtherPolicies"})
 
@@ -143,6 +148,7 @@ class RolePolicy(Resource):
     """A further inline policy on a role, for rights that only some environments need. name: "role/policy"."""
 
     type: ClassVar[str] = "AWS::IAM::RolePolicy"
+    permissions: ClassVar[str] = "iam:DeleteRolePolicy iam:GetRolePolicy iam:PutRolePolicy"
     policies: ClassVar[frozenset[str]] = frozenset({"PolicyDocument"})
 
     def read(self) -> Properties | None:

@@ -43,6 +43,11 @@ class IcebergTable(Resource):
     """
 
     type: ClassVar[str] = "AWS::Glue::IcebergTable"
+    permissions: ClassVar[str] = (
+        "glue:CreateTable glue:DeleteTable glue:GetDatabase glue:GetTable glue:UpdateTable s3:GetObject "
+        "s3:ListBucket s3:PutObject"
+    )
+    implied: ClassVar[str] = "kms:Decrypt kms:GenerateDataKey"
 
     @property
     def unset(self) -> Properties:

@@ -24,6 +24,15 @@ class Stream(Resource):
     """A Kinesis data stream. Each change is waited for: the stream accepts the next one only when it is active."""
 
     type: ClassVar[str] = "AWS::Kinesis::Stream"
+    permissions: ClassVar[str] = (
+        "kinesis:AddTagsToStream kinesis:CreateStream kinesis:DecreaseStreamRetentionPeriod "
+        "kinesis:DeleteResourcePolicy kinesis:DeleteStream kinesis:DeregisterStreamConsumer "
+        "kinesis:DescribeStreamSummary kinesis:EnableEnhancedMonitoring kinesis:GetResourcePolicy "
+        "kinesis:IncreaseStreamRetentionPeriod kinesis:ListStreamConsumers kinesis:ListTagsForStream "
+        "kinesis:StartStreamEncryption kinesis:UpdateMaxRecordSize kinesis:UpdateShardCount "
+        "kinesis:UpdateStreamMode kinesis:UpdateStreamRecordDistributionStrategy"
+    )
+    implied: ClassVar[str] = "kms:DescribeKey"
     unordered: ClassVar[frozenset[str]] = frozenset({"Consumers", "ShardLevelMetrics"})
     policies: ClassVar[frozenset[str]] = frozenset({"ResourcePolicy"})
 

@@ -22,6 +22,11 @@ class Key(Resource):
     """
 
     type: ClassVar[str] = "AWS::KMS::Key"
+    permissions: ClassVar[str] = (
+        "kms:CancelKeyDeletion kms:CreateKey kms:DescribeKey kms:EnableKey kms:EnableKeyRotation kms:GetKeyPolicy "
+        "kms:GetKeyRotationStatus kms:ListGrants kms:ListKeys kms:ListResourceTags kms:PutKeyPolicy "
+        "kms:ScheduleKeyDeletion kms:TagResource kms:UpdateKeyDescription"
+    )
     policies: ClassVar[frozenset[str]] = frozenset({"KeyPolicy"})
 
     alias: str
@@ -159,6 +164,7 @@ class Alias(Resource):
     """The alias by which a key is found."""
 
     type: ClassVar[str] = "AWS::KMS::Alias"
+    permissions: ClassVar[str] = "kms:CreateAlias kms:DeleteAlias kms:DescribeKey kms:UpdateAlias"
 
     def read(self) -> Properties | None:
         try:

@@ -65,6 +65,17 @@ class Function(Resource):
     """
 
     type: ClassVar[str] = "AWS::Lambda::Function"
+    permissions: ClassVar[str] = (
+        "lambda:CreateFunction lambda:DeleteFunction lambda:DeleteFunctionConcurrency "
+        "lambda:DeleteFunctionUrlConfig lambda:GetAccountSettings lambda:GetFunction "
+        "lambda:GetFunctionConfiguration lambda:GetPolicy lambda:ListFunctionUrlConfigs "
+        "lambda:PutFunctionConcurrency lambda:RemovePermission lambda:TagResource lambda:UpdateFunctionCode "
+        "lambda:UpdateFunctionConfiguration"
+    )
+    implied: ClassVar[str] = (
+        "ec2:DescribeSecurityGroups ec2:DescribeSubnets ec2:DescribeVpcs iam:PassRole kms:CreateGrant kms:Decrypt "
+        "kms:Encrypt"
+    )
     unordered: ClassVar[frozenset[str]] = frozenset({"Architectures", "VpcConfig"})
     immutable: ClassVar[frozenset[str]] = frozenset(
         {"AcceleratorConfig", "CapacityProviderConfig", "DurableConfig", "RuntimeConfig", "TenancyConfig"}
@@ -272,6 +283,10 @@ class EventSourceMapping(Resource):
     """
 
     type: ClassVar[str] = "AWS::Lambda::EventSourceMapping"
+    permissions: ClassVar[str] = (
+        "lambda:CreateEventSourceMapping lambda:DeleteEventSourceMapping lambda:ListEventSourceMappings "
+        "lambda:ListTags lambda:TagResource lambda:UpdateEventSourceMapping"
+    )
     immutable: ClassVar[frozenset[str]] = frozenset({"StartingPosition"})
 
     function_name: str

@@ -19,6 +19,10 @@ class LogGroup(Resource):
     """A log group."""
 
     type: ClassVar[str] = "AWS::Logs::LogGroup"
+    permissions: ClassVar[str] = (
+        "logs:AssociateKmsKey logs:CreateLogGroup logs:DeleteLogGroup logs:DescribeLogGroups "
+        "logs:DescribeSubscriptionFilters logs:ListTagsForResource logs:PutRetentionPolicy logs:TagResource"
+    )
 
     def read(self) -> Properties | None:
         found = self._describe()
@@ -95,6 +99,7 @@ class MetricFilter(Resource):
     """A CloudWatch Logs metric filter that adds 1 to one metric for each matching line."""
 
     type: ClassVar[str] = "AWS::Logs::MetricFilter"
+    permissions: ClassVar[str] = "logs:DeleteMetricFilter logs:DescribeMetricFilters logs:PutMetricFilter"
 
     log_group: str
 

@@ -36,6 +36,13 @@ class WarehouseSchema(Resource):
     """
 
     type: ClassVar[str] = "Warehouse::Schema"
+    permissions: ClassVar[str] = (
+        "redshift-data:BatchExecuteStatement redshift-data:DescribeStatement redshift-data:ExecuteStatement "
+        "redshift-data:GetStatementResult redshift-serverless:GetNamespace redshift-serverless:GetWorkgroup "
+        "redshift-serverless:ListTagsForResource redshift-serverless:TagResource redshift:CreateTags "
+        "redshift:DescribeClusters"
+    )
+    implied: ClassVar[str] = "kms:Decrypt secretsmanager:GetSecretValue"
 
     target: WarehouseTarget
     make: Callable[[Any, WarehouseTarget], None]

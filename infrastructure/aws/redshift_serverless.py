@@ -71,6 +71,16 @@ class Namespace(_ServerlessResource):
     """A namespace. Its outputs: Arn, Id, AdminSecretArn (the admin's password, which Secrets Manager rotates)."""
 
     type: ClassVar[str] = "AWS::RedshiftServerless::Namespace"
+    permissions: ClassVar[str] = (
+        "redshift-serverless:CreateNamespace redshift-serverless:DeleteNamespace redshift-serverless:GetNamespace "
+        "redshift-serverless:ListSnapshotCopyConfigurations redshift-serverless:ListTagsForResource "
+        "redshift-serverless:TagResource redshift-serverless:UpdateNamespace"
+    )
+    implied: ClassVar[str] = (
+        "iam:CreateServiceLinkedRole iam:PassRole kms:CreateGrant kms:Decrypt kms:DescribeKey kms:GenerateDataKey "
+        "secretsmanager:CreateSecret secretsmanager:DeleteSecret secretsmanager:DescribeSecret "
+        "secretsmanager:RotateSecret secretsmanager:TagResource secretsmanager:UpdateSecret"
+    )
     immutable: ClassVar[frozenset[str]] = frozenset({"dbName", "adminUsername"})
     unordered: ClassVar[frozenset[str]] = frozenset({"iamRoles", "logExports"})
 
@@ -174,6 +184,15 @@ class Workgroup(_ServerlessResource):
     """A workgroup. The service adds ConfigParameters of its own; those that somebody changed are shown."""
 
     type: ClassVar[str] = "AWS::RedshiftServerless::Workgroup"
+    permissions: ClassVar[str] = (
+        "redshift-serverless:CreateWorkgroup redshift-serverless:DeleteWorkgroup redshift-serverless:GetWorkgroup "
+        "redshift-serverless:ListEndpointAccess redshift-serverless:ListTagsForResource "
+        "redshift-serverless:TagResource redshift-serverless:UpdateWorkgroup"
+    )
+    implied: ClassVar[str] = (
+        "ec2:DescribeAccountAttributes ec2:DescribeAvailabilityZones ec2:DescribeInternetGateways "
+        "ec2:DescribeSecurityGroups ec2:DescribeSubnets ec2:DescribeVpcAttribute ec2:DescribeVpcs"
+    )
     immutable: ClassVar[frozenset[str]] = frozenset({"namespaceName"})
     unordered: ClassVar[frozenset[str]] = frozenset({"subnetIds", "securityGroupIds"})
 
@@ -261,6 +280,10 @@ class UsageLimit(Resource):
     """How many RPU hours a day a workgroup may use, and what happens beyond. name: the workgroup's."""
 
     type: ClassVar[str] = "AWS::RedshiftServerless::UsageLimit"
+    permissions: ClassVar[str] = (
+        "redshift-serverless:CreateUsageLimit redshift-serverless:DeleteUsageLimit redshift-serverless:GetWorkgroup "
+        "redshift-serverless:ListUsageLimits redshift-serverless:UpdateUsageLimit"
+    )
 
     def read(self) -> Properties | None:
         found = self._found()
@@ -310,6 +333,7 @@ class ExistingWorkgroup(Resource):
     """A workgroup that the bank already has: read for its ARN, never made, changed or removed."""
 
     type: ClassVar[str] = "AWS::RedshiftServerless::Workgroup"
+    permissions: ClassVar[str] = "redshift-serverless:GetWorkgroup"
 
     def read(self) -> Properties | None:
         serverless = self.clients("redshift-serverless")

@@ -76,6 +76,19 @@ class Bucket(Resource):
     """An S3 bucket with all of its own settings; its policy is a resource of its own."""
 
     type: ClassVar[str] = "AWS::S3::Bucket"
+    permissions: ClassVar[str] = (
+        "s3:AbortMultipartUpload s3:CreateBucket s3:DeleteBucket s3:DeleteBucketWebsite s3:DeleteObject "
+        "s3:DeleteObjectVersion s3:GetAccelerateConfiguration s3:GetBucketCORS s3:GetBucketLogging "
+        "s3:GetBucketNotification s3:GetBucketObjectLockConfiguration s3:GetBucketOwnershipControls "
+        "s3:GetBucketPolicy s3:GetBucketPublicAccessBlock s3:GetBucketRequestPayment s3:GetBucketTagging "
+        "s3:GetBucketVersioning s3:GetBucketWebsite s3:GetEncryptionConfiguration s3:GetInventoryConfiguration "
+        "s3:GetLifecycleConfiguration s3:GetReplicationConfiguration s3:ListBucket s3:ListBucketMultipartUploads "
+        "s3:ListBucketVersions s3:PutAccelerateConfiguration s3:PutBucketCORS s3:PutBucketLogging "
+        "s3:PutBucketNotification s3:PutBucketObjectLockConfiguration s3:PutBucketOwnershipControls "
+        "s3:PutBucketPublicAccessBlock s3:PutBucketRequestPayment s3:PutBucketTagging s3:PutBucketVersioning "
+        "s3:PutEncryptionConfiguration s3:PutInventoryConfiguration s3:PutLifecycleConfiguration "
+        "s3:PutReplicationConfiguration"
+    )
     not_emulated: ClassVar[dict[str, str]] = {"Inventories": "moto removes the bucket with its inventory"}
 
     region: str
@@ -276,6 +289,7 @@ class BucketPolicy(Resource):
     """
 
     type: ClassVar[str] = "AWS::S3::BucketPolicy"
+    permissions: ClassVar[str] = "s3:DeleteBucketPolicy s3:GetBucketPolicy s3:PutBucketPolicy"
     policies: ClassVar[frozenset[str]] = frozenset({"PolicyDocument"})
 
     def read(self) -> Properties | None:
@@ -312,6 +326,8 @@ class S3Object(Resource):
     """
 
     type: ClassVar[str] = "AWS::S3::Object"
+    permissions: ClassVar[str] = "s3:DeleteObject s3:GetObject s3:PutObject"
+    implied: ClassVar[str] = "kms:Decrypt kms:GenerateDataKey"
 
     content: Callable[[], bytes]
 

@@ -15,6 +15,13 @@ class Secret(Resource):
     """A Secrets Manager secret. Creating it sets its first value; no value is ever read here."""
 
     type: ClassVar[str] = "AWS::SecretsManager::Secret"
+    permissions: ClassVar[str] = (
+        "secretsmanager:CancelRotateSecret secretsmanager:CreateSecret secretsmanager:DeleteResourcePolicy "
+        "secretsmanager:DeleteSecret secretsmanager:DescribeSecret secretsmanager:GetResourcePolicy "
+        "secretsmanager:RemoveRegionsFromReplication secretsmanager:RestoreSecret secretsmanager:TagResource "
+        "secretsmanager:UpdateSecret"
+    )
+    implied: ClassVar[str] = "kms:Decrypt kms:GenerateDataKey"
 
     recovery_window_days: int
     first_value: Callable[[], str]

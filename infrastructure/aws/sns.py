@@ -17,6 +17,11 @@ class Topic(Resource):
     """An encrypted SNS topic. topic_arn: derived from account, region and name."""
 
     type: ClassVar[str] = "AWS::SNS::Topic"
+    permissions: ClassVar[str] = (
+        "sns:CreateTopic sns:DeleteTopic sns:GetDataProtectionPolicy sns:GetTopicAttributes "
+        "sns:ListSubscriptionsByTopic sns:ListTagsForResource sns:PutDataProtectionPolicy sns:SetTopicAttributes "
+        "sns:TagResource"
+    )
     policies: ClassVar[frozenset[str]] = frozenset({"Policy"})
 
     topic_arn: str
@@ -99,6 +104,10 @@ class EmailSubscription(Resource):
     """A mail address subscribed to a topic. It gets nothing until its owner follows the link in SNS's first mail."""
 
     type: ClassVar[str] = "AWS::SNS::Subscription"
+    permissions: ClassVar[str] = (
+        "sns:GetSubscriptionAttributes sns:ListSubscriptionsByTopic sns:SetSubscriptionAttributes sns:Subscribe "
+        "sns:Unsubscribe"
+    )
 
     topic_arn: str
     address: str

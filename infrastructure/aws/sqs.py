@@ -21,6 +21,10 @@ class Queue(Resource):
     """An encrypted SQS queue. Its outputs: Arn, Url."""
 
     type: ClassVar[str] = "AWS::SQS::Queue"
+    permissions: ClassVar[str] = (
+        "sqs:CreateQueue sqs:DeleteQueue sqs:GetQueueAttributes sqs:GetQueueUrl sqs:ListQueueTags "
+        "sqs:SetQueueAttributes sqs:TagQueue"
+    )
     policies: ClassVar[frozenset[str]] = frozenset({"Policy"})
 
     @property

@@ -139,6 +139,8 @@ class Resource(ABC):
     unordered: ClassVar[frozenset[str]] = frozenset()  # properties whose lists are sets
     policies: ClassVar[frozenset[str]] = frozenset()  # properties that are IAM policy documents
     not_emulated: ClassVar[Mapping[str, str]] = {}  # property -> what emulators do with it; not compared on them
+    permissions: ClassVar[str] = ""  # the IAM actions of the calls that it makes
+    implied: ClassVar[str] = ""  # the actions that AWS checks besides, by its documents: PassRole, the use of keys
 
     part: str
     name: str

@@ -14,6 +14,9 @@ from infrastructure.planning.plan import Action, Step
 from infrastructure.references import bucket_id
 from scripts.commands.account import Account
 
+# The IAM actions that the lock needs.
+PERMISSIONS = "kms:Decrypt kms:GenerateDataKey s3:DeleteObjectVersion s3:GetObject s3:PutObject"
+
 
 @contextlib.contextmanager
 def environment_locked(account: Account, command: str, steps: Sequence[Step]) -> Iterator[bool]:

@@ -33,6 +33,15 @@ from scripts.commands.terminal import (
 _MOST_CHARACTERS = 34
 
 
+# The IAM actions that it needs: those of an identity of its own (docs/erasure.md), and no part of the deployer's.
+PERMISSIONS = (
+    "glue:GetTable glue:UpdateTable kms:Decrypt kms:GenerateDataKey redshift-data:BatchExecuteStatement "
+    "redshift-data:DescribeStatement redshift-data:ExecuteStatement redshift-data:GetStatementResult "
+    "redshift-serverless:GetCredentials redshift:GetClusterCredentialsWithIAM s3:DeleteObject s3:DeleteObjectVersion "
+    "s3:GetObject s3:ListBucket s3:ListBucketVersions s3:PutObject"
+)
+
+
 def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     """Add erase; it sets run(arguments) -> exit status."""
     erasing = commands.add_parser(

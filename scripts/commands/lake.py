@@ -55,6 +55,14 @@ _RUN = _Scope(
 _DATE = _Scope(("streamed", "landed", "quarantined", "curated", "loaded", "ledger", "pending"), ("landed", "loaded"))
 
 
+# The IAM actions that reconcile, replay and load need.
+PERMISSIONS = (
+    "glue:GetTable kms:Decrypt kms:GenerateDataKey redshift-data:BatchExecuteStatement redshift-data:DescribeStatement "
+    "redshift-data:ExecuteStatement redshift-data:GetStatementResult redshift-data:ListStatements "
+    "redshift-serverless:GetCredentials redshift:GetClusterCredentialsWithIAM s3:GetObject s3:ListBucket s3:PutObject"
+)
+
+
 def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     """Add reconcile, replay and load; each sets run(arguments) -> exit status."""
     reconciling = commands.add_parser(

@@ -17,6 +17,13 @@ from scripts.commands.confirmation import confirm_rebuild
 from scripts.commands.context import CommandContext, open_context
 from scripts.commands.terminal import EXIT_OK, Parser, add_account_options, add_output_options, outcome, print_json
 
+# The IAM actions that maintain and rebuild need.
+PERMISSIONS = (
+    "glue:GetTable glue:UpdateTable kms:Decrypt kms:GenerateDataKey redshift-data:BatchExecuteStatement "
+    "redshift-data:DescribeStatement redshift-serverless:GetCredentials redshift:GetClusterCredentialsWithIAM "
+    "s3:DeleteObject s3:GetObject s3:ListBucket s3:PutObject"
+)
+
 
 def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     """Add maintain and rebuild; each sets run(arguments) -> exit status."""

@@ -25,6 +25,9 @@ from scripts.commands.terminal import (
 )
 from scripts.commands.totals_table import totals_table
 
+# The IAM actions that it needs beside sts; the stream is encrypted with a customer key.
+PERMISSIONS = "kinesis:PutRecords kms:GenerateDataKey"
+
 
 def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     """Add produce."""

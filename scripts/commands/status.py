@@ -39,6 +39,13 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
+# The IAM actions that it needs beside those by which plan reads the resources.
+PERMISSIONS = (
+    "cloudwatch:DescribeAlarms cloudwatch:GetMetricStatistics glue:GetJobRuns kinesis:DescribeStreamSummary "
+    "kms:Decrypt lambda:ListEventSourceMappings redshift-data:DescribeStatement redshift-data:ExecuteStatement "
+    "redshift-data:GetStatementResult redshift-serverless:GetCredentials redshift:GetClusterCredentialsWithIAM "
+    "s3:GetObject s3:ListBucket sqs:GetQueueAttributes sqs:GetQueueUrl"
+)
 _AGE_WINDOW = timedelta(minutes=15)
 _AGE_PERIOD_SECONDS = 60
 _JOB_RUNS = 20  # the newest, among which one has begun
