@@ -15,6 +15,7 @@ from data_catalog.transaction_contract import (
     FRAUD_ALERT_FIELDS,
     POSITION,
     QUARANTINE_FIELDS,
+    TOKEN_LINK_FIELDS,
     TRANSACTION_ID_FIELDS,
     Field,
 )
@@ -69,6 +70,10 @@ LAKE_TABLES: tuple[LakeTable, ...] = (
         "fraud_alert_evidence", "fraud_alert_evidence", "curated", "curated/fraud_alert_evidence/",
         FRAUD_ALERT_EVIDENCE_FIELDS, "event_date", "identity", ("alert_id", "transaction_id"),
         "The transactions that fraud alerts rest on",
+    ),
+    LakeTable(
+        "token_links", "token_links", "curated", "curated/token_links/", TOKEN_LINK_FIELDS, "event_date", "month",
+        ("card_token",), "The tokens that one card had under former keys",
     ),
     LakeTable(
         "quarantine", "quarantine", "quarantine", "quarantine_table/", QUARANTINE_FIELDS, "arrival_time", "day",

@@ -21,7 +21,7 @@ from typing import Any
 
 from data_catalog.currencies import CURRENCY_MINOR_UNITS
 
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "1.2"
 FIRST_VERSION = "1.0"
 SCHEMA_MAJOR_VERSION = SCHEMA_VERSION.split(".", 1)[0]
 
@@ -111,6 +111,15 @@ TRANSACTION_FIELDS: tuple[Field, ...] = (
 CARD_FIELDS: tuple[Field, ...] = (
     Field(
         21, "card_token", required=False, max_length=64, ascii=True, comment="Keyed HMAC of the whole PAN, with version"
+    ),
+    Field(
+        40,
+        "former_card_token",
+        required=False,
+        max_length=64,
+        ascii=True,
+        since="1.2",
+        comment="The card's token under the former key, while a rotation overlaps",
     ),
     Field(22, "card_last4", required=False, max_length=4, ascii=True, comment="Last four digits of the PAN"),
 )
@@ -231,6 +240,15 @@ FRAUD_ALERT_EVIDENCE_FIELDS: tuple[Field, ...] = (
     Field(227, "event_time", Type.TIMESTAMP, comment="Its event time"),
     Field(228, "event_date", Type.DATE, comment="UTC date of event_time; the partition"),
     Field(229, "run_id", max_length=64, ascii=True, comment="The run that found it"),
+)
+
+# A card's tokens over rotations of the key. Each names the one before it and the first, which tells one card.
+TOKEN_LINK_FIELDS: tuple[Field, ...] = (
+    Field(241, "card_token", max_length=64, ascii=True, comment="A card's token"),
+    Field(242, "former_card_token", max_length=64, ascii=True, comment="Its token under the key before"),
+    Field(243, "first_card_token", max_length=64, ascii=True, comment="Its first known token; alerts name it"),
+    Field(244, "event_date", Type.DATE, comment="UTC date of the earliest event that linked the two, in its run"),
+    Field(245, "run_id", max_length=64, ascii=True, comment="The run that linked them"),
 )
 
 QUARANTINE_REASONS: dict[str, str] = {

@@ -24,7 +24,14 @@ from infrastructure.aws.cloudtrail import Trail
 from infrastructure.aws.logs import MetricFilter
 from infrastructure.log_groups import log_group
 from infrastructure.planning.resource import Clients, Resource
-from infrastructure.references import FOREIGN_STREAM_READS_METRIC, bucket_policy_id, key_arn, role_id, trail_log_group
+from infrastructure.references import (
+    FOREIGN_STREAM_READS_METRIC,
+    FOREIGN_TOKEN_KEY_READS_METRIC,
+    bucket_policy_id,
+    key_arn,
+    role_id,
+    trail_log_group,
+)
 from infrastructure.settings import Settings
 
 LAKE = ("raw", "curated", "quarantine")
@@ -33,7 +40,7 @@ _PART = "cloudtrail"
 
 
 def resources(settings: Settings, clients: Clients) -> list[Resource]:
-    """Log group, trail, and the metric that counts foreign reads."""
+    """Log group, trail, and the metrics that count who else reads the stream or the tokenisation keys."""
     group = log_group(settings, clients, _PART, trail_log_group(settings))
     trail = Trail(
         part=_PART,
@@ -53,20 +60,27 @@ def resources(settings: Settings, clients: Clients) -> list[Resource]:
             "Tags": settings.all_tags,
         },
     )
-    foreign_reads = MetricFilter(
-        part=_PART,
-        name=f"{settings.prefix}-stream-reads-by-others",
-        clients=clients,
-        log_group=group.name,
-        depends_on=(group.id,),
-        properties={
-            "FilterPattern": foreign_reads_pattern(settings),
-            "MetricNamespace": settings.metrics_namespace,
-            "MetricName": FOREIGN_STREAM_READS_METRIC,
-            "MetricValue": "1",
-        },
-    )
-    return [group, trail, foreign_reads]
+    counted = {
+        "stream-reads-by-others": (foreign_reads_pattern(settings), FOREIGN_STREAM_READS_METRIC),
+        "token-key-reads-by-others": (foreign_key_reads_pattern(settings), FOREIGN_TOKEN_KEY_READS_METRIC),
+    }
+    filters = [
+        MetricFilter(
+            part=_PART,
+            name=f"{settings.prefix}-{name}",
+            clients=clients,
+            log_group=group.name,
+            depends_on=(group.id,),
+            properties={
+                "FilterPattern": pattern,
+                "MetricNamespace": settings.metrics_namespace,
+                "MetricName": metric,
+                "MetricValue": "1",
+            },
+        )
+        for name, (pattern, metric) in counted.items()
+    ]
+    return [group, trail, *filters]
 
 
 def event_selectors(settings: Settings) -> list[dict[str, Any]]:
@@ -98,13 +112,29 @@ def event_selectors(settings: Settings) -> list[dict[str, Any]]:
 
 def foreign_reads_pattern(settings: Settings) -> str:
     """The filter for the trail's events in which anybody but the landing function starts to read the stream."""
-    role = settings.role_name("lambda")
-    sessions = f"arn:{settings.partition}:sts::{settings.account_id}:assumed-role/{role}/*"
+    sessions = _function_sessions(settings)
     events = " || ".join(f'($.eventName = "{name}")' for name in STREAM_READING_STARTS)
     return (
         f'{{ ($.eventSource = "kinesis.amazonaws.com") && ({events}) && ($.userIdentity.arn != "{sessions}") '
         f'&& ($.resources[0].ARN = "{settings.stream_arn}*") }}'
     )
+
+
+def foreign_key_reads_pattern(settings: Settings) -> str:
+    """The filter for the trail's events in which anybody but the landing function asks for the tokenisation keys.
+
+    Refused requests count too. BatchGetSecretValue is recorded as a GetSecretValue of each secret.
+    """
+    return (
+        '{ ($.eventSource = "secretsmanager.amazonaws.com") && ($.eventName = "GetSecretValue") '
+        f'&& ($.userIdentity.arn != "{_function_sessions(settings)}") '
+        f'&& ($.requestParameters.secretId = "*{settings.tokenization_secret_name}*") }}'
+    )
+
+
+def _function_sessions(settings: Settings) -> str:
+    role = settings.role_name("lambda")
+    return f"arn:{settings.partition}:sts::{settings.account_id}:assumed-role/{role}/*"
 
 
 def _selector(name: str, *fields: dict[str, Any]) -> dict[str, Any]:

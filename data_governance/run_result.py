@@ -16,8 +16,8 @@ from infrastructure.errors import PlatformError
 
 @dataclass(frozen=True, slots=True)
 class PublishedFile:
-    """A file of a run. size: in bytes; partition_date: the event date, for quarantine the arrival date, for ids the
-    first of the month of the event date."""
+    """A file of a run. size: in bytes; partition_date: the event date, for quarantine the arrival date, for ids and
+    links the first of the month of the event date."""
 
     key: str
     size: int
@@ -35,6 +35,7 @@ PARTITIONS = {
     "fraud_alert_evidence": "event_date",
     "quarantine": "arrival_date",
     "transaction_ids": "event_date",
+    "token_links": "event_date",
 }
 
 
@@ -59,6 +60,7 @@ class RunResult:
     versions: Mapping[str, str] = field(default_factory=dict)
     contract_version: str = SCHEMA_VERSION
     transaction_ids: tuple[PublishedFile, ...] = ()
+    token_links: tuple[PublishedFile, ...] = ()
     snapshots: Mapping[str, int] = field(default_factory=dict)
     quarantine_bucket: str = ""
 

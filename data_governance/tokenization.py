@@ -2,7 +2,8 @@
 
 PCI DSS 3.5.1.1 asks for a keyed cryptographic hash of the entire PAN with key management. The keys lie in one Secrets
 Manager secret: ``{"current": 2, "keys": {"1": base64 of 32 bytes, "2": ...}}``. A token begins with the version of its
-key, so tokens of several versions can coexist; new tokens use the current version only.
+key, so tokens of several versions can coexist. While the secret holds a key beside the current one, the two overlap:
+each card gets both tokens, which links them (data_governance/token_key_rotation.py begins and ends it).
 
 Tokens are not cached by PAN: a cache would keep card numbers in the memory of a function that lives for hours.
 
@@ -29,18 +30,23 @@ _FINGERPRINT_DOMAIN = b"banking-data-platform quarantine fingerprint v1"
 class TokenKeys:
     """The tokenisation keys by version. Its repr shows versions, never a key."""
 
-    __slots__ = ("_fingerprint", "_keys", "current")
+    __slots__ = ("_fingerprint", "_fingerprint_key", "_keys", "current", "former")
 
-    def __init__(self, current: int, keys: Mapping[int, bytes]) -> None:
-        """current: the version that new tokens carry; keys: version -> 32 bytes or more."""
+    def __init__(self, current: int, keys: Mapping[int, bytes], fingerprint_key: bytes = b"") -> None:
+        """current: the version that new tokens carry; keys: version -> 32 bytes or more.
+
+        fingerprint_key: the one that was derived from a first version that is retired.
+        """
         if current not in keys or any(version < 1 or len(key) < KEY_BYTES for version, key in keys.items()):
             raise _bad_secret()
         self.current = current
         self._keys = dict(sorted(keys.items()))
+        # The version whose tokens are still made beside the current one's; None outside of an overlap.
+        self.former = max((version for version in keys if version < current), default=None)
         # From the first version's key, so that rotation does not change fingerprints; derived, so that a fingerprint
         # says nothing about a token.
-        fingerprint_key = _hmac_sha256(keys[min(keys)], _FINGERPRINT_DOMAIN)
-        self._fingerprint = hashlib.blake2b(key=fingerprint_key, digest_size=32)
+        self._fingerprint_key = fingerprint_key or _hmac_sha256(keys[min(keys)], _FINGERPRINT_DOMAIN)
+        self._fingerprint = hashlib.blake2b(key=self._fingerprint_key, digest_size=32)
 
     @classmethod
     def from_secret(cls, secret: str) -> TokenKeys:
@@ -53,17 +59,31 @@ class TokenKeys:
             document = json.loads(secret)
             current = document["current"]
             keys = {int(version): base64.b64decode(key, validate=True) for version, key in document["keys"].items()}
+            fingerprint_key = base64.b64decode(document.get("fingerprint_key", ""), validate=True)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError, binascii.Error):
-            current, keys = 0, {}
+            current, keys, fingerprint_key = 0, {}, b""
         are_weak = any(len(set(key)) < _FEWEST_DISTINCT_BYTES for key in keys.values())
-        if type(current) is not int or are_weak or len(set(keys.values())) < len(keys):
+        has_other_length = len(fingerprint_key) not in (0, KEY_BYTES)
+        if type(current) is not int or are_weak or has_other_length or len(set(keys.values())) < len(keys):
             current, keys = 0, {}
-        return cls(current, keys)
+        return cls(current, keys, fingerprint_key)
 
     @property
     def versions(self) -> tuple[int, ...]:
         """The live versions, ascending."""
         return tuple(self._keys)
+
+    @property
+    def fingerprint_key(self) -> bytes:
+        """What the secret keeps of its first version when that is retired."""
+        return self._fingerprint_key
+
+    def card_fields(self, digits: str) -> dict[str, str]:
+        """What stands for a PAN in a record: the contract's CARD_FIELDS, former_card_token in an overlap only."""
+        fields = {"card_token": self.token(digits)}
+        if self.former is not None:
+            (fields["former_card_token"],) = self.tokens([digits], self.former)
+        return fields | {"card_last4": digits[-4:]}
 
     def token(self, digits: str) -> str:
         """The token of a PAN under the current key: "{version}_" and 43 characters of unpadded base64url."""

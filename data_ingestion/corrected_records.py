@@ -37,9 +37,11 @@ _TRANSACTION = {field.name for field in TRANSACTION_FIELDS}
 _NEVER_LANDED = _TRANSACTION - _LANDED.keys()
 _TIMES = ("arrival_time", "landed_at")
 _AHEAD = timedelta(seconds=EVENT_TIME_AHEAD_SECONDS)
-_FORMS = {name: re.compile(value_form(field)).fullmatch for name, field in _LANDED.items()} | {
-    "card_token": re.compile("[1-9][0-9]{0,3}_[A-Za-z0-9_-]{43}").fullmatch  # version, 32 bytes in base64url
-}
+_TOKENS = ("card_token", "former_card_token")
+_is_token = re.compile("[1-9][0-9]{0,3}_[A-Za-z0-9_-]{43}").fullmatch  # version, 32 bytes in base64url
+_FORMS = {name: re.compile(value_form(field)).fullmatch for name, field in _LANDED.items()} | dict.fromkeys(
+    _TOKENS, _is_token
+)
 
 
 class Position(NamedTuple):
@@ -112,7 +114,7 @@ def _landed(place: str, record: Record, cleared: Set[str]) -> Record:
         raise _faulty(place, result.field or "form", QUARANTINE_REASONS[result.reason])
     row: Record = record | msgspec.to_builtins(result.transaction) | msgspec.to_builtins(times)
     for name, value in row.items():
-        if _FORMS[name](str(value)) is None or (name == "card_token" and holds_card_number(value)):
+        if _FORMS[name](str(value)) is None or (name in _TOKENS and holds_card_number(value)):
             raise _faulty(place, name, QUARANTINE_REASONS["invalid_value"])
     return row
 

@@ -7,7 +7,7 @@ number, so none can be written by mistake.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from datetime import datetime
 from itertools import compress, repeat
 from typing import Any, NamedTuple
@@ -56,14 +56,20 @@ def landed_rows(
     tokens: list[Any] = [None] * len(cards)
     last_digits: list[Any] = [None] * len(cards)
     with_card = list(compress(range(len(cards)), cards))
-    for index, token in zip(with_card, token_keys.tokens([cards[index] for index in with_card]), strict=True):
+    numbers = [cards[index] for index in with_card]
+    for index, token in zip(with_card, token_keys.tokens(numbers), strict=True):
         tokens[index] = token
         last_digits[index] = cards[index][-4:]
+    former_tokens: Iterable[Any] = repeat(None)
+    if token_keys.former is not None:
+        by_place = dict(zip(with_card, token_keys.tokens(numbers, token_keys.former), strict=True))
+        former_tokens = map(by_place.get, range(len(cards)))
     return list(
         map(
             LandedRow,
             *(columns[name] for name in _RECEIVED),
             tokens,
+            former_tokens,
             last_digits,
             repeat(origin.stream_incarnation),
             repeat(origin.shard_id),
@@ -88,7 +94,7 @@ def quarantined_rows(
 
     documents: the plain ones. cleared: identifiers that hold no card number. entries: what each record counts for.
     """
-    payloads = safe_payloads(records.data, documents, cleared, token_keys.token)
+    payloads = safe_payloads(records.data, documents, cleared, token_keys.card_fields)
     return [
         QuarantinedRow(
             reason=fault.reason,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from data_catalog.transaction_contract import TRANSACTION_FIELDS
@@ -18,6 +18,7 @@ from data_governance.card_screening import masked_texts
 from data_ingestion.transaction_validation import FREE_TEXTS
 
 REMOVED = "[removed]"
+CardFields = Callable[[str], Mapping[str, str]]  # a card number's digits -> the fields that replace it
 
 _FIELDS = frozenset(field.name for field in TRANSACTION_FIELDS)
 _KEPT_FIELDS = _FIELDS - {"card_number"}
@@ -50,12 +51,12 @@ def safe_payloads(
     records: Sequence[bytes],
     documents: Sequence[dict[str, Any] | None],
     cleared: Set[str],
-    token: Callable[[str], str],
+    card_fields: CardFields,
 ) -> list[str]:
     """Each record as text, without card numbers and authentication data.
 
     Of JSON objects, cut off ones too, the contract's fields are kept, card numbers in them masked; the value of
-    card_number is replaced by card_token and card_last4 if it is valid (so that a corrected record keeps its card). All
+    card_number is replaced by what stands for its card if it is valid (so that a corrected record keeps its card). All
     other values become "[removed]". Of text outside an object every digit becomes "*", and what may encode something is
     removed.
 
@@ -64,25 +65,25 @@ def safe_payloads(
 
     documents: what plain_document() says of each; cleared: identifiers in them that hold no card number.
     """
-    stored = _stored_as_sent(records, documents, cleared, token)
+    stored = _stored_as_sent(records, documents, cleared, card_fields)
     missing = [place for place, payload in enumerate(stored) if payload is None]
     texts = [records[place].decode("utf-8", "replace") for place in missing]
-    for place, payload in zip(missing, _stored(texts, token), strict=True):
+    for place, payload in zip(missing, _stored(texts, card_fields), strict=True):
         data = records[place]
-        stored[place] = (_wide_payload(data, token) if b"\0" in data else None) or payload
+        stored[place] = (_wide_payload(data, card_fields) if b"\0" in data else None) or payload
     return [payload for payload in stored if payload is not None]
 
 
-def safe_payload(data: bytes, token: Callable[[str], str]) -> str:
+def safe_payload(data: bytes, card_fields: CardFields) -> str:
     """safe_payloads of one record."""
-    return safe_payloads([data], [None], frozenset(), token)[0]
+    return safe_payloads([data], [None], frozenset(), card_fields)[0]
 
 
 def _stored_as_sent(
     records: Sequence[bytes],
     documents: Sequence[dict[str, Any] | None],
     cleared: Set[str],
-    token: Callable[[str], str],
+    card_fields: CardFields,
 ) -> list[str | None]:
     """The payloads of records of which all but the card number may be kept; None for others."""
     stored: list[str | None] = []
@@ -91,7 +92,7 @@ def _stored_as_sent(
     for place, (data, document) in enumerate(zip(records, documents, strict=True)):
         payload = None
         if document is not None and _may_be_kept(document, cleared):
-            payload = _with_token(data.decode("utf-8"), document.get("card_number"), token)
+            payload = _with_token(data.decode("utf-8"), document.get("card_number"), card_fields)
             for name in FREE_TEXTS:
                 if document.get(name):
                     texts.append(document[name])
@@ -125,23 +126,23 @@ def _may_be_kept(document: dict[str, Any], cleared: Set[str]) -> bool:
     return True
 
 
-def _with_token(text: str, card_number: Any, token: Callable[[str], str]) -> str | None:
+def _with_token(text: str, card_number: Any, card_fields: CardFields) -> str | None:
     """The text with a token in place of its card number; None if it is not a valid one, or is not found as written."""
     if card_number is None:
         return text
     digits = card_digits(card_number) if type(card_number) is str else None
     written = f'"card_number":"{card_number}"'
-    return text.replace(written, _token_fields(digits, token)) if digits and text.count(written) == 1 else None
+    return text.replace(written, _written(card_fields(digits))) if digits and text.count(written) == 1 else None
 
 
-def _token_fields(digits: str, token: Callable[[str], str]) -> str:
-    return f'"card_token":"{token(digits)}","card_last4":"{digits[-4:]}"'
+def _written(fields: Mapping[str, str]) -> str:
+    return ",".join(f'"{name}":"{value}"' for name, value in fields.items())
 
 
-def _wide_payload(data: bytes, token: Callable[[str], str]) -> str | None:
+def _wide_payload(data: bytes, card_fields: CardFields) -> str | None:
     """The payload of a record in UTF-16 or UTF-32; None if it is in neither."""
     for encoding, text in _wide_readings(data):
-        (stored,) = _stored([text], token)
+        (stored,) = _stored([text], card_fields)
         # In a text of mixed encodings a digit can hide inside another character.
         if not holds_card_number(stored.encode(encoding).decode("latin-1")):
             return stored
@@ -161,8 +162,8 @@ def _wide_readings(data: bytes) -> Iterator[tuple[str, str]]:
             yield encoding, text
 
 
-def _stored(texts: Sequence[str], token: Callable[[str], str]) -> list[str]:
-    payloads = [_Payload(text, token) for text in texts]
+def _stored(texts: Sequence[str], card_fields: CardFields) -> list[str]:
+    payloads = [_Payload(text, card_fields) for text in texts]
     for name, with_labels in (("identifiers", False), ("texts", True)):
         places = [(payload.kept, place) for payload in payloads for place in getattr(payload, name)]
         values = masked_texts([kept[place] for kept, place in places], with_labels)
@@ -174,12 +175,12 @@ def _stored(texts: Sequence[str], token: Callable[[str], str]) -> list[str]:
 class _Payload:
     """What is kept of a text, part by part. identifiers, texts: the places of values in which to mask card numbers."""
 
-    def __init__(self, text: str, token: Callable[[str], str]) -> None:
+    def __init__(self, text: str, card_fields: CardFields) -> None:
         self.kept: list[str] = []
         self.identifiers: list[int] = []
         self.texts: list[int] = []
         self._text = text
-        self._token = token
+        self._card_fields = card_fields
         self._keep_text()
 
     def _keep_text(self) -> None:
@@ -241,7 +242,7 @@ class _Payload:
         if _is_card_number(name):
             digits = card_digits(value[1:-1]) if value[:1] == '"' else None
             if digits is not None:
-                kept.append(_token_fields(digits, self._token))
+                kept.append(_written(self._card_fields(digits)))
                 return
             if value.rstrip() == "null":
                 kept.append(written_name + value)

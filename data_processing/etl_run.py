@@ -17,7 +17,7 @@ import platform
 import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import reduce
 from typing import TYPE_CHECKING, Any
@@ -37,14 +37,15 @@ from data_catalog.transaction_contract import (
     POSITION,
     QUARANTINE_FIELDS,
     SCHEMA_VERSION,
+    TOKEN_LINK_FIELDS,
     Field,
     spark_ddl,
     typed_columns,
 )
-from data_governance.control_totals import ControlKey, ControlTotals
+from data_governance.control_totals import ControlTotals
 from data_governance.run_result import PARTITIONS, RunResult
 from data_governance.tombstones import Tombstones, read_tombstones
-from data_processing import erased_rows, fraud_rules, known_ids, transformations
+from data_processing import erased_rows, fraud_rules, known_ids, token_links, transformations
 from data_processing.former_runs import FormerRuns
 from data_processing.known_ids import DEFAULT_WINDOW_DAYS, Span
 from data_processing.lake_catalog import LakeCatalog
@@ -52,13 +53,14 @@ from data_processing.manifest import Manifest, RawObject
 from data_processing.run_commit import commit_run
 from data_processing.run_files import FileCount, partition_of, published_file, staged_path, with_keys
 from data_processing.run_state import RunState
+from data_processing.staged_totals import CURATED_KINDS, StagedTotals, staged_totals
 from data_processing.staging import Staging, open_staging, publish_files, stage_raw
 from data_processing.transformations import (
     CURATED,
-    DISPOSITIONS,
     DUPLICATE,
     ERASED,
     LEDGER,
+    LINKING,
     PENDING,
     QUARANTINE,
     REDELIVERED,
@@ -89,6 +91,7 @@ _QUARANTINE_POSITIONS = spark_ddl(
     [each for each in typed_columns(QUARANTINE_FIELDS) if each[0] in ("stage", *POSITION)]
 )
 _LOOKED_AT_SCHEMA = spark_ddl([each for each in typed_columns(CURATED_FIELDS) if each[0] in fraud_rules.COLUMNS])
+Files = list[dict[str, Any]]  # lines of the write-ahead list
 # Columns whose values all differ, so that a dictionary would be useless.
 _NO_DICTIONARY = ("transaction_id", "content_hash", "sequence_number")
 
@@ -106,22 +109,9 @@ class Buckets:
         return name
 
 
-# The dispositions of staged rows that are curated -> kind of file.
-_CURATED_KINDS = {LEDGER: "curated", PENDING: "pending_transactions"}
-
-
 def emit(stage: str, **fields: Any) -> None:
     """Print a stage's progress as one JSON line: {"stage": ..., fields}. In one write: other threads print too."""
     print(json.dumps({"stage": stage} | fields) + "\n", end="", flush=True)
-
-
-@dataclass(slots=True)
-class _Counted:
-    """What the staged table holds: totals by disposition, quarantine by reason, curated files by kind and path."""
-
-    totals: dict[str, ControlTotals] = field(default_factory=lambda: {name: ControlTotals() for name in DISPOSITIONS})
-    reasons: dict[str, int] = field(default_factory=dict)
-    curated_files: dict[tuple[str, str], FileCount] = field(default_factory=dict)
 
 
 class EtlRun:
@@ -203,7 +193,9 @@ class EtlRun:
         """Write what derives from the staged table, put all files in their places; the write-ahead list."""
         counted = self._counted(rows, attempt)
         files = [self._staged_file(kind, path, file) for (kind, path), file in counted.curated_files.items()]
-        files += self._ids(rows, attempt, counted) + self._fraud_alerts(rows, former, attempt, counted)
+        links, new_links = self._links(rows, former, attempt, counted)
+        files += new_links + self._ids(rows, attempt, counted)
+        files += self._fraud_alerts(rows, links, former, attempt, counted)
         files += self._quarantine(rows, former, attempt, counted)
         named = with_keys(files, self._manifest.run_id, attempt, self._sizes(attempt))
         self._publish(named)
@@ -301,24 +293,13 @@ class EtlRun:
         uris = self._staging.read([file.file_path for file in files], f"{attempt}/former/transaction_ids")
         return spans, known_ids.known(self._spark, uris, ids, spans)
 
-    def _counted(self, rows: DataFrame, attempt: str) -> _Counted:
-        counted = _Counted()
-        for row in transformations.staged_counts(rows).collect():
-            key = ControlKey(row["currency"], row["credit_debit_indicator"])
-            counted.totals[row["disposition"]].add(key, row["amount"], row["records"])
-            if row["disposition"] == QUARANTINE:
-                counted.reasons[row["slice"]] = counted.reasons.get(row["slice"], 0) + row["records"]
-            if row["disposition"] in CURATED:
-                file = _CURATED_KINDS[row["disposition"]], staged_path(row["file"], attempt)
-                counted.curated_files.setdefault(file, FileCount()).add(
-                    row["records"], event_time=(row["first_at"], row["last_at"])
-                )
-        records = {name: totals.records for name, totals in counted.totals.items()}
-        curated = sum(records[name] for name in CURATED)
-        self._emit("transform", records=sum(records.values()), curated=curated, **records)
+    def _counted(self, rows: DataFrame, attempt: str) -> StagedTotals:
+        counted = staged_totals(transformations.staged_counts(rows).collect(), attempt)
+        records = counted.records
+        self._emit("transform", records=sum(records.values()), curated=counted.curated_records, **records)
         return counted
 
-    def _ids(self, rows: DataFrame, attempt: str, counted: _Counted) -> list[dict[str, Any]]:
+    def _ids(self, rows: DataFrame, attempt: str, counted: StagedTotals) -> Files:
         """The index of what the run curates."""
         if not counted.curated_files:
             return []
@@ -327,19 +308,36 @@ class EtlRun:
             transaction_id=F.col("transaction_id"), event_date=F.unix_date("event_date"),
         )  # fmt: skip
 
+    def _links(
+        self, rows: DataFrame, former: FormerRuns, attempt: str, counted: StagedTotals
+    ) -> tuple[DataFrame | None, Files]:
+        """All links of cards' tokens, None if there are none; and the files of the new ones."""
+        held = former.rows("token_links", None, token_links.HELD)
+        if not counted.linked:
+            return held, []
+        linking = rows.where(F.col("disposition").isin(*LINKING))
+        new = token_links.new_links(linking, held, self._manifest.run_id)
+        month = F.date_format("event_date", "yyyy-MM").alias("slice")
+        named = new.select(*transformations.with_ids(TOKEN_LINK_FIELDS), month)
+        files = self._written("token_links", named, attempt, ["card_token"])
+        written = self._spark.read.schema(token_links.HELD).parquet(self._staging.uri(f"{attempt}/token_links"))
+        return (written if held is None else held.unionByName(written)), files
+
     def _fraud_alerts(
-        self, rows: DataFrame, former: FormerRuns, attempt: str, counted: _Counted
-    ) -> list[dict[str, Any]]:
-        """Alerts and their evidence, except those that former runs have published."""
+        self, rows: DataFrame, links: DataFrame | None, former: FormerRuns, attempt: str, counted: StagedTotals
+    ) -> Files:
+        """Alerts and their evidence, except those that former runs have published. links: of cards' tokens."""
         if not counted.curated_files:
             return []
         event_dates = {date.fromisoformat(partition_of(path)) for _, path in counted.curated_files}
         looked_at = sorted(fraud_rules.dates_looked_at(event_dates))
         new = rows.where(F.col("disposition").isin(*CURATED)).select(*fraud_rules.COLUMNS)
-        is_small = sum(counted.totals[name].records for name in CURATED) <= known_ids.BROADCAST_IDS
-        transactions = new
-        for kind in _CURATED_KINDS.values():
+        is_small = counted.curated_records <= known_ids.BROADCAST_IDS
+        firsts = token_links.first_tokens(links, new)
+        transactions = new = token_links.by_first_token(new, firsts)
+        for kind in CURATED_KINDS.values():
             if (earlier := former.rows(kind, looked_at, _LOOKED_AT_SCHEMA)) is not None:
+                earlier = token_links.by_first_token(earlier, firsts)
                 transactions = transactions.unionByName(fraud_rules.related(earlier, new, is_small))
         evidence = fraud_rules.evidence(transactions, self._manifest.run_id).persist()
         try:
@@ -353,6 +351,8 @@ class EtlRun:
             )
         finally:
             evidence.unpersist()
+            if firsts is not None:
+                firsts.unpersist()
 
     def _beyond_former(
         self,
@@ -363,7 +363,7 @@ class EtlRun:
         former: FormerRuns,
         attempt: str,
         dates: list[date],
-    ) -> list[dict[str, Any]]:
+    ) -> Files:
         """Write the rows whose key no former run published; returns their files."""
         columns = spark_ddl([column for column in typed_columns(fields) if column[0] in key])
         if (published := former.rows(kind, dates, columns)) is not None:
@@ -371,7 +371,7 @@ class EtlRun:
         named = rows.select(*transformations.with_ids(fields), F.col("event_date").cast("string").alias("slice"))
         return self._written(kind, named, attempt, key)
 
-    def _quarantine(self, rows: DataFrame, former: FormerRuns, attempt: str, counted: _Counted) -> list[dict[str, Any]]:
+    def _quarantine(self, rows: DataFrame, former: FormerRuns, attempt: str, counted: StagedTotals) -> Files:
         """What the run refuses, and what the landing refused, each record once."""
         refused: list[DataFrame] = []
         if counted.reasons:
@@ -397,9 +397,7 @@ class EtlRun:
             found = found.join(held, list(POSITION), "left_anti")
         return found.select(*transformations.with_ids(QUARANTINE_FIELDS))
 
-    def _written(
-        self, kind: str, rows: DataFrame, attempt: str, order: Sequence[str], **bounds: Column
-    ) -> list[dict[str, Any]]:
+    def _written(self, kind: str, rows: DataFrame, attempt: str, order: Sequence[str], **bounds: Column) -> Files:
         """Write the rows, a folder for each slice, sorted; returns their files. bounds: columns to tell bounds of."""
         written = self._staging.uri(f"{attempt}/{kind}")
         shares = int(self._spark.conf.get("spark.sql.shuffle.partitions") or 1)

@@ -37,8 +37,8 @@ class FormerRuns:
     def table(self, name: str) -> Table:
         return self._loaded[name]
 
-    def rows(self, kind: str, days: Iterable[date], schema: str) -> DataFrame | None:
-        """Columns of the rows on these days; None if there are none. Files of other days are not read."""
+    def rows(self, kind: str, days: Iterable[date] | None, schema: str) -> DataFrame | None:
+        """Columns of the rows on these days, or of all; None if there are none. Files of other days are not read."""
         name = BY_KIND[kind].name
         locations = [file.file_path for file in files_on(self._loaded[name], days)]
         if not locations:

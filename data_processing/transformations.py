@@ -40,6 +40,7 @@ DUPLICATE, REDELIVERED, QUARANTINE, ERASED = "duplicate", "redelivered", "quaran
 # Both are curated: final states, each transaction once, and every distinct put of a pending item.
 CURATED = (LEDGER, PENDING)
 DISPOSITIONS = (*CURATED, DUPLICATE, REDELIVERED, QUARANTINE, ERASED)
+LINKING = (*CURATED, DUPLICATE)  # rows whose two card tokens belong to one card
 # Partition columns of the staged table: what became of the row; its event date, or the reason of its quarantine.
 STAGED_PARTITIONS = ("disposition", "slice")
 STAGE = "etl"
@@ -263,13 +264,15 @@ def _landed_text(name: str) -> Column:
 
 
 def staged_counts(staged_rows: DataFrame) -> DataFrame:
-    """The staged table counted: file, disposition, slice, currency, credit_debit_indicator -> records, amount, and the
-    first and last event time (microseconds)."""
+    """The staged table counted: file, disposition, slice, currency, credit_debit_indicator -> records, amount, how many
+    have two card tokens, and the first and last event time (microseconds)."""
     by = (*STAGED_PARTITIONS, "currency", "credit_debit_indicator")
-    counted = staged_rows.select("file", *by, "amount", F.unix_micros("event_time").alias("at")).groupBy("file", *by)
+    at = F.unix_micros("event_time").alias("at")
+    counted = staged_rows.select("file", *by, "amount", "former_card_token", at).groupBy("file", *by)
     return counted.agg(
         F.count("*").alias("records"),
         F.sum("amount").alias("amount"),
+        F.count("former_card_token").alias("linked"),
         F.min("at").alias("first_at"),
         F.max("at").alias("last_at"),
     )

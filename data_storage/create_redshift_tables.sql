@@ -38,6 +38,7 @@ CREATE TABLE IF NOT EXISTS banking.fact_transactions (
     booking_date             DATE            ENCODE AZ64,
     pending_transaction_id   VARCHAR(64)     ENCODE ZSTD,
     card_token               VARCHAR(64)     ENCODE ZSTD,
+    former_card_token        VARCHAR(64)     ENCODE ZSTD,
     card_last4               VARCHAR(4)      ENCODE ZSTD,
     stream_incarnation       VARCHAR(64)     NOT NULL ENCODE ZSTD,
     shard_id                 VARCHAR(64)     NOT NULL ENCODE ZSTD,
@@ -83,6 +84,7 @@ CREATE TABLE IF NOT EXISTS banking.pending_transactions (
     booking_date             DATE            ENCODE AZ64,
     pending_transaction_id   VARCHAR(64)     ENCODE ZSTD,
     card_token               VARCHAR(64)     ENCODE ZSTD,
+    former_card_token        VARCHAR(64)     ENCODE ZSTD,
     card_last4               VARCHAR(4)      ENCODE ZSTD,
     stream_incarnation       VARCHAR(64)     NOT NULL ENCODE ZSTD,
     shard_id                 VARCHAR(64)     NOT NULL ENCODE ZSTD,
@@ -164,6 +166,18 @@ CREATE TABLE IF NOT EXISTS banking.fraud_alert_evidence (
 )
 DISTSTYLE KEY DISTKEY (alert_id)
 COMPOUND SORTKEY (event_date, alert_id);
+
+-- The tokens that one card had under former keys. A token without a row is its card's only one.
+CREATE TABLE IF NOT EXISTS banking.token_links (
+    card_token               VARCHAR(64)     NOT NULL ENCODE ZSTD,
+    former_card_token        VARCHAR(64)     NOT NULL ENCODE ZSTD,
+    first_card_token         VARCHAR(64)     NOT NULL ENCODE ZSTD,
+    event_date               DATE            NOT NULL ENCODE AZ64,
+    run_id                   VARCHAR(64)     NOT NULL ENCODE ZSTD,
+    PRIMARY KEY (card_token)
+)
+DISTSTYLE KEY DISTKEY (card_token)
+SORTKEY (card_token);
 
 -- The balance after the last entry, by its place in the stream, of each account, currency and booked date.
 CREATE TABLE IF NOT EXISTS banking.daily_balances (

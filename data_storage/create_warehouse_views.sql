@@ -4,6 +4,7 @@
 -- ${pending_expiry_days}: an authorisation that nobody settled for so many days is taken for expired.
 -- A place in the stream is text that sorts so; a replayed row stands where the one stood that it replaces.
 
+DROP VIEW IF EXISTS banking.card_transactions;
 DROP VIEW IF EXISTS banking.fraud_alert_status;
 DROP VIEW IF EXISTS banking.reversals;
 DROP VIEW IF EXISTS banking.current_transactions;
@@ -97,6 +98,16 @@ LEFT JOIN (SELECT evidence.alert_id, COUNT(DISTINCT evidence.transaction_id) AS 
     GROUP BY evidence.alert_id) AS standing
     ON standing.alert_id = alert.alert_id;
 
+-- What was done with a card, over rotations of the token key. card: the card's first known token, which alerts name.
+CREATE VIEW banking.card_transactions AS
+SELECT COALESCE(links.first_card_token, fact.card_token) AS card, fact.card_token, fact.card_last4, fact.transaction_id,
+    fact.account_id, fact.transaction_type, fact.credit_debit_indicator, fact.amount, fact.currency, fact.status,
+    fact.event_time, fact.event_date, fact.channel, fact.merchant_name, fact.merchant_category_code,
+    fact.merchant_country
+FROM banking.fact_transactions AS fact
+LEFT JOIN banking.token_links AS links ON links.card_token = fact.card_token
+WHERE fact.card_token IS NOT NULL;
+
 GRANT SELECT ON banking.booked_transactions TO ROLE analyst;
 GRANT SELECT ON banking.pending_items TO ROLE analyst;
 GRANT SELECT ON banking.current_transactions TO ROLE analyst;
@@ -106,6 +117,7 @@ GRANT SELECT ON banking.pending_items TO ROLE fraud_analyst;
 GRANT SELECT ON banking.current_transactions TO ROLE fraud_analyst;
 GRANT SELECT ON banking.reversals TO ROLE fraud_analyst;
 GRANT SELECT ON banking.fraud_alert_status TO ROLE fraud_analyst;
+GRANT SELECT ON banking.card_transactions TO ROLE fraud_analyst;
 GRANT SELECT ON banking.booked_transactions TO ROLE auditor;
 GRANT SELECT ON banking.pending_items TO ROLE auditor;
 GRANT SELECT ON banking.current_transactions TO ROLE auditor;

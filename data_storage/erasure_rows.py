@@ -28,11 +28,13 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """What is erased: an account, the content hashes of its transactions, and the alerts that rest on it alone."""
+    """What is erased: an account, the content hashes of its transactions, the tokens of its cards, and the alerts that
+    rest on it alone."""
 
     account: str
     hashes: Collection[str] = field(default_factory=frozenset)
     alerts: Collection[str] = field(default_factory=frozenset)
+    cards: Collection[str] = field(default_factory=frozenset)
 
     @property
     def _written(self) -> str:
@@ -82,9 +84,11 @@ class Erased:
         if table.kind in ("curated", "pending_transactions", "fraud_alert_evidence"):
             return pc.equal(rows["account_id"], self.account)
         if table.kind == "transaction_ids":
-            return pc.is_in(rows["content_hash"], value_set=pyarrow.array(sorted(self.hashes), pyarrow.string()))
+            return _among(rows["content_hash"], self.hashes)
+        if table.kind == "token_links":
+            return pc.or_(_among(rows["card_token"], self.cards), _among(rows["former_card_token"], self.cards))
         if table.kind == "fraud_alerts":
-            alone = pc.is_in(rows["alert_id"], value_set=pyarrow.array(sorted(self.alerts), pyarrow.string()))
+            alone = _among(rows["alert_id"], self.alerts)
             own = pc.and_(pc.equal(rows["subject_type"], "ACCOUNT"), pc.equal(rows["subject"], self.account))
             return pc.or_(own, alone)
         return pyarrow.array(
@@ -147,6 +151,10 @@ class Erased:
         text = line.decode("utf-8", "replace")
         named = self.named_in(text)
         return line if not named else None if named == "own" else self.masked_payload(text).encode()
+
+
+def _among(column: Any, values: Collection[str]) -> pyarrow.Array:
+    return pc.is_in(column, value_set=pyarrow.array(sorted(values), pyarrow.string()))
 
 
 def _replaced(rows: pyarrow.Table, name: str, values: list[str | None]) -> pyarrow.Table:

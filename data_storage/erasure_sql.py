@@ -57,6 +57,12 @@ def removal(schema: str, account: str, salt: str, refused: Sequence[Position], o
     refused: positions of quarantined records of the account. others: those of other records that name it; their text
     goes here, and stays in the lake, masked.
     """
+    tokens = " UNION ".join(
+        f"SELECT {token} AS card_token FROM {schema}.{table} AS held JOIN erased ON held.account_id = erased.account_id"
+        f" WHERE {token} IS NOT NULL"
+        for table, _ in _CURATED
+        for token in ("card_token", "former_card_token")
+    )
     named = " UNION ".join(f"SELECT {column} AS account_id FROM {schema}.{table}" for table, column in _NAMED)
     same = "{0}.account_id = erased.account_id"
     return [
@@ -71,6 +77,8 @@ WHERE NOT EXISTS (SELECT 1 FROM {schema}.fraud_alert_evidence AS others
         f"DELETE FROM {schema}.fraud_alerts USING erased_alerts WHERE fraud_alerts.alert_id = erased_alerts.alert_id",
         f"""DELETE FROM {schema}.fraud_alerts
 WHERE subject_type = 'ACCOUNT' AND {is_account("subject", account, salt)}""",
+        f"CREATE TEMP TABLE erased_cards AS SELECT card_token FROM ({tokens}) AS tokens",
+        f"DELETE FROM {schema}.token_links USING erased_cards WHERE token_links.card_token = erased_cards.card_token",
         *(f"DELETE FROM {schema}.{table} USING erased WHERE {same.format(table)}" for table, _ in OWN),
         *(
             f"""UPDATE {schema}.{table} SET counterparty_account = {literal(MASK)}

@@ -83,24 +83,27 @@ def survey(lake: LakeReader, account: str) -> Survey:
     """Look through every file that a snapshot names, and the objects of the quarantine bucket."""
     found = Survey(Erased(account))
     hashes: set[str] = set()
+    cards: set[str] = set()
     for kind in _TRANSACTIONS:
-        hashes |= _transactions(lake, found, kind)
+        for column, values in zip((hashes, cards), _transactions(lake, found, kind), strict=True):
+            column |= values
     alerts = _alerts_alone(lake, found)
-    found.erased = replace(found.erased, hashes=hashes, alerts=alerts)
-    for kind in ("transaction_ids", "fraud_alerts"):
+    found.erased = replace(found.erased, hashes=hashes, alerts=alerts, cards=cards)
+    for kind in ("transaction_ids", "token_links", "fraud_alerts"):
         found.removed[BY_KIND[kind].name] = sum(rows.num_rows for rows in _current(lake, found.erased, kind))
     _quarantine(lake, found)
     _objects(lake, found)
     return found
 
 
-def _transactions(lake: LakeReader, found: Survey, kind: str) -> set[str]:
-    """Count a table of transactions; the content hashes of the account's rows in all of its snapshots."""
-    table, hashes = BY_KIND[kind], set()
+def _transactions(lake: LakeReader, found: Survey, kind: str) -> tuple[set[str], set[str]]:
+    """Count a table of transactions; content hashes and card tokens of the account's rows in all of its snapshots."""
+    table, hashes, cards = BY_KIND[kind], set(), set()
     found.removed[table.name] = found.masked[table.name] = 0
     for rows, is_current in rows_everywhere(lake.s3, lake.tables(table.name)):
         own = rows.filter(found.erased.takes_out(table, rows))
         hashes |= set(own["content_hash"].to_pylist())
+        cards |= set(own["card_token"].drop_null().to_pylist())
         found._arrived(own)
         if is_current:
             found.removed[table.name] += own.num_rows
@@ -109,7 +112,7 @@ def _transactions(lake: LakeReader, found: Survey, kind: str) -> set[str]:
                 # As the books count: by status and not by table.
                 final = row["status"] in FINAL_STATUSES
                 found._count(row, found.curated.ledger if final else found.curated.pending)
-    return hashes
+    return hashes, cards
 
 
 def _alerts_alone(lake: LakeReader, found: Survey) -> set[str]:

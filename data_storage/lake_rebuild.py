@@ -19,7 +19,8 @@ from infrastructure.aws.redshift_data import DataApi, WarehouseTarget, execute_b
 
 _FILLED_BY_LOADS = (
     "fact_transactions", "pending_transactions", "dim_account", "dim_merchant", "fraud_alerts", "fraud_alert_evidence",
-    "daily_balances", "quarantine", "quarantine_summary", "load_control_totals", "load_ledger", "load_history",
+    "token_links", "daily_balances", "quarantine", "quarantine_summary", "load_control_totals", "load_ledger",
+    "load_history",
 )  # fmt: skip
 
 

@@ -19,6 +19,8 @@ from data_catalog.transaction_contract import (
     FRAUD_ALERT_FIELDS,
     POSITION,
     QUARANTINE_FIELDS,
+    REPLACED,
+    TOKEN_LINK_FIELDS,
     Field,
     fields_at,
     redshift_columns,
@@ -51,8 +53,8 @@ def load_statements(
 ) -> list[str]:
     """The run's load as statements of one transaction, in order; at most 40.
 
-    again: the run was loaded before, and its rows were removed by hand. Then everything that the warehouse derives from
-    its transactions is made anew, and booked dates follow what precedes the run in the stream. bounded: balances and
+    again: the run was loaded before, and its rows were removed by hand; anew_statements() ran before. Then booked dates
+    follow what precedes the run in the stream. bounded: balances and
     merchants are read from the run's usual dates on; the load fails by REACH_COLUMN if a late row changes older ones.
     """
     load = _Load(run, checked_name(schema), source, again)
@@ -60,13 +62,20 @@ def load_statements(
     since = load.usual_since if bounded else load.since
     return [
         *load.stage(),
-        *(derived_anew(schema, run.run_id) if again else []),
         *load.transactions(),
         *derived(schema, run.run_id, Source(*_NEW, since, "new", bounded)),
         *load.alerts(),
+        *load.links(),
         *load.quarantine(),
         *load.bookkeeping(),
     ]
+
+
+def anew_statements(run_id: str, schema: str) -> list[str]:
+    """What the warehouse derives from its transactions, made anew in a transaction of its own, before a run whose rows
+    were removed by hand is loaded again.
+    """
+    return [f"LOCK {checked_name(schema)}.load_lock", *derived_anew(schema, run_id)]
 
 
 def _stage_table(name: str, fields: Sequence[Field], key: str) -> str:
@@ -116,10 +125,12 @@ class _Load:
         if manifest is None:
             return []
         role = literal(self._source.role_arn)
-        copied = [f"COPY {table} FROM {literal(manifest)} IAM_ROLE {role} FORMAT AS PARQUET MANIFEST"]
-        if self._source.shared:
-            copied.append(f"DELETE FROM {table} WHERE run_id <> {self._run_id}")
-        return copied
+        return [f"COPY {table} FROM {literal(manifest)} IAM_ROLE {role} FORMAT AS PARQUET MANIFEST"]
+
+    @property
+    def _of_run(self) -> str:
+        """Leaves staged rows of other runs out, where files may hold some. What the landing refused names no run."""
+        return f" WHERE COALESCE(run_id, {self._run_id}) = {self._run_id}" if self._source.shared else ""
 
     @property
     def _has_alerts(self) -> bool:
@@ -130,6 +141,10 @@ class _Load:
     def _has_quarantine(self) -> bool:
         return bool(self._run.quarantine) and "quarantine" in self._source.manifests
 
+    @property
+    def _has_links(self) -> bool:
+        return "token_links" in self._source.manifests
+
     def stage(self) -> list[str]:
         """Lock first, so that the transaction's snapshot shows every load before. Stages are the session's own."""
         alerts = []
@@ -139,6 +154,12 @@ class _Load:
                 _stage_table("stage_fraud_alert_evidence", FRAUD_ALERT_EVIDENCE_FIELDS, "alert_id"),
                 *self._copy("stage_fraud_alerts", "fraud_alerts"),
                 *self._copy("stage_fraud_alert_evidence", "fraud_alert_evidence"),
+            ]
+        links = []
+        if self._has_links:
+            links = [
+                _stage_table("stage_token_links", TOKEN_LINK_FIELDS, "card_token"),
+                *self._copy("stage_token_links", "token_links"),
             ]
         refused = []
         if self._has_quarantine:
@@ -151,7 +172,9 @@ class _Load:
             _stage_table("stage_transactions", self._staged_fields, "account_id"),
             *self._copy("stage_transactions", "curated"),
             *self._copy("stage_transactions", "pending_transactions"),
+            *([f"DELETE FROM stage_transactions WHERE run_id <> {self._run_id}"] if self._source.shared else []),
             *alerts,
+            *links,
             *refused,
         ]
 
@@ -199,7 +222,7 @@ LEFT JOIN {before} AS before ON before.account_id = dated.account_id""",
             field.name if field.name in known else f"CAST(NULL AS {types[field.name]}) AS {field.name}"
             for field in fields
         )
-        replayed = len(known) == len(CURATED_FIELDS)
+        replayed = known.issuperset(REPLACED)
         # The account is part of the distribution key, so that the rows compared lie on one slice.
         same = " AND ".join(f"held.{name} = staged.{name}" for name in ("account_id", *key.split(", ")))
         return f"""SELECT {columns} FROM (
@@ -223,6 +246,18 @@ WHERE put = 1 AND {self._not_loaded} AND NOT EXISTS (
             ),
         ]
 
+    def links(self) -> list[str]:
+        """Each token of a card that is linked with the one before it, once."""
+        if not self._has_links:
+            return []
+        names = column_list(TOKEN_LINK_FIELDS)
+        return [
+            f"""INSERT INTO {self._schema}.token_links ({names})
+SELECT {names} FROM (SELECT {names} FROM stage_token_links{self._of_run}) AS staged
+WHERE {self._not_loaded}
+    AND NOT EXISTS (SELECT 1 FROM {self._schema}.token_links AS held WHERE held.card_token = staged.card_token)"""
+        ]
+
     def quarantine(self) -> list[str]:
         """Each refused record once, of landing and job alike."""
         if not self._has_quarantine:
@@ -235,7 +270,7 @@ WHERE put = 1 AND {self._not_loaded} AND NOT EXISTS (
             f"""INSERT INTO {self._schema}.quarantine ({names})
 SELECT {names} FROM (
     SELECT {names}, ROW_NUMBER() OVER (PARTITION BY {", ".join(key)} ORDER BY fingerprint) AS repetition
-    FROM stage_quarantine) AS staged
+    FROM stage_quarantine{self._of_run}) AS staged
 WHERE repetition = 1 AND {self._not_loaded}
     AND NOT EXISTS (SELECT 1 FROM {self._schema}.quarantine AS held
         WHERE held.arrival_time >= {since} AND held.arrival_time < {until} AND {same})"""
@@ -248,7 +283,7 @@ WHERE repetition = 1 AND {self._not_loaded}
         return f"""INSERT INTO {self._schema}.{table} ({names})
 SELECT {names} FROM (
     SELECT {names}, ROW_NUMBER() OVER (PARTITION BY {", ".join(key)} ORDER BY event_date) AS repetition
-    FROM stage_{table}) AS staged
+    FROM stage_{table}{self._of_run}) AS staged
 WHERE repetition = 1 AND {self._not_loaded}
     AND NOT EXISTS (SELECT 1 FROM {self._schema}.{table} AS held WHERE {same})"""
 

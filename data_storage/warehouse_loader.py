@@ -23,7 +23,7 @@ from data_governance.run_folders import month_of, result_keys
 from data_governance.run_result import PublishedFile, RunResult
 from data_storage.sql_text import literal, within
 from data_storage.warehouse_derived_sql import REACH_COLUMN
-from data_storage.warehouse_load_sql import CopySource, copy_manifest, load_statements
+from data_storage.warehouse_load_sql import CopySource, anew_statements, copy_manifest, load_statements
 from infrastructure.aws import s3_objects
 from infrastructure.aws.iceberg import files_on, split
 from infrastructure.aws.redshift_data import DataApi, StatementFailedError, WarehouseTarget, execute_batch, query
@@ -50,7 +50,9 @@ _LONGEST_PLANNING = timedelta(days=1)
 _RUNS_ASKED_AT_ONCE = 500
 
 # The kinds of a run's files that COPY reads.
-COPIED_KINDS = ("curated", "pending_transactions", "fraud_alerts", "fraud_alert_evidence", "quarantine")
+COPIED_KINDS = (
+    "curated", "pending_transactions", "fraud_alerts", "fraud_alert_evidence", "token_links", "quarantine",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,15 +152,18 @@ def load_run(
     manifests = {kind: _put_manifest(s3, curated_bucket, run, kind, files) for kind, files in kinds.items() if files}
     source = CopySource(target.copy_role_arn, manifests, shared=tables is not None)
     again = query(data_api, target, f"SELECT 1 FROM {target.schema}.load_history WHERE run_id = {literal(run.run_id)}")
+    if again:
+        _execute(data_api, target, f"anew-{run.run_id}", anew_statements(run.run_id, target.schema))
+    name = f"load-{run.run_id}"
     try:
         try:
-            _execute(data_api, target, run, load_statements(run, target.schema, source, again=bool(again)))
+            _execute(data_api, target, name, load_statements(run, target.schema, source, again=bool(again)))
         except StatementFailedError as error:
             if REACH_COLUMN not in error.what:
                 raise
             # A late row changes a balance or a merchant of long ago. This is rare, and then all dates are read.
             statements = load_statements(run, target.schema, source, again=bool(again), bounded=False)
-            _execute(data_api, target, run, statements)
+            _execute(data_api, target, name, statements)
     except StatementFailedError as error:
         if "rows_staged" in error.what:
             raise StatementFailedError(
@@ -181,8 +186,7 @@ def _files_now(table: Table, files: Sequence[PublishedFile]) -> list[PublishedFi
     ]
 
 
-def _execute(data_api: DataApi, target: WarehouseTarget, run: RunResult, statements: Sequence[str]) -> None:
-    name = f"load-{run.run_id}"
+def _execute(data_api: DataApi, target: WarehouseTarget, name: str, statements: Sequence[str]) -> None:
     execute_batch(data_api, target, statements, name, _client_token(data_api, target, name, statements))
 
 

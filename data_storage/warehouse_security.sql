@@ -26,6 +26,12 @@ ATTACH MASKING POLICY hide_card_last4_v1 ON banking.fact_transactions (card_last
 ATTACH MASKING POLICY hide_card_last4_v1 ON banking.pending_transactions (card_last4) TO ROLE auditor PRIORITY 10;
 ATTACH MASKING POLICY hash_card_token_v1 ON banking.fact_transactions (card_token) TO ROLE auditor PRIORITY 10;
 ATTACH MASKING POLICY hash_card_token_v1 ON banking.pending_transactions (card_token) TO ROLE auditor PRIORITY 10;
+ATTACH MASKING POLICY hash_card_token_v1 ON banking.fact_transactions (former_card_token) TO ROLE auditor PRIORITY 10;
+ATTACH MASKING POLICY hash_card_token_v1 ON banking.pending_transactions (former_card_token) TO ROLE auditor
+    PRIORITY 10;
+ATTACH MASKING POLICY hash_card_token_v1 ON banking.token_links (card_token) TO ROLE auditor PRIORITY 10;
+ATTACH MASKING POLICY hash_card_token_v1 ON banking.token_links (former_card_token) TO ROLE auditor PRIORITY 10;
+ATTACH MASKING POLICY hash_card_token_v1 ON banking.token_links (first_card_token) TO ROLE auditor PRIORITY 10;
 -- A card's alerts are about its token.
 ATTACH MASKING POLICY hash_card_token_v1 ON banking.fraud_alerts (subject) TO ROLE auditor PRIORITY 10;
 
@@ -74,6 +80,7 @@ GRANT SELECT ON banking.fact_transactions TO ROLE fraud_analyst;
 GRANT SELECT ON banking.pending_transactions TO ROLE fraud_analyst;
 GRANT SELECT ON banking.fraud_alerts TO ROLE fraud_analyst;
 GRANT SELECT ON banking.fraud_alert_evidence TO ROLE fraud_analyst;
+GRANT SELECT ON banking.token_links TO ROLE fraud_analyst;
 GRANT SELECT ON banking.daily_balances TO ROLE fraud_analyst;
 GRANT SELECT ON banking.dim_account TO ROLE fraud_analyst;
 GRANT SELECT ON banking.dim_merchant TO ROLE fraud_analyst;
@@ -82,6 +89,7 @@ GRANT SELECT ON banking.fact_transactions TO ROLE auditor;
 GRANT SELECT ON banking.pending_transactions TO ROLE auditor;
 GRANT SELECT ON banking.fraud_alerts TO ROLE auditor;
 GRANT SELECT ON banking.fraud_alert_evidence TO ROLE auditor;
+GRANT SELECT ON banking.token_links TO ROLE auditor;
 GRANT SELECT ON banking.daily_balances TO ROLE auditor;
 GRANT SELECT ON banking.dim_account TO ROLE auditor;
 GRANT SELECT ON banking.dim_merchant TO ROLE auditor;
@@ -99,6 +107,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON banking.dim_account TO ROLE loader;
 GRANT SELECT, INSERT, DELETE ON banking.dim_merchant TO ROLE loader;
 GRANT SELECT, INSERT ON banking.fraud_alerts TO ROLE loader;
 GRANT SELECT, INSERT ON banking.fraud_alert_evidence TO ROLE loader;
+GRANT SELECT, INSERT ON banking.token_links TO ROLE loader;
 GRANT SELECT, INSERT, UPDATE, DELETE ON banking.daily_balances TO ROLE loader;
 GRANT SELECT, INSERT ON banking.quarantine_summary TO ROLE loader;
 GRANT SELECT, INSERT ON banking.quarantine TO ROLE loader;

@@ -12,6 +12,7 @@ from data_catalog.transaction_contract import (
     FRAUD_ALERT_EVIDENCE_FIELDS,
     FRAUD_ALERT_FIELDS,
     QUARANTINE_FIELDS,
+    TOKEN_LINK_FIELDS,
     Field,
     redshift_columns,
 )
@@ -29,6 +30,7 @@ _CONTRACT_TABLES: dict[str, Sequence[Field]] = {
     "pending_transactions": CURATED_FIELDS,
     "fraud_alerts": FRAUD_ALERT_FIELDS,
     "fraud_alert_evidence": FRAUD_ALERT_EVIDENCE_FIELDS,
+    "token_links": TOKEN_LINK_FIELDS,
     "quarantine": QUARANTINE_FIELDS,
 }
 # Columns of the warehouse's own tables that came with contract 1.1.

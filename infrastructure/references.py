@@ -16,8 +16,9 @@ from infrastructure.planning.resource import Ref, resource_id
 from infrastructure.settings import Settings
 
 LOG_KEY_PURPOSE = "audit"
-# A metric counted from the audit trail; an alarm watches it.
+# Metrics counted from the audit trail; an alarm watches each.
 FOREIGN_STREAM_READS_METRIC = "StreamReadsByOthers"
+FOREIGN_TOKEN_KEY_READS_METRIC = "TokenKeyReadsByOthers"
 GLUE_LOG_GROUPS = "/aws-glue/jobs"  # the common prefix of Glue's log groups
 NETWORK_POLICY = "network"  # added to the lambda role where the function stands in a network
 WAREHOUSE_LOAD_POLICY = "warehouse-load"  # added to the glue role where there is a warehouse

@@ -17,7 +17,7 @@ ENVIRONMENTS: tuple[Environment, ...] = ("dev", "test", "prod", "acceptance")
 ObjectLockMode = Literal["GOVERNANCE", "COMPLIANCE"]
 
 BUCKET_PURPOSES = ("raw", "curated", "quarantine", "artifacts", "access-logs", "audit")
-KEY_PURPOSES = ("data", "audit", "messaging")
+KEY_PURPOSES = ("data", "tokens", "audit", "messaging")
 _BUCKET_NAME_MAX = 63
 
 
@@ -39,6 +39,9 @@ class Settings:
     # Keys, and how long what is deleted can be recovered
     key_deletion_window_days: int = 30
     secret_recovery_window_days: int = 30
+    token_key_break_glass_role: str = ""  # the IAM role, with its path, that may read and rotate the tokenisation key
+    token_key_max_age_days: int = 365  # PCI DSS 3.7.4 asks for a cryptoperiod; older, `status` asks for a rotation
+    token_key_overlap_days: int = 30  # how long the former key stays, so that cards in use are linked
     log_retention_days: int = 365
 
     # Buckets

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from infrastructure.metrics import REPEATED_IDS_METRIC
-from infrastructure.references import FOREIGN_STREAM_READS_METRIC
+from infrastructure.references import FOREIGN_STREAM_READS_METRIC, FOREIGN_TOKEN_KEY_READS_METRIC
 from infrastructure.settings import Settings
 
 MINUTE, FIVE_MINUTES, HOUR, DAY = 60, 300, 3600, 86_400
@@ -62,6 +62,23 @@ def alarms(settings: Settings) -> tuple[AlarmSpec, ...]:
             description="Somebody other than the landing function read the stream, which holds clear card numbers. "
             "Find the caller in the audit trail and treat it as an incident (PCI DSS 10.2.1.1, 12.10).",
             metrics={"reads": Metric(settings.metrics_namespace, FOREIGN_STREAM_READS_METRIC, {}, "Sum")},
+            threshold=0,
+        ),
+        *_token_key_alarms(settings),
+    )
+
+
+def _token_key_alarms(settings: Settings) -> tuple[AlarmSpec, ...]:
+    """None where another trail has the management events, among which the reads of secrets are: it would never rise."""
+    if not settings.trail_management_events:
+        return ()
+    return (
+        AlarmSpec(
+            name="token-key-read-by-others",
+            description="Somebody other than the landing function asked for the tokenisation keys. Find the caller in "
+            "the audit trail. Unless it is your own rotation, take the key for leaked: rotate it, retire the former "
+            "one at once, and see docs/security.md.",
+            metrics={"reads": Metric(settings.metrics_namespace, FOREIGN_TOKEN_KEY_READS_METRIC, {}, "Sum")},
             threshold=0,
         ),
     )

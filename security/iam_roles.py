@@ -151,6 +151,7 @@ def policy_values(settings: Settings) -> dict[str, Any]:
         "glue_database": settings.glue_database,
         "metrics_namespace": settings.metrics_namespace,
         "data_key_arn": key_arn(settings, "data"),
+        "tokens_key_arn": key_arn(settings, "tokens"),
         "messaging_key_arn": key_arn(settings, "messaging"),
         "tokenization_secret_arn": secret_arn(settings),
     }

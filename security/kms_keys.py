@@ -1,10 +1,11 @@
-"""The customer keys: one for data, one for audit and logs, one for messaging; each rotates and has an alias.
+"""The customer keys: for data, the tokenisation secret, audit and logs, messaging. Each rotates and has an alias.
 
     python security/kms_keys.py        # make or mend the keys alone
 
 The roles' own policies (security/*_role.json) say who may use a key. The key policy delegates to IAM through the
 account's root statement and names no role, so that keys and roles can be made and removed in any order. AWS services
-that act without a role (CloudWatch Logs, CloudTrail, alarms) have statements of their own.
+that act without a role (CloudWatch Logs, CloudTrail, alarms) have statements of their own. The key of the tokenisation
+secret works through Secrets Manager only, whose secret has a policy of its own.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from infrastructure.settings import KEY_PURPOSES, Settings
 
 # The keys' configuration, as plain data; a test holds infrastructure/terraform/ equal to it.
 KEY_DESCRIPTIONS = {
-    "data": "Transactions: stream, lake, warehouse, tokenisation secret",
+    "data": "Transactions: stream, lake, warehouse",
+    "tokens": "Tokenisation secret",
     "audit": "Audit trail and log groups",
     "messaging": "On-failure queue and alarm topic",
 }
@@ -27,6 +29,7 @@ ROTATION_PERIOD_DAYS = 365
 POLICY_TEMPLATE = Path(__file__).with_name("kms_key_policy.json")
 POLICY_STATEMENTS = {
     "data": ("AccountRoot",),
+    "tokens": ("AccountRoot", "ThroughSecretsManagerAlone"),
     "audit": ("AccountRoot", "CloudWatchLogs", "CloudTrailEncrypts"),
     "messaging": ("AccountRoot", "AlarmsPublish"),
 }

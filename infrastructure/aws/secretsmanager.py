@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from infrastructure.aws.tags import tag_dict, tag_list
 from infrastructure.planning.resource import DeletionPending, Properties, Resource
 
 
+class SecretValue(NamedTuple):
+    """A value, and what may be known of it: tags, by name."""
+
+    text: str
+    tags: dict[str, str]
+
+
 @dataclass(kw_only=True, eq=False)
 class Secret(Resource):
-    """A Secrets Manager secret. Creating it sets its first value; no value is ever read here."""
+    """A Secrets Manager secret. Creating it sets its first value; no value is ever read here.
+
+    kept_tags: names of the tags that go with the value, which are not compared.
+    """
 
     type: ClassVar[str] = "AWS::SecretsManager::Secret"
     permissions: ClassVar[str] = (
@@ -24,7 +35,8 @@ class Secret(Resource):
     implied: ClassVar[str] = "kms:Decrypt kms:GenerateDataKey"
 
     recovery_window_days: int
-    first_value: Callable[[], str]
+    first_value: Callable[[], SecretValue]
+    kept_tags: frozenset[str] = frozenset()
 
     policies: ClassVar[frozenset[str]] = frozenset({"ResourcePolicy"})
 
@@ -37,25 +49,31 @@ class Secret(Resource):
         found = self._describe()
         if found is None:
             return None
+        tags = tag_dict(found.get("Tags", []))
         return {
             "Description": found.get("Description"),
             "KmsKeyId": found.get("KmsKeyId"),
             "State": "PendingDeletion" if found.get("DeletedDate") else "Active",
-            "Tags": tag_dict(found.get("Tags", [])),
+            "Tags": {name: value for name, value in tags.items() if name not in self.kept_tags},
             "RotationEnabled": bool(found.get("RotationEnabled")),
             "Replicas": [replica["Region"] for replica in found.get("ReplicationStatus") or []],
             "ResourcePolicy": None if found.get("DeletedDate") else self.readable(self._resource_policy),
             "Arn": found["ARN"],
+            "CreatedAt": found.get("CreatedDate"),
+            "ValueTags": {name: value for name, value in tags.items() if name in self.kept_tags},
         }
 
     def create(self, properties: Properties) -> None:
+        value = self.first_value()
         self._manager.create_secret(
             Name=self.name,
             Description=properties["Description"],
             KmsKeyId=properties["KmsKeyId"],
-            SecretString=self.first_value(),
-            Tags=tag_list(properties["Tags"]),
+            SecretString=value.text,
+            Tags=tag_list(properties["Tags"] | value.tags),
         )
+        if properties.get("ResourcePolicy"):
+            self._put_policy(properties["ResourcePolicy"])
 
     def update(self, changed: frozenset[str], properties: Properties) -> None:
         manager = self._manager
@@ -68,7 +86,7 @@ class Secret(Resource):
                 "Description": lambda value: manager.update_secret(SecretId=self.name, Description=value),
                 "KmsKeyId": lambda value: manager.update_secret(SecretId=self.name, KmsKeyId=value),
                 "Tags": lambda value: manager.tag_resource(SecretId=self.name, Tags=tag_list(value)),
-                "ResourcePolicy": lambda _: manager.delete_resource_policy(SecretId=self.name),
+                "ResourcePolicy": self._put_policy,
                 "RotationEnabled": lambda _: manager.cancel_rotate_secret(SecretId=self.name),
                 "Replicas": lambda _: manager.remove_regions_from_replication(
                     SecretId=self.name, RemoveReplicaRegions=self._replicas()
@@ -89,6 +107,13 @@ class Secret(Resource):
     @property
     def _manager(self) -> Any:
         return self.clients("secretsmanager")
+
+    def _put_policy(self, policy: dict[str, Any] | None) -> None:
+        if policy is None:
+            self._manager.delete_resource_policy(SecretId=self.name)
+        else:
+            document = json.dumps(policy)
+            self._manager.put_resource_policy(SecretId=self.name, ResourcePolicy=document, BlockPublicPolicy=True)
 
     def _resource_policy(self) -> str | None:
         found: str | None = self._manager.get_resource_policy(SecretId=self.name).get("ResourcePolicy")

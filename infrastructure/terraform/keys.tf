@@ -1,8 +1,12 @@
 locals {
   keys = {
     data = {
-      description = "Transactions: stream, lake, warehouse, tokenisation secret"
+      description = "Transactions: stream, lake, warehouse"
       statements  = ["AccountRoot"]
+    }
+    tokens = {
+      description = "Tokenisation secret"
+      statements  = ["AccountRoot", "ThroughSecretsManagerAlone"]
     }
     audit = {
       description = "Audit trail and log groups"

@@ -20,6 +20,7 @@ from scripts.commands import (
     query,
     schema,
     status,
+    token_key,
     trace,
     verify,
 )
@@ -28,7 +29,8 @@ from scripts.commands.terminal import Parser, run_parsed
 _DISTRIBUTION = "real-time-banking-data-platform"
 # In the order in which the help lists their commands.
 _MODULES = (
-    local, produce, provision, status, lake, quarantine, query, trace, maintain, erase, schema, verify, acceptance,
+    local, produce, provision, status, lake, quarantine, query, trace, maintain, erase, token_key, schema, verify,
+    acceptance,
 )  # fmt: skip
 
 

@@ -13,9 +13,11 @@ from rich.text import Text
 
 from data_catalog.lake_layout import RAW_TRANSACTIONS_PREFIX, run_of
 from data_governance.run_folders import newest_months
+from data_governance.token_key_rotation import KeyAge, age_from_tags, key_age
 from data_storage.warehouse_loader import ledger
 from infrastructure.aws import s3_objects
 from infrastructure.aws.redshift_data import DataApi, WarehouseTarget
+from infrastructure.aws.tags import tag_dict
 from infrastructure.errors import PlatformError
 from infrastructure.planning.aws_errors import error_code, is_not_found, unsupported_reason
 from infrastructure.planning.plan import read_all
@@ -108,6 +110,7 @@ def collect_kept(directory: str) -> list[Finding]:
 
     with open_kept_state(directory) as kept:
         return [
+            _kept_token_key(kept.workdir.secret(), kept.settings),
             _landed(kept.s3, kept.settings),
             _curated(kept.s3, kept.settings),
             _loaded(kept.warehouse.data_api, kept.warehouse.auditor),
@@ -220,6 +223,29 @@ def _works(mapping: dict[str, Any]) -> bool:
     return mapping["State"] == "Enabled" and not str(mapping.get("LastProcessingResult", "")).startswith("PROBLEM")
 
 
+def _token_key(settings: Settings, clients: Clients) -> Finding:
+    found = clients("secretsmanager").describe_secret(SecretId=settings.tokenization_secret_name)
+    return _of_age(age_from_tags(tag_dict(found.get("Tags", [])), found["CreatedDate"]), settings)
+
+
+def _kept_token_key(secret: str | None, settings: Settings) -> Finding:
+    if secret is None:
+        return Finding("token key", "none yet")
+    return _of_age(key_age(secret, datetime.now(UTC)), settings)
+
+
+def _of_age(age: KeyAge, settings: Settings) -> Finding:
+    days = age.days(datetime.now(UTC))
+    text = f"version {age.current}, {days} days old"
+    if days >= settings.token_key_max_age_days:
+        text += f" (TOKEN_KEY_MAX_AGE_DAYS is {settings.token_key_max_age_days}): rotate-token-key"
+    is_overdue = age.former is not None and days >= settings.token_key_overlap_days
+    if age.former is not None:
+        text += f"; version {age.former} overlaps"
+        text += f": rotate-token-key --retire {age.former}" if is_overdue else ""
+    return Finding("token key", text, days < settings.token_key_max_age_days and not is_overdue)
+
+
 def _last_landed(settings: Settings, clients: Clients) -> Finding:
     return _landed(clients("s3"), settings)
 
@@ -313,6 +339,7 @@ def _alarms(settings: Settings, clients: Clients) -> Finding:
 _PROBES: dict[str, Probe] = {
     "stream": _stream,
     "event source": _mapping,
+    "token key": _token_key,
     "iterator age": _iterator_age,
     "last landed": _last_landed,
     "given up": _queue,

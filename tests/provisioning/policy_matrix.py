@@ -20,6 +20,7 @@ from monitoring.setup_cloudwatch_alarms import topic_arn, topic_policy
 from scripts.acceptance.in_account import denied_and_allowed
 from security.iam_roles import ROLES, role_policy, trust_policy
 from security.kms_keys import key_policy
+from security.tokenization_secret import secret_policy
 from tests.unit.test_role_policies import NoClients, plain
 
 SETTINGS = Settings(region="eu-central-1")
@@ -61,7 +62,7 @@ class Row:
 
 
 def rows() -> list[Row]:
-    return [*_roles(), *_network(), *_trusts(), *_buckets(), *_keys(), *_queue(), *_topic()]
+    return [*_roles(), *_network(), *_trusts(), *_buckets(), *_keys(), *_secret(), *_queue(), *_topic()]
 
 
 def admin(account: str = ACCOUNT) -> str:
@@ -120,7 +121,10 @@ def _network() -> Iterator[Row]:
 _VIA = ("s3", "kinesis", "secretsmanager", "lambda", "sqs")
 _KEY_USES = (
     ("lambda", "kms:Decrypt", "data", "kinesis", True),
-    ("lambda", "kms:Decrypt", "data", "secretsmanager", True),
+    ("lambda", "kms:Decrypt", "tokens", "secretsmanager", True),
+    ("lambda", "kms:Decrypt", "tokens", "s3", False),
+    ("lambda", "kms:Decrypt", "data", "secretsmanager", False),
+    ("glue", "kms:Decrypt", "tokens", "secretsmanager", False),
     ("lambda", "kms:Decrypt", "data", "s3", False),
     ("lambda", "kms:GenerateDataKey", "data", "s3", True),
     ("lambda", "kms:GenerateDataKey", "messaging", "sqs", True),
@@ -254,6 +258,9 @@ def _keys() -> Iterator[Row]:
     trail = {"aws:SourceArn": SETTINGS.arn("cloudtrail", f"trail/{SETTINGS.trail_name}")}
     logs, cloudtrail = f"logs.{SETTINGS.region}.amazonaws.com", "cloudtrail.amazonaws.com"
     ours, theirs = {"aws:SourceAccount": ACCOUNT}, {"aws:SourceAccount": OTHER}
+    through_s3, through_secrets = (
+        {"kms:ViaService": f"{service}.{SETTINGS.region}.amazonaws.com"} for service in ("s3", "secretsmanager")
+    )
     tried: tuple[tuple[str, str, str, Context, bool], ...] = (
         # That ours is allowed cannot be tried: the simulator drops context keys whose name has colons of its own.
         ("audit", logs, "kms:GenerateDataKey", foreign, False),
@@ -265,12 +272,58 @@ def _keys() -> Iterator[Row]:
         ("messaging", "cloudwatch.amazonaws.com", "kms:GenerateDataKey", theirs, False),
         ("messaging", "sns.amazonaws.com", "kms:Decrypt", ours, True),
         ("messaging", "events.amazonaws.com", "kms:GenerateDataKey", ours, False),
+        *(("tokens", admin(), action, direct, False) for action in _WITH_A_KEY for direct in ({}, through_s3)),
+        *(("tokens", admin(), action, through_secrets, True) for action in ("kms:Decrypt", "kms:GenerateDataKey")),
+        ("tokens", admin(), "kms:PutKeyPolicy", {}, True),
     )
     for purpose, principal, action, context, allowed in tried:
         yield _use_of_key(purpose, principal, action, context, allowed)
     for purpose in KEY_PURPOSES:
         yield _use_of_key(purpose, admin(), "kms:DescribeKey", {}, True)
         yield _use_of_key(purpose, admin(OTHER), "kms:Decrypt", {}, False)
+
+
+_WITH_A_KEY = ("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:CreateGrant")
+
+
+def _secret() -> Iterator[Row]:
+    """The tokenisation secret, with and without a break-glass role; everybody's own policy allows everything."""
+    with_role = replace(SETTINGS, token_key_break_glass_role="custody/rotate")
+    keeper, function = SETTINGS.global_arn("iam", "role/custody/rotate"), SETTINGS.role_arn("lambda")
+    reads, puts = "secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"
+    tried: tuple[tuple[str, str, Settings, bool], ...] = (
+        (function, reads, SETTINGS, True),
+        (function, reads, with_role, True),
+        (function, puts, with_role, False),
+        (keeper, reads, SETTINGS, False),
+        (keeper, reads, with_role, True),
+        (keeper, puts, SETTINGS, False),
+        (keeper, puts, with_role, True),
+        (keeper, "secretsmanager:UpdateSecretVersionStage", with_role, True),
+        (keeper, "secretsmanager:RotateSecret", with_role, False),
+        (admin(), reads, SETTINGS, False),
+        (admin(), reads, with_role, False),
+        (admin(), puts, with_role, False),
+        (admin(), "secretsmanager:ReplicateSecretToRegions", with_role, False),
+        (admin(), "secretsmanager:DescribeSecret", with_role, True),
+        (admin(), "secretsmanager:UpdateSecret", with_role, True),
+        (admin(), "secretsmanager:PutResourcePolicy", with_role, True),
+        (SETTINGS.role_arn("glue"), reads, with_role, False),
+        (admin(OTHER), reads, with_role, False),
+        (f"arn:aws:iam::{ACCOUNT}:root", reads, with_role, False),
+    )
+    for principal, action, settings, allowed in tried:
+        role = settings.token_key_break_glass_role or "no break-glass role"
+        yield Row(
+            f"{principal.rpartition('::')[2]} may {action} with {role}: {allowed}",
+            allowed,
+            principal,
+            action,
+            SETTINGS.arn("secretsmanager", f"secret:{SETTINGS.tokenization_secret_name}-AbCdEf"),
+            {"aws:PrincipalArn": principal},
+            (EVERYTHING,),
+            secret_policy(settings),
+        )
 
 
 def _use_of_key(purpose: str, principal: str, action: str, context: Context, allowed: bool) -> Row:

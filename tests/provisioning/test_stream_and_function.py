@@ -12,6 +12,8 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
+from data_governance.token_key_rotation import KEPT_TAGS
+from data_governance.tokenization import KEY_BYTES
 from data_ingestion.create_kinesis_stream import SHARD_LEVEL_METRICS
 from infrastructure.aws.kinesis import Stream, shard_steps
 from infrastructure.aws.lambda_ import Function
@@ -19,7 +21,7 @@ from infrastructure.errors import PlatformError
 from infrastructure.local.emulator import emulated_aws
 from infrastructure.settings import Settings
 from scripts.commands.status import collect
-from security.tokenization_secret import KEY_BYTES, new_secret_value
+from security.tokenization_secret import first_value
 from tests.provisioning.account import CORE, EmulatedAccount
 
 
@@ -115,10 +117,13 @@ def test_the_queue_is_encrypted_and_refuses_plain_http(standing: EmulatedAccount
 
 
 def test_a_new_secret_holds_one_random_key_of_256_bits() -> None:
-    first, second = json.loads(new_secret_value()), json.loads(new_secret_value())
+    value = first_value()
+    first, second = json.loads(value.text), json.loads(first_value().text)
     assert first["current"] == 1
     assert len(base64.b64decode(first["keys"]["1"])) == KEY_BYTES == 32
     assert first["keys"] != second["keys"]
+    assert value.tags.keys() == KEPT_TAGS and value.tags["TokenKeyVersion"] == "1"
+    assert first["keys"]["1"] not in str(value.tags)
 
 
 class OneClient:

@@ -158,6 +158,7 @@ def test_the_dashboard_shows_every_metric_that_an_alarm_watches_in_the_pipeline(
             "ReadProvisionedThroughputExceeded",
         ),  # the alarm itself says that somebody else reads the stream
         (SETTINGS.metrics_namespace, "StreamReadsByOthers"),
+        (SETTINGS.metrics_namespace, "TokenKeyReadsByOthers"),
         (SETTINGS.metrics_namespace, "RepeatedTransactionIds"),  # one value a day
     }
 

@@ -24,6 +24,7 @@ COMMANDS = (
     "maintain",
     "rebuild",
     "erase",
+    "rotate-token-key",
     "schema",
     "verify",
     "acceptance",

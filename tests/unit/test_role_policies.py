@@ -175,7 +175,9 @@ def test_who_may_do_what(action: str, resource: str, purposes: set[str]) -> None
 
 def test_the_landing_function_may_do_this_and_nothing_else() -> None:
     logs = SETTINGS.arn("logs", f"log-group:{SETTINGS.function_log_group}:*")
-    data, messaging = (f"arn:aws:kms:eu-central-1:123456789012:key/{purpose}" for purpose in ("data", "messaging"))
+    data, tokens, messaging = (
+        f"arn:aws:kms:eu-central-1:123456789012:key/{purpose}" for purpose in ("data", "tokens", "messaging")
+    )
     assert set(permissions("lambda")) == {
         ("kinesis:DescribeStream", SETTINGS.stream_arn),
         ("kinesis:DescribeStreamSummary", SETTINGS.stream_arn),
@@ -187,6 +189,7 @@ def test_the_landing_function_may_do_this_and_nothing_else() -> None:
         ("secretsmanager:GetSecretValue", SECRET),
         ("kms:Decrypt", data),
         ("kms:GenerateDataKey", data),
+        ("kms:Decrypt", tokens),
         ("kms:Decrypt", messaging),
         ("kms:GenerateDataKey", messaging),
         ("sqs:SendMessage", SETTINGS.on_failure_queue_arn),

@@ -46,7 +46,7 @@ NAME = f"{INCARNATION}-{SHARD}-{FIRST_SEQUENCE}-{FIRST_SEQUENCE + 1}"
 
 def test_a_landed_row_has_every_field_of_the_contract_and_no_other() -> None:
     (row,) = landed(process(encoded(EVERY_FIELD)))
-    assert row.keys() == {field.name for field in LANDED_FIELDS} - set(REPLACED)
+    assert row.keys() == {field.name for field in LANDED_FIELDS} - {*REPLACED, "former_card_token"}
 
 
 def test_a_landed_row_carries_what_was_sent_where_it_stood_and_when_it_came() -> None:
@@ -496,6 +496,22 @@ def test_the_fingerprint_is_of_the_content_and_survives_a_rotation_of_keys() -> 
 def test_a_rotation_changes_tokens_and_nothing_else() -> None:
     rotated = TokenKeys(2, {1: bytes(range(32)), 2: bytes(32)})
     (before,), (after,) = (landed(process(encoded(EVERY_FIELD), keys=keys)) for keys in (KEYS, rotated))
-    assert before.pop("card_token").startswith("1_")
+    former = before.pop("card_token")
     assert after.pop("card_token").startswith("2_")
+    assert after.pop("former_card_token") == former, "while both keys are live, a card has both tokens"
     assert before == after
+
+
+def test_only_a_card_has_a_former_token() -> None:
+    overlap = TokenKeys(2, {1: bytes(range(32)), 2: bytes(range(32, 64))})
+    with_card, without = landed(process(encoded(EVERY_FIELD), transaction(), keys=overlap))
+    assert with_card["former_card_token"] == KEYS.token("4111111111111111")
+    assert "former_card_token" not in without and "card_token" not in without
+
+
+def test_a_quarantined_card_keeps_both_tokens_for_its_correction() -> None:
+    overlap = TokenKeys(2, {1: bytes(range(32)), 2: bytes(range(32, 64))})
+    (row,) = quarantined(process(encoded(EVERY_FIELD | {"currency": "XXQ"}), keys=overlap))
+    payload = json.loads(row["payload"])
+    assert payload["card_token"] == overlap.token("4111111111111111")
+    assert payload["former_card_token"] == KEYS.token("4111111111111111")

@@ -16,7 +16,7 @@ from data_governance.run_result import PublishedFile, RunResult
 from data_storage import sql_text
 from data_storage.sql_statements import split_statements
 from data_storage.sql_text import literal
-from data_storage.warehouse_load_sql import CopySource, copy_manifest, load_statements
+from data_storage.warehouse_load_sql import CopySource, anew_statements, copy_manifest, load_statements
 from data_storage.warehouse_loader import COPIED_KINDS
 from infrastructure.errors import PlatformError
 from infrastructure.local.redshift.dialect import Kind, translate
@@ -30,8 +30,13 @@ FULL = RunResult(
     dict.fromkeys(QUARANTINE_REASONS, 7),
     pending_transactions=FILES,
     fraud_alert_evidence=FILES,
+    token_links=FILES,
+    quarantine=FILES,
+    quarantine_bucket="quarantine",
 )
-FORMER = replace(FULL, pending_transactions=(), fraud_alert_evidence=(), contract_version="1.0")
+FORMER = replace(
+    FULL, pending_transactions=(), fraud_alert_evidence=(), token_links=(), quarantine=(), contract_version="1.0"
+)
 ONE_REASON = RunResult("0123456789abcdef", datetime(2026, 3, 5, tzinfo=UTC), FILES, (), {"missing_field": 1})
 EMPTY = RunResult("0123456789abcdef", datetime(2026, 3, 5, tzinfo=UTC), (), (), {})
 SOURCE = CopySource("arn:aws:iam::123456789012:role/copy", {kind: f"s3://bucket/{kind}" for kind in COPIED_KINDS})
@@ -40,7 +45,13 @@ SOURCE = CopySource("arn:aws:iam::123456789012:role/copy", {kind: f"s3://bucket/
 @pytest.mark.parametrize("again", [False, True])
 @pytest.mark.parametrize(
     ("run", "source"),
-    [(FULL, SOURCE), (FORMER, SOURCE), (ONE_REASON, SOURCE), (EMPTY, CopySource(SOURCE.role_arn, {}))],
+    [
+        (FULL, SOURCE),
+        (FULL, replace(SOURCE, shared=True)),
+        (FORMER, SOURCE),
+        (ONE_REASON, SOURCE),
+        (EMPTY, CopySource(SOURCE.role_arn, {})),
+    ],
 )
 def test_a_load_fits_one_batch_of_known_statements(run: RunResult, source: CopySource, again: bool) -> None:
     statements = load_statements(run, "banking", source, again)
@@ -50,6 +61,13 @@ def test_a_load_fits_one_batch_of_known_statements(run: RunResult, source: CopyS
         assert split_statements(statement) == [statement]
         assert len(statement.encode()) < 100 * 1024
         assert translate(statement).kind in (Kind.PLAIN, Kind.COPY), "nothing that commits or runs by itself"
+
+
+def test_what_is_derived_anew_is_a_transaction_of_its_own_behind_the_same_lock() -> None:
+    statements = anew_statements(FULL.run_id, "banking")
+    assert statements[0] == "LOCK banking.load_lock"
+    assert len(statements) <= 40
+    assert all(translate(statement).kind is Kind.PLAIN for statement in statements)
 
 
 def test_the_lock_comes_first_and_the_ledger_row_last() -> None:
