@@ -321,7 +321,7 @@ class EtlRun:
         named = new.select(*transformations.with_ids(TOKEN_LINK_FIELDS), month)
         files = self._written("token_links", named, attempt, ["card_token"])
         written = self._spark.read.schema(token_links.HELD).parquet(self._staging.uri(f"{attempt}/token_links"))
-        return (written if held is None else held.unionByName(written)), files
+        return token_links.both(held, written), files
 
     def _fraud_alerts(
         self, rows: DataFrame, links: DataFrame | None, former: FormerRuns, attempt: str, counted: StagedTotals

@@ -31,8 +31,8 @@ def new_links(rows: DataFrame, held: DataFrame | None, run_id: str) -> DataFrame
     linked: DataFrame | None = None
     for version in versions:
         links = _with_first(found.where(F.col("version") == version), held)
-        held = _both(held, links.select("card_token", "former_card_token", "first_card_token"))
-        linked = _both(linked, links)
+        held = both(held, links.select("card_token", "former_card_token", "first_card_token"))
+        linked = both(linked, links)
     linked = linked if linked is not None else _with_first(found, None)
     return linked.withColumn("run_id", F.lit(run_id)).select(*(field.name for field in TOKEN_LINK_FIELDS))
 
@@ -45,8 +45,9 @@ def _with_first(pairs: DataFrame, held: DataFrame | None) -> DataFrame:
     return pairs.join(before, "former_card_token", "left").withColumn("first_card_token", first).drop("before")
 
 
-def _both(one: DataFrame | None, other: DataFrame) -> DataFrame:
-    return other if one is None else one.unionByName(other)
+def both(held: DataFrame | None, more: DataFrame) -> DataFrame:
+    """Held links and further ones; columns that the held ones lack, as a partition's, are left out."""
+    return more if held is None else held.unionByName(more.select(*held.columns))
 
 
 def first_tokens(links: DataFrame | None, transactions: DataFrame) -> DataFrame | None:

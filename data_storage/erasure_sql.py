@@ -42,6 +42,8 @@ def counts(schema: str, account: str, salt: str) -> dict[str, str]:
         table: f"SELECT COUNT(*) FROM {schema}.{table} WHERE {is_account(column, account, salt)}"
         for table, column in OWN
     }
+    own_cards = _cards(schema, f"WHERE {is_account('account_id', account, salt)}")
+    found["token_links"] = f"SELECT COUNT(*) FROM {schema}.token_links WHERE card_token IN ({own_cards})"
     alerts = f"SELECT COUNT(*) FROM {schema}.fraud_alerts WHERE {is_account('subject', account, salt)}"
     found["fraud_alerts"] = f"{alerts} AND subject_type = 'ACCOUNT'"
     for table, _ in _CURATED:
@@ -57,12 +59,6 @@ def removal(schema: str, account: str, salt: str, refused: Sequence[Position], o
     refused: positions of quarantined records of the account. others: those of other records that name it; their text
     goes here, and stays in the lake, masked.
     """
-    tokens = " UNION ".join(
-        f"SELECT {token} AS card_token FROM {schema}.{table} AS held JOIN erased ON held.account_id = erased.account_id"
-        f" WHERE {token} IS NOT NULL"
-        for table, _ in _CURATED
-        for token in ("card_token", "former_card_token")
-    )
     named = " UNION ".join(f"SELECT {column} AS account_id FROM {schema}.{table}" for table, column in _NAMED)
     same = "{0}.account_id = erased.account_id"
     return [
@@ -77,7 +73,8 @@ WHERE NOT EXISTS (SELECT 1 FROM {schema}.fraud_alert_evidence AS others
         f"DELETE FROM {schema}.fraud_alerts USING erased_alerts WHERE fraud_alerts.alert_id = erased_alerts.alert_id",
         f"""DELETE FROM {schema}.fraud_alerts
 WHERE subject_type = 'ACCOUNT' AND {is_account("subject", account, salt)}""",
-        f"CREATE TEMP TABLE erased_cards AS SELECT card_token FROM ({tokens}) AS tokens",
+        f"""CREATE TEMP TABLE erased_cards AS
+SELECT card_token FROM ({_cards(schema, "WHERE account_id IN (SELECT account_id FROM erased)")}) AS cards""",
         f"DELETE FROM {schema}.token_links USING erased_cards WHERE token_links.card_token = erased_cards.card_token",
         *(f"DELETE FROM {schema}.{table} USING erased WHERE {same.format(table)}" for table, _ in OWN),
         *(
@@ -89,6 +86,11 @@ FROM erased WHERE {table}.counterparty_account = erased.account_id"""
         f"DELETE FROM {schema}.load_control_totals WHERE records = 0",
         *_quarantine(schema, refused, others),
     ]
+
+
+def _cards(schema: str, where: str) -> str:
+    """The tokens of the cards in the curated tables' rows."""
+    return " UNION ".join(f"SELECT card_token FROM {schema}.{table} {where}" for table, _ in _CURATED)
 
 
 def _texts(schema: str) -> Iterator[str]:

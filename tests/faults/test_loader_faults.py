@@ -22,7 +22,7 @@ from infrastructure.errors import PlatformError
 from infrastructure.local.redshift import data_api
 from infrastructure.local.redshift.data_api import LocalRedshiftData
 from infrastructure.local.redshift.postgresql import Warehouse
-from tests.pipeline.curated_runs import BUCKET, alert, evidence, put_run, totals, transaction
+from tests.pipeline.curated_runs import BUCKET, alert, evidence, link, put_run, totals, transaction
 from tests.pipeline.warehouse_bench import Bench, open_bench
 from tests.waiting import wait_until
 
@@ -59,7 +59,9 @@ class Proxy:
 
 def put_standard_run(s3: Any) -> str:
     rests_on = [evidence(alert(1), ROWS[1])]
-    return put_run(s3, "one", [*ROWS, PENDING], [alert(1)], {"missing_field": 1}, evidence=rests_on)
+    return put_run(
+        s3, "one", [*ROWS, PENDING], [alert(1)], {"missing_field": 1}, evidence=rests_on, links=[link("2_b", "1_a")]
+    )
 
 
 def load(bench: Bench, data_api: Any = None, s3: Any = None) -> list[warehouse_loader.LoadReport]:
@@ -73,6 +75,7 @@ def assert_loaded_once(bench: Bench) -> None:
     for table, rows in [
         ("fraud_alerts", 1),
         ("fraud_alert_evidence", 1),
+        ("token_links", 1),
         ("quarantine_summary", 1),
         ("dim_merchant", 1),
         ("dim_account", 7),

@@ -18,6 +18,7 @@ from data_catalog.transaction_contract import (
     FRAUD_ALERT_EVIDENCE_FIELDS,
     FRAUD_ALERT_FIELDS,
     SCHEMA_VERSION,
+    TOKEN_LINK_FIELDS,
     Field,
     Type,
 )
@@ -91,6 +92,16 @@ def evidence(of: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def link(token: str, former: str, first: str = "") -> dict[str, Any]:
+    """That two tokens are of one card."""
+    return {
+        "card_token": token,
+        "former_card_token": former,
+        "first_card_token": first or former,
+        "event_date": date(2026, 3, 1),
+    }
+
+
 def parquet(rows: Sequence[Mapping[str, Any]], fields: Sequence[Field]) -> bytes:
     """Rows as a Parquet file of the contract's columns."""
     sink = io.BytesIO()
@@ -116,6 +127,7 @@ def put_run(
     quarantined: Mapping[str, int] | None = None,
     created_at: datetime = datetime(2026, 3, 5, tzinfo=UTC),
     evidence: Sequence[Mapping[str, Any]] = (),
+    links: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """Put a run's curated files, a file per date and table, and its result; the run's id."""
     finals = [row for row in transactions if row["status"] != "PENDING"]
@@ -129,6 +141,7 @@ def put_run(
         created_at,
         put_files(s3, name, pending, prefix="curated/pending_transactions"),
         put_files(s3, name, evidence, prefix="curated/fraud_alert_evidence", fields=FRAUD_ALERT_EVIDENCE_FIELDS),
+        link_files=put_files(s3, name, links, prefix="curated/token_links", fields=TOKEN_LINK_FIELDS),
     )
 
 
@@ -164,6 +177,7 @@ def put_result(
     evidence_files: Sequence[PublishedFile] = (),
     contract_version: str = SCHEMA_VERSION,
     quarantine: Sequence[PublishedFile] = (),
+    link_files: Sequence[PublishedFile] = (),
 ) -> str:
     """Put a run's result, which commits it; the run's id."""
     result = RunResult(
@@ -176,6 +190,7 @@ def put_result(
         fraud_alert_evidence=tuple(evidence_files),
         contract_version=contract_version,
         quarantine=tuple(quarantine),
+        token_links=tuple(link_files),
         quarantine_bucket=BUCKET,
     )
     s3.put_object(Bucket=BUCKET, Key=run_key(run_id(name), "result.json"), Body=result.to_json())

@@ -165,20 +165,25 @@ def of(account: str, number: int, **more: Any) -> dict[str, Any]:
     return row(number, account_id=account, **more)
 
 
+def card(number: int) -> dict[str, str]:
+    """A card while a rotation overlaps."""
+    return {"card_token": f"2_{number}", "former_card_token": f"1_{number}", "card_last4": "4242"}
+
+
 def fill(lake: TheLake, accounts: Iterable[str]) -> None:
     """Two runs with a month end between, in which each account is an owner, a counterparty, and at fault."""
-    first, second, payloads = [of(STAYS, 1), of(STAYS, 2, **FAULT)], [of(STAYS, 3)], ["{"] * 3
+    first, second, payloads = [of(STAYS, 1, **card(1)), of(STAYS, 2, **FAULT)], [of(STAYS, 3)], ["{"] * 3
     for place, account in enumerate(accounts, 1):
         n = place * 100
         first += [
-            of(account, n + 1),
+            of(account, n + 1, **card(n)),
             of(account, n + 2, status="PENDING"),
             of(account, n + 3, amount="20000.00"),
             of(account, n + 4, **FAULT),
             of(STAYS, n + 5, counterparty_account=account, description=f"an {account} gezahlt"),
             of(STAYS, n + 6, counterparty_account=account, **FAULT),
         ]
-        second += [of(account, n + 7), of(account, n + 1), of(STAYS, n + 8, counterparty_account=account)]
+        second += [of(account, n + 7), of(account, n + 1, **card(n)), of(STAYS, n + 8, counterparty_account=account)]
         payloads += [
             json.dumps({"account_id": account, "amount": "much"}),
             json.dumps({"account_id": STAYS, "counterparty_account": account}),
@@ -224,12 +229,12 @@ def without_warehouse(counts: Mapping[str, int]) -> dict[str, int]:
 
 
 OWN = {
-    "transactions": 3, "pending_transactions": 1, "transaction_ids": 4, "fraud_alerts": 1, "fraud_alert_evidence": 1,
-    "quarantine": 3, "quarantine of the landing": 2, "corrected records": 0,
+    "transactions": 3, "pending_transactions": 1, "transaction_ids": 4, "token_links": 1, "fraud_alerts": 1,
+    "fraud_alert_evidence": 1, "quarantine": 3, "quarantine of the landing": 2, "corrected records": 0,
 }  # fmt: skip
 IN_WAREHOUSE = {
     "fact_transactions": 3, "pending_transactions": 1, "fraud_alerts": 1, "fraud_alert_evidence": 1, "dim_account": 1,
-    "daily_balances": 1, "restricted_accounts": 0, "quarantine": 3,
+    "daily_balances": 1, "token_links": 1, "restricted_accounts": 0, "quarantine": 3,
 }  # fmt: skip
 
 

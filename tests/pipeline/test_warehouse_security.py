@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from data_storage import warehouse_loader
 from data_storage.warehouse_security import apply_security
 from infrastructure.local.redshift.postgresql import Warehouse
-from tests.pipeline.curated_runs import BUCKET, alert, put_run, totals, transaction
+from tests.pipeline.curated_runs import BUCKET, alert, link, put_run, totals, transaction
 from tests.pipeline.warehouse_bench import Bench, open_bench
 
 USERS = {"analyst": "ana", "fraud_analyst": "frida", "auditor": "audrey", "loader": "IAMR:glue"}
@@ -32,7 +33,8 @@ def _secure(bench: Bench) -> None:
     apply_security(bench.data_api, bench.target)
     for role, user in USERS.items():
         bench.batch(f'CREATE USER "{user}" PASSWORD DISABLE', f'GRANT ROLE {role} TO "{user}"')
-    put_run(bench.s3, "one", ROWS, [alert(1)])
+    links = [link("2_token1", "1_token1")]
+    put_run(bench.s3, "one", ROWS, [alert(1)], links=links)
     loading = replace(bench.target, workgroup=None, cluster="c", db_user=USERS["loader"])
     warehouse_loader.load_pending(bench.data_api, bench.s3, loading, BUCKET)
     bench.batch(f"INSERT INTO banking.restricted_accounts VALUES ('{RESTRICTED}', 'staff')")
@@ -96,6 +98,16 @@ def test_a_fraud_analyst_sees_cards_alerts_and_every_account(secured: Bench) -> 
     assert sorted(rows) == [(row["transaction_id"], row["card_token"], row["card_last4"]) for row in ROWS]
     assert len(as_user(secured, "fraud_analyst", "SELECT * FROM banking.fraud_alerts")) == 1
     assert refused(secured, "fraud_analyst", "DELETE FROM banking.fraud_alerts")
+
+
+def test_a_card_is_one_over_a_rotation_for_a_fraud_analyst_and_in_hashes_for_an_auditor(secured: Bench) -> None:
+    cards = dict(as_user(secured, "fraud_analyst", "SELECT transaction_id, card FROM banking.card_transactions"))
+    assert cards == {row["transaction_id"]: row["card_token"] for row in ROWS} | {ROWS[1]["transaction_id"]: "1_token1"}
+    hashed = as_user(
+        secured, "auditor", "SELECT card_token, former_card_token, first_card_token FROM banking.token_links"
+    )
+    first = hashlib.sha256(b"1_token1").hexdigest()
+    assert hashed == [(hashlib.sha256(b"2_token1").hexdigest(), first, first)]
 
 
 def test_an_auditor_sees_every_row_with_cards_masked(secured: Bench) -> None:
