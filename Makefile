@@ -16,7 +16,7 @@ empty :=
 escaped = $(subst $(empty) ,\ ,$(1))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests lock run test test-slow coverage lint test-glue6 soak bench fuzz checkov iam-simulate ministack test-under-load clean
+.PHONY: help setup setup-tests lock run test test-slow coverage lint test-glue6 soak bench fuzz checkov iam-simulate ministack sbom audit test-under-load clean
 
 help:  ## Show the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -88,6 +88,7 @@ lock: $(if $(UV),,.venv-lock/bin/uv)  ## Pin all that the lists of requirements 
 	$(COMPILE) tests/requirements.txt --constraint requirements.lock -o tests/requirements.lock \
 		$$(sed -nE 's/^([a-z0-9-]+)==.*/--no-emit-package \1/p' requirements.lock)
 	$(COMPILE) infrastructure/local/jre.txt -o infrastructure/local/jre.lock
+	$(COMPILE) tests/audit_requirements.txt -o tests/audit_requirements.lock
 
 .venv-lock/bin/uv:
 	$(call environment,.venv-lock)
@@ -142,6 +143,40 @@ iam-simulate: .venv-iam-simulate/package.json  ## Install the simulator of IAM (
 
 .venv-iam-simulate/package.json:
 	mkdir -p .venv-iam-simulate && npm install --prefix .venv-iam-simulate --no-fund --no-audit $(IAM_SIMULATE)
+
+SBOM := .venv-audit/bin/cyclonedx-py
+OF_RUN = environment .venv-sbom/bin/python --pyproject pyproject.toml --mc-type application --output-reproducible
+sbom: .venv-audit/.installed .venv-sbom/.installed  ## CycloneDX SBOMs and the list of licences, into build/
+	@mkdir -p build
+	$(SBOM) $(OF_RUN) --spec-version 1.6 -o build/sbom.cdx.json
+	$(SBOM) requirements scripts/lambda_requirements.txt --output-reproducible --spec-version 1.6 -o build/sbom-function.cdx.json
+	$(SBOM) requirements scripts/glue_requirements.txt --output-reproducible --spec-version 1.6 -o build/sbom-job.cdx.json
+	"$(BIN)/python" scripts/licences.py build/sbom.cdx.json > build/licences.md
+	@ls -l build/sbom*.cdx.json build/licences.md
+
+# What is installed for a run and nothing else.
+.venv-sbom/.installed: requirements.lock pyproject.toml
+	$(call environment,.venv-sbom)
+	$(call install,.venv-sbom) --require-hashes -r requirements.lock
+	$(call install_project,.venv-sbom)
+	@touch $@
+
+# pip-audit asks the package index for known weaknesses, so it needs the network; bandit does not.
+LOCKS := requirements.lock tests/requirements.lock tests/audit_requirements.lock infrastructure/local/jre.lock \
+	scripts/lambda_requirements.txt scripts/glue_requirements.txt
+audit: .venv-audit/.installed  ## Known weaknesses of all that is locked (pip-audit), and of our own code (bandit)
+	.venv-audit/bin/bandit --quiet --recursive --configfile pyproject.toml $(PACKAGES)
+	@for lock in $(LOCKS); do echo "pip-audit: $$lock"; \
+		.venv-audit/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off $(WAIVED) -r "$$lock" || exit 1; done
+
+PACKAGES := data_catalog data_governance data_ingestion data_processing data_storage infrastructure monitoring scripts security
+# A line of tests/audit_waivers.txt is the id of a weakness that does not reach us, and why.
+WAIVED = $(shell sed -nE 's/^([A-Z]+-[A-Za-z0-9-]+) .*/--ignore-vuln \1/p' tests/audit_waivers.txt)
+
+.venv-audit/.installed: tests/audit_requirements.lock
+	$(call environment,.venv-audit)
+	$(call install,.venv-audit) --require-hashes -r tests/audit_requirements.lock
+	@touch $@
 
 # A test that waits a fixed time, or whose threads meet in moto by luck, fails here before it fails in CI.
 test-under-load: setup-tests  ## Run the tests, slow ones too, beside four busy loops

@@ -63,7 +63,7 @@ def generate(transactions: int, seed: int = DEFAULT_SEED, book: Book | None = No
     Duplicates, retries and the puts of pending items count as records: 20,000 records hold somewhat fewer distinct
     transactions. book: takes up what the records yielded so far make of the accounts.
     """
-    random_ = random.Random(seed)
+    random_ = random.Random(seed)  # nosec B311 # made-up data, the same for a seed
     accounts = [_account(random_) for _ in range(min(5_000, max(10, transactions // 10)))]
     bank = _Bank(random_, accounts, _WINDOW / max(1, transactions))
     yield from islice(fed(random_, bank.entries(), book if book is not None else Book()), transactions)

@@ -232,7 +232,7 @@ def _remedy(code: str) -> str:
 def _backoff(attempt: int) -> float:
     """Seconds to wait: exponential with full jitter."""
     ceiling = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2**attempt)
-    return random.uniform(ceiling / 2, ceiling)
+    return random.uniform(ceiling / 2, ceiling)  # nosec B311 # a pause
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ def _with_the_environment() -> None:
         python = environment / "bin" / "python"
         if not python.exists() or Path(sys.prefix) == environment:
             sys.exit("error: the project's environment is missing. Run make setup, then .venv/bin/banking-data")
-        os.execv(python, [str(python), *sys.argv])
+        os.execv(python, [str(python), *sys.argv])  # nosec B606 # our own environment, no shell
 
 
 if __name__ == "__main__":

@@ -76,7 +76,7 @@ def append(table: Table, files: Sequence[NewFile], run_id: str, committed: Calla
                         snapshot.append_data_file(data_file(table, each))
             return _current(table)
         except CommitFailedException:
-            time.sleep(min(_LONGEST_WAIT, 0.1 * 2**attempt) * random.uniform(0.5, 1))
+            time.sleep(min(_LONGEST_WAIT, 0.1 * 2**attempt) * random.uniform(0.5, 1))  # nosec B311 # a pause
             table.refresh()
     raise PlatformError(
         f"table {'.'.join(table.name())}",

@@ -84,7 +84,7 @@ class Faults:
         self.happened: Counter[str] = Counter()
         self._opportunities: Counter[str] = Counter()
         # Each kind has its own generator, so that the order of threads does not change what is drawn.
-        self._random = {name: random.Random(f"{seed} {name}") for name in KINDS}
+        self._random = {name: random.Random(f"{seed} {name}") for name in KINDS}  # nosec B311 # faults, the same for a seed
         self._lock = threading.Lock()
         self._puts = 0  # of the current invocation
 

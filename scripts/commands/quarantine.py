@@ -41,6 +41,10 @@ _SHOWN = 3
 _NAMED_PROBLEMS = 10
 
 
+# The IAM actions that it needs.
+PERMISSIONS = "glue:GetTable kms:Decrypt kms:GenerateDataKey s3:GetObject s3:ListBucket s3:PutObject"
+
+
 def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     """Add quarantine with its three commands; each sets run(arguments) -> exit status."""
     top = commands.add_parser(

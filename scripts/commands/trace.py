@@ -24,6 +24,14 @@ from scripts.commands.terminal import (
 _COLORS = {"curated": "green", "waiting": "cyan", "quarantined": "yellow", "duplicate": "dim"}
 
 
+# The IAM actions that it needs.
+PERMISSIONS = (
+    "glue:GetTable kms:Decrypt redshift-data:DescribeStatement redshift-data:ExecuteStatement "
+    "redshift-data:GetStatementResult redshift-serverless:GetCredentials redshift:GetClusterCredentialsWithIAM "
+    "s3:GetObject s3:ListBucket"
+)
+
+
 def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     """Add trace; it sets run(arguments) -> exit status."""
     parser = commands.add_parser(

@@ -219,7 +219,7 @@ class Server:
         path = str(self.directory)
         if len(path) + len("/.s.PGSQL.5432") < _MAX_SOCKET_PATH and re.fullmatch(r"[\w./-]+", path, re.ASCII):
             return self.directory
-        short = Path(tempfile.mkdtemp(prefix="banking-warehouse-", dir="/tmp"))  # $TMPDIR may be long itself
+        short = Path(tempfile.mkdtemp(prefix="banking-warehouse-", dir="/tmp"))  # nosec B108 # mkdtemp makes it 0700; $TMPDIR may be long itself
         self._account.own(short)
         return short
 

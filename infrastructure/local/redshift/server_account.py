@@ -107,7 +107,7 @@ def naming_prefix(account: Account) -> list[str]:
         return []
     other = _unprivileged()
     prefix = ["unshare", "--user", f"--map-user={other.pw_uid}", f"--map-group={other.pw_gid}"]
-    if not account.can("-w", Path("/tmp"), prefix):
+    if not account.can("-w", Path("/tmp"), prefix):  # nosec B108 # asked, not used
         raise PlatformError(
             "PostgreSQL",
             f"needs a name for user {account.uid}, which /etc/passwd does not give, and the system lends it none",

@@ -19,6 +19,7 @@ import pytest
 from botocore import xform_name
 
 import infrastructure.aws
+import scripts.commands
 from infrastructure.aws import s3_additions, s3_emptying
 from infrastructure.local.emulator import emulated_aws
 from infrastructure.planning import waiting
@@ -26,7 +27,7 @@ from infrastructure.planning.iam_actions import actions_of
 from infrastructure.planning.plan import in_order
 from infrastructure.planning.resource import Properties, Resource, resolve
 from infrastructure.settings import Settings
-from scripts.commands import environment_lock, erase, lake, maintain, produce, status
+from scripts.commands import environment_lock, erase
 from security.deployer_policy import MOST_CHARACTERS, OPERATE, deployer_policies, size
 from tests.provisioning.command_line import Run
 from tests.provisioning.mutations.mutation import ADDRESS, WholeAccount
@@ -36,7 +37,9 @@ SERVICES = (
     "secretsmanager sns sqs"
 ).split()
 SETTINGS = Settings(region="eu-central-1")
-OPERATING = (produce, status, lake, maintain)
+# Commands that need no permissions of their own: plan, apply, destroy and verify those of the resources, the other an
+# environment of its own.
+OF_RESOURCES = {"provision", "verify", "acceptance"}
 # Calls of a type that stand in other files than its own.
 ELSEWHERE = {"AWS::S3::Bucket": (s3_additions, s3_emptying)}
 # Permissions that no call of the code or of an emulated account shows -> what needs them.
@@ -78,6 +81,21 @@ def types(classes: list[type[Resource]]) -> Iterator[type[Resource]]:
 for _module in pkgutil.iter_modules(infrastructure.aws.__path__):
     importlib.import_module(f"infrastructure.aws.{_module.name}")
 TYPES = {each.__name__: each for each in types(Resource.__subclasses__())}
+
+
+def command_modules() -> dict[str, Any]:
+    """The commands that work on an account, by the names of their modules."""
+    folder = Path(scripts.commands.__file__).parent
+    found = {}
+    for path in sorted(folder.glob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        if "def add_commands" in text and ("open_context(" in text or "find_account(" in text):
+            found[path.stem] = importlib.import_module(f"scripts.commands.{path.stem}")
+    return found
+
+
+COMMANDS = command_modules()
+OPERATING = {name: module for name, module in COMMANDS.items() if name not in (*OF_RESOURCES, "erase")}
 
 
 def listed(value: Any) -> list[str]:
@@ -170,8 +188,12 @@ def test_what_a_deployer_may_do_is_what_plan_apply_destroy_and_the_lock_need() -
 
 
 def test_what_operating_takes_beside_is_what_the_day_to_day_commands_need() -> None:
-    needed = {action for module in OPERATING for action in module.PERMISSIONS.split()}
+    needed = {action for module in OPERATING.values() for action in module.PERMISSIONS.split()}
     assert allowed(operate=True) <= needed <= allowed(operate=True) | allowed(operate=False)
+
+
+def test_every_command_on_an_account_says_what_it_needs() -> None:
+    assert {name for name, module in COMMANDS.items() if not hasattr(module, "PERMISSIONS")} == OF_RESOURCES
 
 
 def test_erasing_is_no_part_of_it() -> None:
