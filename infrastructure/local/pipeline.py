@@ -134,9 +134,9 @@ def run(options: RunOptions, stages: Stages) -> Ended:
 
 def _tell_what_is_held(workdir: Workdir, options: RunOptions, console: Console) -> None:
     if workdir.incarnations:
-        held = workdir.produced({}).records
+        held, runs = workdir.produced({}).records, len(workdir.incarnations)
         console.print(
-            f"Adding to {options.workdir}, which holds {held:,} records of {len(workdir.incarnations)} earlier runs. "
+            f"Adding to {options.workdir}, which holds {held:,} records of {runs} earlier run{'s' if runs > 1 else ''}. "
             f"To start anew: --fresh. To add other transactions: --seed {options.seed + 1}.",
             soft_wrap=True,
         )

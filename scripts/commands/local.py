@@ -89,8 +89,8 @@ def _run_served(arguments: argparse.Namespace, options: pipeline.RunOptions) -> 
         outcome(arguments).print(f"Live page: {address}", soft_wrap=True)
         ended = pipeline.run(options, stages)
         status = _told(arguments, options, ended)
-        outcome(arguments).print(f"\nStill shown at {address} until Ctrl-C", soft_wrap=True)
         with contextlib.suppress(KeyboardInterrupt):
+            outcome(arguments).print(f"\nStill shown at {address} until Ctrl-C", soft_wrap=True)
             threading.Event().wait()
     return status
 

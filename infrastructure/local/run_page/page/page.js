@@ -2,6 +2,7 @@
 // Draws the document that is in the page. While the run goes on, asks for how it goes on, and draws that.
 
 const LOOK_AGAIN = 700;
+const TO_AND_FRO = 1600; // as in style.css
 
 function draw(d) {
   document.title = `${d.balanced ? "Balanced" : "Not balanced"} · run report`;
@@ -35,9 +36,16 @@ function drawLive(d) {
 function liveStage(name, stage) {
   if (!stage) return el("div.stage.waiting", {}, el("span", {}, name), bar([0, "main"]), el("span", {}, "waits"), el("small"));
   const share = stage.ended ? 1 : stage.total ? Math.min(1, stage.records / stage.total) : 0;
-  const progress = stage.ended || stage.total ? bar([share, "main"]) : el("span.bar.moving", { "aria-hidden": "true" }, el("i"));
+  const progress = stage.ended || stage.total ? bar([share, "main"]) : movingBar();
   return el("div.stage", {}, el("span", {}, name), progress,
     el("span", {}, `${stage.ended ? "✓ " : ""}${count(stage.records)} in ${seconds(stage.seconds)}`), el("small", {}, stage.note));
+}
+
+// How much is done is unknown. It is drawn anew each time, and goes on where the one before was.
+function movingBar() {
+  const part = el("i");
+  part.style.animationDelay = `-${performance.now() % (2 * TO_AND_FRO)}ms`;
+  return el("span.bar.moving", { "aria-hidden": "true" }, part);
 }
 
 async function follow() {
