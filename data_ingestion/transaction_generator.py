@@ -283,8 +283,13 @@ def main() -> None:
     parser.add_argument("--transactions", type=int, default=1000, metavar="N", help="how many records (default 1000)")
     parser.add_argument("--seed", type=int, default=DEFAULT_SEED, metavar="S", help=f"default {DEFAULT_SEED}")
     arguments = parser.parse_args()
+    write_sample(arguments.transactions, arguments.seed)
+
+
+def write_sample(transactions: int, seed: int) -> None:
+    """Write generated records to standard output, a line each."""
     try:
-        for record in generate(arguments.transactions, arguments.seed):
+        for record in generate(transactions, seed):
             sys.stdout.buffer.write(record + b"\n")
         sys.stdout.flush()
     except BrokenPipeError:  # the reader has closed the pipe, as head does

@@ -12,6 +12,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -32,7 +33,8 @@ class ObjectFiles:
         self._half_written = directory.parent / "tmp"
 
     def restore(self) -> int:
-        """Put every kept file into its emulated bucket, which must exist; returns the number of objects."""
+        """Put every kept file into its emulated bucket, which must exist; returns the number of objects. Each was last
+        modified when its file was."""
         backend = s3_backends[self._account_id]["aws"]
         count = 0
         for bucket in sorted(self._buckets):
@@ -41,6 +43,7 @@ class ObjectFiles:
                 if path.is_file() and not path.is_symlink():
                     stored = backend.put_object(bucket, path.relative_to(root).as_posix(), path.read_bytes())
                     _read_from(path, stored)
+                    stored.last_modified = datetime.fromtimestamp(path.stat().st_mtime, UTC).replace(tzinfo=None)
                     count += 1
         return count
 

@@ -135,8 +135,9 @@ def run(options: RunOptions, stages: Stages) -> Ended:
 def _tell_what_is_held(workdir: Workdir, options: RunOptions, console: Console) -> None:
     if workdir.incarnations:
         held, runs = workdir.produced({}).records, len(workdir.incarnations)
+        earlier = f"{runs} earlier run{'s' if runs > 1 else ''}"
         console.print(
-            f"Adding to {options.workdir}, which holds {held:,} records of {runs} earlier run{'s' if runs > 1 else ''}. "
+            f"Adding to {options.workdir}, which holds {held:,} records of {earlier}. "
             f"To start anew: --fresh. To add other transactions: --seed {options.seed + 1}.",
             soft_wrap=True,
         )

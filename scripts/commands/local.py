@@ -1,4 +1,4 @@
-"""local: the whole pipeline on this machine."""
+"""local: the whole pipeline on this machine; sample: transactions that it takes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import contextlib
 import threading
 
-from data_ingestion.transaction_generator import DEFAULT_SEED
+from data_ingestion.transaction_generator import DEFAULT_SEED, write_sample
 from infrastructure.errors import PlatformError
 from infrastructure.local import pipeline
 from infrastructure.local.run_page.collect import live_document
@@ -18,7 +18,7 @@ from scripts.commands.terminal import EXIT_ERROR, EXIT_OK, Parser, add_output_op
 
 
 def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
-    """Add local."""
+    """Add local and sample."""
     local = commands.add_parser(
         "local",
         help="run the whole pipeline on this machine",
@@ -50,6 +50,10 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     local.add_argument("--port", type=int, default=0, metavar="P", help="for --serve (default any that is free)")
     add_output_options(local, as_json=True)
     local.set_defaults(run=run_local)
+    sample = commands.add_parser("sample", help="print transactions of the contract, as NDJSON, to try or to look at")
+    sample.add_argument("--transactions", type=_count, default=10, metavar="N", help="how many (default 10)")
+    sample.add_argument("--seed", type=int, default=DEFAULT_SEED, metavar="S", help=f"default {DEFAULT_SEED}")
+    sample.set_defaults(run=run_sample)
 
 
 def _count(text: str) -> int:
@@ -57,6 +61,12 @@ def _count(text: str) -> int:
     if not digits.isdecimal() or int(digits) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1")
     return int(digits)
+
+
+def run_sample(arguments: argparse.Namespace) -> int:
+    """Print generated transactions."""
+    write_sample(arguments.transactions, arguments.seed)
+    return EXIT_OK
 
 
 def run_local(arguments: argparse.Namespace) -> int:

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import boto3
@@ -50,6 +51,17 @@ def test_objects_are_files_under_their_keys_and_come_back(s3, tmp_path):
     s3.delete_object(Bucket=BUCKET, Key="copied")
     assert files.restore() == 2
     assert s3.get_object(Bucket=BUCKET, Key="copied")["Body"].read() == b"two"
+
+
+def test_an_object_that_comes_back_was_last_modified_when_it_was_written(s3, tmp_path):
+    file = tmp_path / "s3" / BUCKET / "x"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"x")
+    os.utime(file, (1_772_442_000, 1_772_442_000))
+    ObjectFiles(tmp_path / "s3", ACCOUNT, [BUCKET]).restore()
+    (listed,) = s3.list_objects_v2(Bucket=BUCKET)["Contents"]
+    told = [listed["LastModified"], s3.head_object(Bucket=BUCKET, Key="x")["LastModified"]]
+    assert told == [datetime(2026, 3, 2, 9, tzinfo=UTC)] * 2
 
 
 def test_the_emulator_reads_an_object_from_its_file_and_keeps_no_copy(s3, tmp_path):

@@ -10,6 +10,7 @@ from scripts.orchestrate_pipeline import main
 
 COMMANDS = (
     "local",
+    "sample",
     "produce",
     "plan",
     "apply",
