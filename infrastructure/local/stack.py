@@ -136,10 +136,14 @@ class EmbeddedStack:
         return report
 
     def left_out(self, report: Report) -> dict[str, str]:
-        """What provisioning could not make here, and why."""
+        """What provisioning could not make here, and why; several of a type for the same reason together."""
+        alike: dict[tuple[str, str], list[str]] = {}
+        for result in report.of(Outcome.UNSUPPORTED):
+            reason = result.note or "not implemented by the emulator"
+            alike.setdefault((result.resource.type, reason), []).append(result.resource.name)
         return {
-            f"{result.resource.type} {result.resource.name}": result.note or "not implemented by the emulator"
-            for result in report.of(Outcome.UNSUPPORTED)
+            f"{type_} {names[0]}" if len(names) == 1 else f"{len(names)} of {type_}": reason
+            for (type_, reason), names in alike.items()
         }
 
     def open_for_data(self) -> int:

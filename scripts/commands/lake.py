@@ -69,8 +69,8 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
         "reconcile",
         help="compare control totals at every hop, from what each place holds",
         description="Compare the control totals at every hop, measured on what each place holds. Exit status: 0 where "
-        "every hop balances, 1 otherwise. What was verified is kept beside the curated tables, and only what is new is "
-        "counted, but with --deep.",
+        "every hop balances, 1 otherwise, or where nothing was found. What was verified is kept beside the curated "
+        "tables, and only what is new is counted, but with --deep.",
     )
     scope = reconciling.add_mutually_exclusive_group()
     scope.add_argument("--run", dest="run_id", metavar="ID", help="one ETL run: landed, curated, loaded")
@@ -136,19 +136,20 @@ def run_reconcile(arguments: argparse.Namespace) -> int:
         console(arguments).print("What was counted is not kept: you may not write to reconciliation/ (curated)")
     shown = {hop: totals for hop, totals in measured.hops().items() if hop in scope.shown}
     console(arguments).print(totals_table(shown, console(arguments).width))
+    found = any(totals.records for totals in shown.values())
     out = outcome(arguments)
     for finding in findings:
         out.print(f"[bold red]Not balanced:[/] {finding}", soft_wrap=True)
     if findings:
         out.print("docs/operations.md says where to look. What landed after the last ETL run is not curated yet.")
-    elif not any(totals.records for totals in shown.values()):
-        out.print("[bold yellow]Nothing was found.[/]")
+    elif not found:
+        out.print("[bold red]Nothing was found[/], so nothing balances: is it the right account, day or run?")
     else:
         out.print(f"[bold green]Balanced[/] at {', '.join(hop for hop in shown if hop in scope.compared)}.")
     if arguments.json:
         rows = [row for row in control_total_rows(measured) if row["hop"] in shown]
-        print_json({"balanced": not findings, "imbalances": findings, "control_totals": rows})
-    return EXIT_ERROR if findings else EXIT_OK
+        print_json({"balanced": found and not findings, "imbalances": findings, "control_totals": rows})
+    return EXIT_ERROR if findings or not found else EXIT_OK
 
 
 def _run_ids(arguments: argparse.Namespace) -> int:
