@@ -9,13 +9,13 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from data_governance.control_totals import UNREADABLE, ControlKey, ControlTotals, CuratedTotals
+from data_governance.display_masking import masked_payload
 from data_governance.reconciliation import Measured
 from data_storage.transaction_trail import CURATED, Place, Step, TracedAlert, TracedRecord, Trail
 from infrastructure.local.run_page.alarms_of_run import Signals, judged
 from infrastructure.local.run_page.collect import document
 from infrastructure.local.run_page.document import Activity, Alert, Document, Evidence, Sample
 from infrastructure.local.run_page.figures import Figures
-from infrastructure.local.run_page.masking import masked_payload
 from infrastructure.local.run_report import RunReport
 from infrastructure.local.stages import Stage
 from infrastructure.local.warehouse import embedded_settings

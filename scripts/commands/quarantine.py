@@ -16,12 +16,12 @@ from rich.text import Text
 
 from data_catalog.lake_layout import CORRECTED_PREFIX
 from data_catalog.transaction_contract import QUARANTINE_REASONS
+from data_governance.display_masking import masked_payload
 from data_governance.lake_reader import LakeReader
 from data_governance.quarantine_remedies import QUARANTINE_REMEDIES
 from data_ingestion.corrections import SETTABLE, checked_line, draft, place_of, position_text
 from data_ingestion.quarantined_records import QuarantinedRecord, quarantined_on
 from infrastructure.errors import PlatformError
-from infrastructure.local.run_page.masking import masked_payload
 from scripts.commands.context import CommandContext, open_context
 from scripts.commands.editor import edited
 from scripts.commands.terminal import (

@@ -11,12 +11,12 @@ import pytest
 from rich.console import Console
 
 from data_catalog.transaction_contract import QUARANTINE_REASONS
+from data_governance.display_masking import masked_account, masked_payload
 from data_governance.quarantine_remedies import QUARANTINE_REMEDIES
 from infrastructure.local.run_page import html
 from infrastructure.local.run_page.alarms_of_run import Signals, judged, summed_metrics
 from infrastructure.local.run_page.collect import document, live_document
 from infrastructure.local.run_page.figures import Figures
-from infrastructure.local.run_page.masking import masked_account, masked_payload
 from infrastructure.local.stages import Stages
 from infrastructure.local.warehouse import embedded_settings
 from monitoring.alarms import alarms

@@ -6,10 +6,10 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from data_governance.display_masking import masked_account, masked_payload
 from data_storage.sql_text import literal
 from infrastructure.aws.redshift_data import DataApi, Row, WarehouseTarget, query
 from infrastructure.local.run_page.document import Activity, Alert, Evidence, Sample
-from infrastructure.local.run_page.masking import masked_account, masked_payload
 
 SAMPLES_OF_A_REASON = 3
 ALERTS_OF_A_RULE = 8

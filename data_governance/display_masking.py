@@ -1,4 +1,4 @@
-"""Masks what a page that is mailed around must not tell: accounts, free text. Card numbers are masked already. Pure."""
+"""Masks accounts and free text for pages and terminals that others may see. Card numbers are masked already. Pure."""
 
 from __future__ import annotations
 
