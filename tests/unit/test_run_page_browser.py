@@ -84,9 +84,16 @@ def test_it_draws_all_without_an_error_a_request_or_a_barrier(browser, address, 
         page.screenshot(path=Path(SCREENSHOTS) / f"{size[0]}-{scheme}.png", full_page=True)
 
 
-def test_headings_say_what_is_seen_and_text_of_records_stays_text(browser, address):
+@pytest.fixture(scope="module")
+def desktop(browser: Browser, address: str) -> Opened:
+    """One page for the tests that only read it, or leave it as good."""
     opened = Opened(browser, DESKTOP, "light")
-    page = opened.go(address)
+    opened.go(address)
+    return opened
+
+
+def test_headings_say_what_is_seen_and_text_of_records_stays_text(desktop):
+    page = desktop.page
     assert page.locator("h1").inner_text() == "Every one of 7,230 records is accounted for."
     titles = page.locator("h2").all_inner_texts()
     assert "120 records broke the contract in 3 ways" in titles
@@ -96,20 +103,29 @@ def test_headings_say_what_is_seen_and_text_of_records_stays_text(browser, addre
     assert page.title() == "Balanced · run report"
 
 
-def test_the_field_at_fault_is_marked(browser, address):
-    page = Opened(browser, DESKTOP, "light").go(address)
-    page.locator("summary", has_text="1 sample").first.click()
-    assert page.locator("mark").first.inner_text() == '"currency":"EURO"'
+def test_the_field_at_fault_is_marked(desktop):
+    assert desktop.page.locator("mark").first.text_content() == '"currency":"EURO"'
 
 
-def test_the_keyboard_chooses_the_currency_that_charts_and_tables_show(browser, address):
-    page = Opened(browser, DESKTOP, "light").go(address)
+def test_the_keyboard_chooses_the_currency_that_charts_and_tables_show(desktop):
+    page = desktop.page
     heading = page.locator("#amounts ~ .pair h3").first
     assert heading.inner_text() == "EUR by hour of the day"
     page.get_by_role("radio", name="EUR").focus()
     page.keyboard.press("ArrowRight")
     assert heading.inner_text() == "JPY by hour of the day"
     assert page.locator("summary", has_text="The figures of JPY by hour").count() == 1
+
+
+def test_amounts_are_added_exactly(desktop):
+    sums = {
+        ("0.1", "0.2"): "0.30",
+        ("99999999999999.9999", "0.0001"): "100000000000000",
+        ("171.4900", "1.005"): "172.495",
+        ("8342567", "0"): "8342567",
+        (): "0",
+    }
+    assert [desktop.page.evaluate("exactSum", list(texts)) for texts in sums] == list(sums.values())
 
 
 def test_no_number_is_folded_on_a_phone(browser, address):

@@ -25,6 +25,17 @@ function amount(text) {
   return decimals ? `${shown}.${decimals}` : shown;
 }
 
+// The exact sum of decimals as text, which have four decimals at most; without needless zeros beyond the second.
+function exactSum(texts) {
+  const scaled = texts.reduce((sum, text) => {
+    const [whole, decimals = ""] = String(text).split(".");
+    return sum + BigInt(whole + decimals.padEnd(4, "0"));
+  }, 0n);
+  const digits = String(scaled).padStart(5, "0");
+  const decimals = digits.slice(-4).replace(/0{1,2}$/, "");
+  return decimals === "00" ? digits.slice(0, -4) : `${digits.slice(0, -4)}.${decimals}`;
+}
+
 function percent(part, whole) {
   if (!whole) return "0 %";
   const share = (100 * part) / whole;

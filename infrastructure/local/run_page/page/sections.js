@@ -138,7 +138,13 @@ function amountsSection(d) {
     el("div.pair", {},
       el("div.card", {}, hoursTitle, legend(["main", "credits"], ["debit", "debits"]), hours),
       el("div.card", {}, typesTitle, legend(["main", "credits"], ["debit", "debits"]), types)),
-    shown);
+    shown, el("div.card", {}, el("h3", {}, "All currencies"), currencyTable(d.by_type, currencies, records)));
+}
+
+function currencyTable(rows, currencies, all) {
+  const total = (currency, indicator) => amount(exactSum(rows.filter((row) => row.currency === currency && row.credit_debit_indicator === indicator).map((row) => row.amount)));
+  return scrolling("All currencies", table("Booked entries by currency", [["currency"], ["entries", true], ["credits", true], ["debits", true], ["share of the entries"]],
+    currencies.map(([currency, n]) => [currency, count(n), total(currency, "CRDT"), total(currency, "DBIT"), wide(bar([n / all, "main"]))])));
 }
 
 function chips(name, options, chosen) {
@@ -146,16 +152,15 @@ function chips(name, options, chosen) {
     el("input", { type: "radio", name, value, checked: place === 0, onchange: () => chosen(value) }), el("span", {}, text))));
 }
 
-// Rows of the same group and indicator added up. Drawn as floats; the tables of control totals are exact.
+// Rows of the same group and indicator added up.
 function merged(rows) {
-  return d3.flatRollup(rows, (of) => ({ records: d3.sum(of, (row) => row.records), amount: d3.sum(of, (row) => Number(row.amount)) }),
+  return d3.flatRollup(rows, (of) => ({ records: d3.sum(of, (row) => row.records), amount: exactSum(of.map((row) => row.amount)) }),
     (row) => row.group, (row) => row.credit_debit_indicator)
     .map(([group, credit_debit_indicator, sums]) => ({ group, credit_debit_indicator, ...sums }));
 }
 
 function amountTables(hours, types, currency) {
-  const digits = new Intl.NumberFormat("en", { maximumFractionDigits: 2 });
-  const lines = (rows, name) => rows.map((row) => [name(row.group), row.credit_debit_indicator, count(row.records), digits.format(row.amount)]);
+  const lines = (rows, name) => rows.map((row) => [name(row.group), row.credit_debit_indicator, count(row.records), amount(row.amount)]);
   const columns = (first) => [[first], ["indicator"], ["entries", true], [currency, true]];
   return el("div.pair", {},
     numbers(table(`${currency} by hour`, columns("hour"), lines(hours, (hour) => `${hour.padStart(2, "0")}:00`)), `${currency} by hour`),
