@@ -57,7 +57,7 @@ $(call escaped,$(VENV)/.tests-installed): tests/requirements.lock $(call escaped
 	@touch "$@"
 
 run: setup  ## Run the whole pipeline here and keep it in run/; again adds to it, ARGS=--fresh starts anew
-	"$(BIN)/banking-data" local --workdir "$(WORKDIR)" $(ARGS)
+	"$(BIN)/python" scripts/orchestrate_pipeline.py local --workdir "$(WORKDIR)" $(ARGS)
 
 # Two at a time, a file staying with one: much of it waits for processes of its own.
 PYTEST = "$(BIN)/python" -m pytest -n 2 --dist loadfile
