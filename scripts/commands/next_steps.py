@@ -13,7 +13,7 @@ from rich.text import Text
 from data_catalog.lake_tables import BY_KIND
 from infrastructure.local.pipeline import Ended, RunOptions
 from infrastructure.local.warehouse import embedded_settings
-from infrastructure.local.workdir import PAGE_FILE, RUN_FILE, Workdir
+from infrastructure.local.workdir import PAGE_FILE, RUN_FILE
 
 _QUESTION = "SELECT currency, COUNT(*) AS entries, SUM(signed_amount) AS balance FROM booked_transactions GROUP BY 1"
 
@@ -40,19 +40,20 @@ def show(ended: Ended, options: RunOptions, console: Console) -> None:
     if ended.workdir is None or options.workdir is None:
         return
     console.print()
-    for what, command in next_steps(ended.workdir, options.workdir):
+    for what, command in next_steps(ended.workdir.path, options.workdir):
         console.print(_line(what, command), soft_wrap=True)
 
 
-def next_steps(kept: Workdir, directory: str) -> list[tuple[str, str]]:
-    """(what, command): open the page, ask the warehouse, read the lake. directory: the workdir as it was named."""
+def next_steps(kept: Path, directory: str) -> list[tuple[str, str]]:
+    """(what, command): open the page, ask the warehouse, read the lake. directory: the workdir as it was named; kept:
+    its path."""
     python, program = _beside_python("python"), _beside_python("banking-data")
     transactions = BY_KIND["curated"]
     lake = Path("s3", embedded_settings().bucket(transactions.bucket), transactions.prefix, "data")
     reading = (
         f"from pyarrow.dataset import dataset; print(dataset({str(Path(directory) / lake)!r}).head(3).to_pylist())"
     )
-    page = (kept.path / PAGE_FILE).as_uri()
+    page = (kept / PAGE_FILE).as_uri()
     return [
         ("Open the page", shlex.join([python, "-m", "webbrowser", page])),
         ("Ask", f'{shlex.join([program, "query", "--workdir", directory, "--as", "analyst"])} "{_QUESTION}"'),

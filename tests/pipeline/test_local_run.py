@@ -9,6 +9,7 @@ import subprocess
 import sys
 from decimal import Decimal
 from pathlib import Path
+from urllib.request import url2pathname
 
 import pytest
 
@@ -18,6 +19,7 @@ from data_ingestion.transaction_generator import generate
 from data_storage.trace import Tracer
 from infrastructure.local.kept_state import open_kept_state
 from infrastructure.local.redshift.postgresql import query
+from scripts.commands.next_steps import next_steps
 from scripts.orchestrate_pipeline import main
 from tests.waiting import wait_until
 
@@ -107,6 +109,18 @@ def test_a_page_is_kept_whose_figures_are_those_of_run_json(first_run):
     assert sum(span["records"] for span in document["landing"]) == 1500
     accounts = [row[0] for row in query(workdir / "warehouse", "SELECT account_id FROM banking.dim_account")]
     assert accounts and not [account for account in accounts if account in page], "accounts are masked"
+
+
+def test_what_to_do_next_can_be_copied_as_printed(first_run, monkeypatch):
+    workdir, _ = first_run
+    monkeypatch.chdir(workdir.parent)
+    commands = dict(next_steps(workdir, workdir.name))
+    opening = commands.pop("Open the page")
+    assert Path(url2pathname(opening.partition("file://")[2])).read_text().startswith("<!doctype html>")
+    for what, says in (("Ask", "EUR"), ("Read the lake", "transaction_id")):
+        ran = subprocess.run(["bash", "-c", commands.pop(what)], capture_output=True, text=True)
+        assert (ran.returncode, says in ran.stdout) == (0, True), ran.stderr
+    assert commands == {}
 
 
 def test_objects_are_ordinary_files_and_the_warehouse_answers(first_run):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -128,15 +129,15 @@ def _landing(report: RunReport) -> list[LandingMoment]:
         return []
     began = report.stages["land"].began
     span = max(0.5, (batches[-1][0] - began) / _MOMENTS)
-    gathered: dict[int, list[float]] = {}
+    gathered: dict[int, array[float]] = {}
     first = 0
     for at, records in batches:
         latencies = report.landing_ms[first : first + records]
         first += records
-        gathered.setdefault(max(0, int((at - began) / span)), []).extend(latencies)
+        gathered.setdefault(max(0, int((at - began) / span)), array("f")).extend(latencies)
     moments = []
     for number in range(max(gathered) + 1):
-        values = gathered.get(number, [])
+        values = gathered.get(number)
         if values:
             ranks = percentiles(values)
             moments.append(
