@@ -109,7 +109,7 @@ def _copies(group: Subject) -> list[str]:
 def _counts_strangers(metric: Subject) -> Iterator[str]:
     """Every way to start reading is counted, and nobody but the function's role is left out."""
     pattern = str(metric["FilterPattern"])
-    for name in _READING_STARTS:
+    for name in _READING_STARTS if "stream" in metric.name else ("GetSecretValue",):
         if f'"{name}"' not in pattern:
             yield f"does not count {name}"
     role = f"assumed-role/{metric.settings.role_name('lambda')}/*"
@@ -296,6 +296,18 @@ AUDIT: tuple[Control, ...] = (
         "aws logs describe-metric-filters --log-group-name GROUP",
         _counts_strangers,
         only=("stream-reads-by-others",),
+    ),
+    Control(
+        "token-key-reads-counted",
+        "10.4.1.1",
+        (),
+        "whoever but the function asks for the tokenisation keys is counted",
+        (METRIC_FILTER,),
+        Severity.HIGH,
+        "",
+        "aws logs describe-metric-filters --log-group-name GROUP",
+        _counts_strangers,
+        only=("token-key-reads-by-others",),
     ),
     Control(
         "alarm-actions",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
@@ -27,13 +28,16 @@ class Severity(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One resource as the account answers it. looked_at: the properties that a check has read, for the evidence."""
+    """One resource as the account answers it. looked_at: the properties that a check has read, for the evidence; now:
+    when it is judged, for what grows old.
+    """
 
     name: str
     type: str
     settings: Settings
     answered: Properties
     looked_at: dict[str, Any] = field(default_factory=dict)
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def __getitem__(self, name: str) -> Any:
         """A property as read. Raises Unsupported if this endpoint does not tell it, so that nothing is judged by it."""

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from data_governance.controls.control import KEY, SECRET, Control, Severity, Subject, own_key, unless
-from data_governance.controls.policy_meaning import account_of, actions, let_in, principals, statements, title
+from data_governance.controls.policy_meaning import (
+    account_of,
+    actions,
+    denies,
+    let_in,
+    principals,
+    statements,
+    title,
+)
+from data_governance.token_key_rotation import age_from_tags
+from infrastructure.planning.resource import Unsupported
 
 _LONGEST_ROTATION_DAYS = 365
 _SERVICE = ".amazonaws.com"
@@ -35,6 +45,39 @@ def _grants(key: Subject) -> Iterator[str]:
         who = grant.get("GranteePrincipal") or grant.get("GranteeServicePrincipal") or "somebody"
         if not who.endswith(_SERVICE) and account_of(who) != key.account:
             yield f"a grant of {', '.join(sorted(grant.get('Operations', [])))} to {who}"
+
+
+def _through_secrets_manager(key: Subject) -> list[str]:
+    settings = key.settings
+    via = f"secretsmanager.{settings.region}.{settings.dns_suffix}"
+    refuses = all(
+        denies(key["KeyPolicy"], action, ["*"], {"StringNotEquals": {"kms:ViaService": via}})
+        for action in ("kms:Decrypt", "kms:CreateGrant", "kms:ReEncryptFrom")
+    )
+    return unless(refuses, "whoever IAM lets decrypt needs no Secrets Manager for it")
+
+
+def _readers(secret: Subject) -> list[str]:
+    """Everybody but the function's role and the break-glass role is refused, whatever IAM allows them."""
+    if secret["State"] != "Active":
+        raise Unsupported("its policy cannot be read while it is about to be deleted")
+    settings, role = secret.settings, secret.settings.token_key_break_glass_role
+    known = [settings.role_arn("lambda"), *([settings.global_arn("iam", f"role/{role}")] if role else [])]
+    refused = any(
+        denies(
+            secret["ResourcePolicy"],
+            "secretsmanager:GetSecretValue",
+            ["*"],
+            {"ArnNotEquals": {"aws:PrincipalArn": readers}},
+        )
+        for readers in (known, known[:1])
+    )
+    return unless(refused, "no statement denies reading to everybody but the function and the break-glass role")
+
+
+def _age(secret: Subject) -> list[str]:
+    days = age_from_tags(secret["ValueTags"], secret["CreatedAt"]).days(secret.now)
+    return unless(days < secret.settings.token_key_max_age_days, f"the current key is {days} days old")
 
 
 def _nobody_elses(secret: Subject) -> Iterator[str]:
@@ -102,6 +145,41 @@ KEYS: tuple[Control, ...] = (
         "aws kms revoke-grant --key-id KEY --grant-id GRANT",
         "aws kms list-grants --key-id KEY",
         _grants,
+        by_hand=True,
+    ),
+    Control(
+        "token-key-use",
+        "3.6.1",
+        (),
+        "the key of the tokenisation keys works through Secrets Manager alone",
+        (KEY,),
+        Severity.HIGH,
+        "",
+        _POLICY,
+        _through_secrets_manager,
+        only=("-tokens",),
+    ),
+    Control(
+        "secret-readers",
+        "7.2.1",
+        (),
+        "nobody but the function and the break-glass role may read the tokenisation keys, whatever IAM allows",
+        (SECRET,),
+        Severity.CRITICAL,
+        "Look in the trail for who read them; if somebody did, rotate them (docs/security.md).",
+        "aws secretsmanager get-resource-policy --secret-id SECRET",
+        _readers,
+    ),
+    Control(
+        "secret-age",
+        "3.7.4",
+        ("SecretsManager.4",),
+        "the current tokenisation key is no older than its cryptoperiod",
+        (SECRET,),
+        Severity.MEDIUM,
+        "rotate-token-key (docs/security.md)",
+        _SECRET,
+        _age,
         by_hand=True,
     ),
     Control(

@@ -29,8 +29,8 @@ class Secret(Resource):
     permissions: ClassVar[str] = (
         "secretsmanager:CancelRotateSecret secretsmanager:CreateSecret secretsmanager:DeleteResourcePolicy "
         "secretsmanager:DeleteSecret secretsmanager:DescribeSecret secretsmanager:GetResourcePolicy "
-        "secretsmanager:RemoveRegionsFromReplication secretsmanager:RestoreSecret secretsmanager:TagResource "
-        "secretsmanager:UpdateSecret"
+        "secretsmanager:PutResourcePolicy secretsmanager:RemoveRegionsFromReplication secretsmanager:RestoreSecret "
+        "secretsmanager:TagResource secretsmanager:UpdateSecret"
     )
     implied: ClassVar[str] = "kms:Decrypt kms:GenerateDataKey"
 

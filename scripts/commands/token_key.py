@@ -31,6 +31,13 @@ if TYPE_CHECKING:
 _PREVIOUS = "AWSPREVIOUS"
 
 
+# The IAM actions that the break-glass role needs, and nobody else has.
+PERMISSIONS = (
+    "kms:Decrypt kms:GenerateDataKey secretsmanager:GetSecretValue secretsmanager:ListSecretVersionIds "
+    "secretsmanager:PutSecretValue secretsmanager:TagResource secretsmanager:UpdateSecretVersionStage"
+)
+
+
 class KeyStore(Protocol):
     """Where the secret lies."""
 

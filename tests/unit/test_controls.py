@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from infrastructure.settings import Settings
 from scripts.commands.verify import exit_status
 from scripts.compliance_page import PAGE, page
 from security.iam_roles import ROLES
+from security.tokenization_secret import secret_policy
 
 SETTINGS = Settings(region="eu-central-1")
 BY_ID = {control.id: control for control in CONTROLS}
@@ -124,6 +126,7 @@ def test_evidence_is_what_the_check_has_looked_at() -> None:
     [
         ("function-url", {"FunctionUrls": ["$LATEST"]}, "$LATEST has a URL"),
         ("key-rotation", {"Rotation": {"Enabled": True, "PeriodInDays": 2560}}, "rotates every 2560 days only"),
+        ("secret-age", {"ValueTags": {}, "CreatedAt": datetime(2020, 1, 1, tzinfo=UTC)}, "days old"),
         ("mapping-readers", {"OtherFunctions": ["arn:aws:lambda:eu-central-1:1:function:spy"]}, "of 1 reads"),
         ("trail-stream-readers", {"AdvancedEventSelectors": []}, "does not record who starts to read"),
     ],
@@ -132,6 +135,25 @@ def test_what_no_emulator_can_break_fails_too(id_: str, answered: Properties, fa
     (finding,) = judged(BY_ID[id_], Reading(answered)).findings
     assert finding.status is Status.FAILED
     assert fault in finding.faults[0]
+
+
+def test_a_tokenisation_key_within_its_cryptoperiod_is_met() -> None:
+    young = {"ValueTags": {}, "CreatedAt": datetime.now(UTC)}
+    assert judged(BY_ID["secret-age"], Reading(young)).status is Status.MET
+
+
+def test_the_policy_of_a_secret_that_is_about_to_be_deleted_is_not_known() -> None:
+    going = {"State": "PendingDeletion", "ResourcePolicy": None}
+    assert judged(BY_ID["secret-readers"], Reading(going)).status is Status.UNKNOWN
+
+
+def test_the_break_glass_role_may_read_the_secret_and_nobody_beside() -> None:
+    settings = Settings(region="eu-central-1", token_key_break_glass_role="security/break-glass")
+    for extra, status in ((), Status.MET), (("arn:aws:iam::123456789012:role/x",), Status.FAILED):
+        policy = secret_policy(settings)
+        policy["Statement"][0]["Condition"]["ArnNotEquals"]["aws:PrincipalArn"].extend(extra)
+        answered = {"State": "Active", "ResourcePolicy": policy}
+        assert judged(BY_ID["secret-readers"], Reading(answered), settings).status is status
 
 
 def test_a_recovery_through_a_version_of_the_function_is_no_stranger() -> None:

@@ -95,7 +95,9 @@ def command_modules() -> dict[str, Any]:
 
 
 COMMANDS = command_modules()
-OPERATING = {name: module for name, module in COMMANDS.items() if name not in (*OF_RESOURCES, "erase")}
+# Each of these has an identity of its own.
+APART = {"erase", "token_key"}
+OPERATING = {name: module for name, module in COMMANDS.items() if name not in OF_RESOURCES | APART}
 
 
 def listed(value: Any) -> list[str]:

@@ -83,15 +83,15 @@ def copy_no_more(a: WholeAccount) -> None:
         logs_backends[account][a.settings.region].groups.pop("siem", None)
 
 
-def count(**changed: Any) -> ByHand:
-    """Put the filter that counts readers of the stream anew."""
+def count(of: str = "stream", **changed: Any) -> ByHand:
+    """Put the filter that counts readers of the stream, or of the tokenisation keys, anew."""
 
     def by_hand(a: WholeAccount) -> None:
-        group, name = f"/aws/cloudtrail/{a.settings.trail_name}", f"{a.settings.prefix}-stream-reads-by-others"
+        group, name = f"/aws/cloudtrail/{a.settings.trail_name}", f"{a.settings.prefix}-{of}-reads-by-others"
         (found,) = logs(a).describe_metric_filters(logGroupName=group, filterNamePrefix=name)["metricFilters"]
         pattern = changed.get("pattern", lambda text: text)(found["filterPattern"])
         metrics = [found["metricTransformations"][0] | changed.get("metric", {})]
-        count_nothing(a)  # moto would keep the former one too
+        count_nothing(a, of)  # moto would keep the former one too
         logs(a).put_metric_filter(
             logGroupName=group, filterName=name, filterPattern=pattern, metricTransformations=metrics
         )
@@ -99,8 +99,8 @@ def count(**changed: Any) -> ByHand:
     return by_hand
 
 
-def count_nothing(a: WholeAccount) -> None:
-    group, name = f"/aws/cloudtrail/{a.settings.trail_name}", f"{a.settings.prefix}-stream-reads-by-others"
+def count_nothing(a: WholeAccount, of: str = "stream") -> None:
+    group, name = f"/aws/cloudtrail/{a.settings.trail_name}", f"{a.settings.prefix}-{of}-reads-by-others"
     logs(a).delete_metric_filter(logGroupName=group, filterName=name)
 
 
@@ -288,6 +288,19 @@ AUDIT: Rows = {
     ),
     "stream reads count nothing": Mutation(
         FILTER, "MetricValue", count(metric={"metricValue": "0"}), "stream-reads-counted", "0", "1", undo=count_nothing
+    ),
+    "an administrator's reads of the tokenisation keys are not counted": Mutation(
+        FILTER,
+        "FilterPattern",
+        count(
+            "token-key",
+            pattern=lambda text: text.replace(" }", ' && ($.userIdentity.arn != "arn:aws:iam::1:user/a") }'),
+        ),
+        "token-key-reads-counted",
+        undo=lambda a: count_nothing(a, "token-key"),
+    ),
+    "the count of foreign reads of the tokenisation keys removed": Mutation(
+        FILTER, "FilterPattern", lambda a: count_nothing(a, "token-key"), "token-key-reads-counted", ABSENT
     ),
     "stream reads count under another name": Mutation(
         FILTER, "MetricName", count(metric={"metricName": "Nothing"}), old="Nothing", undo=count_nothing

@@ -63,6 +63,15 @@ def secret(call: str, **parameters: Any) -> ByHand:
     )
 
 
+def secret_policy(edit: Edit) -> ByHand:
+    def by_hand(a: WholeAccount) -> None:
+        of = {"SecretId": a.settings.tokenization_secret_name}
+        found = a.client("secretsmanager").get_resource_policy(**of)["ResourcePolicy"]
+        a.client("secretsmanager").put_resource_policy(**of, ResourcePolicy=edited(found, edit))
+
+    return by_hand
+
+
 def role(a: WholeAccount, purpose: str) -> str:
     return a.settings.role_name(purpose)
 
@@ -112,6 +121,19 @@ IDENTITIES: Rows = {
         "key-state key-rotation",
         "PendingDeletion",
         "Enabled",
+    ),
+    "the tokenisation keys' key works without Secrets Manager": Mutation(
+        KEY,
+        "KeyPolicy.Statement[ThroughSecretsManagerAlone]",
+        key_policy(drop("ThroughSecretsManagerAlone"), "tokens"),
+        "token-key-use",
+        old=ABSENT,
+    ),
+    "the tokenisation keys' key may be granted": Mutation(
+        KEY,
+        "KeyPolicy.Statement[ThroughSecretsManagerAlone].Action",
+        key_policy(change("ThroughSecretsManagerAlone", Action=["kms:Decrypt", "kms:ReEncryptFrom"]), "tokens"),
+        "token-key-use",
     ),
     "key policy cut": Mutation(
         KEY,
@@ -202,7 +224,32 @@ IDENTITIES: Rows = {
                 Principal={"AWS": OTHER_ROOT}, Action="secretsmanager:GetSecretValue", Resource="*"
             ),
         ),
-        "secret-strangers",
+        "secret-strangers secret-readers",
+    ),
+    "the secret's policy removed": Mutation(
+        SECRET, "ResourcePolicy", secret("delete_resource_policy"), "secret-readers", old=ABSENT
+    ),
+    "somebody else may read the secret": Mutation(
+        SECRET,
+        "ResourcePolicy.Statement[ReadByTheFunctionAndBreakGlassAlone].Condition",
+        secret_policy(
+            change(
+                "ReadByTheFunctionAndBreakGlassAlone",
+                Condition={"ArnNotEquals": {"aws:PrincipalArn": "arn:aws:iam::123456789012:role/analyst"}},
+            )
+        ),
+        "secret-readers",
+    ),
+    "reading the secret refused to one user only": Mutation(
+        SECRET,
+        "ResourcePolicy.Statement[ReadByTheFunctionAndBreakGlassAlone].Principal",
+        secret_policy(
+            change("ReadByTheFunctionAndBreakGlassAlone", Principal={"AWS": "arn:aws:iam::123456789012:user/a"})
+        ),
+        "secret-readers",
+    ),
+    "the secret may be changed": Mutation(
+        SECRET, "ResourcePolicy.Statement[ChangedByNobody]", secret_policy(drop("ChangedByNobody")), old=ABSENT
     ),
     "somebody rotates the secret": Mutation(
         SECRET,
