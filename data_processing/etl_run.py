@@ -283,9 +283,7 @@ class EtlRun:
 
     def _known(self, lines: DataFrame, former: FormerRuns, attempt: str) -> tuple[list[Span], DataFrame | None]:
         """What the batch brings on each date, and which of its ids are curated already."""
-        staged = self._staging.uri(f"{attempt}/ids")
-        known_ids.batch_ids(lines).write.parquet(staged)
-        ids = self._spark.read.schema("transaction_id string, day string").parquet(staged)
+        ids = known_ids.batch_ids(lines)
         spans = known_ids.spans(ids)
         files = known_ids.files_to_search(former.table("transaction_ids"), spans, self._window_days)
         if not files:

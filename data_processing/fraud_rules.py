@@ -181,7 +181,9 @@ def alerts(evidence: DataFrame) -> DataFrame:
 
 def _evidence_of(transactions: DataFrame, rule: Rule, run_id: str) -> DataFrame:
     is_raised = rule.raised & (F.col("new_rows") > 0)
-    tips = _windows(transactions.where(rule.concerned & F.col(rule.subject).isNotNull()), rule, run_id)
+    concerned = transactions.where(rule.concerned & F.col(rule.subject).isNotNull())
+    timed = concerned.withColumn("at", F.unix_micros("event_time"))
+    tips = _windows(_close_together(timed, rule), rule, run_id)
     tips = tips.withColumn("tip_at", F.when(is_raised, F.col("at")))
     by_subject = Window.partitionBy(rule.subject, *rule.within)
     reach = _micros(rule.minutes)
@@ -213,9 +215,23 @@ def _evidence_of(transactions: DataFrame, rule: Rule, run_id: str) -> DataFrame:
     return found.select(*(derived.get(name, F.col(name)).alias(name) for name in names))
 
 
-def _windows(transactions: DataFrame, rule: Rule, run_id: str) -> DataFrame:
-    """Adds at (microseconds) and, of the window that ends at a row, uses, total, new_rows and the two countries."""
-    rows = transactions.withColumn("at", F.unix_micros("event_time"))
+def _close_together(rows: DataFrame, rule: Rule) -> DataFrame:
+    """The rows that some window holds together with enough others to raise an alert: mostly few.
+
+    All rows of such a window are kept, and the rules are monotone, so the alerts are those of all rows. This takes one
+    sort, and the windows' measures take several.
+    """
+    others = rule.least_evidence - 1
+    if not others:
+        return rows
+    ordered = Window.partitionBy(rule.subject, *rule.within).orderBy("at")
+    spans = [F.lead("at", others - n).over(ordered) - F.lag("at", n).over(ordered) for n in range(others + 1)]
+    return rows.withColumn("shortest_span", F.least(*spans)).where(F.col("shortest_span") <= _micros(rule.minutes))
+
+
+def _windows(rows: DataFrame, rule: Rule, run_id: str) -> DataFrame:
+    """Adds to rows with at (microseconds) what is measured of the window that ends at a row: uses, total, new_rows and
+    the two countries."""
     puts = Window.partitionBy(rule.subject, *rule.within, "transaction_id").orderBy("at", "content_hash")
     rows = rows.select(
         "*",

@@ -58,6 +58,7 @@ _CONTENT_FIELDS = tuple(
 # object has it whole.
 _LONGEST_PAYLOAD = 16_000
 _SEPARATOR = "\u001f"
+_REPLACED_AND_OWN = tuple(zip(REPLACED, POSITION, strict=True))
 _CONFLICT = "conflicting_duplicate"
 PENDING_STATUS = "PENDING"
 _FINAL = "final"
@@ -156,8 +157,8 @@ def decided(rows: DataFrame, curated: DataFrame | None = None, earlier: DataFram
     curated: transaction_id, content_hash, status of what is curated already, which precedes all rows. earlier: the
     position columns of rows that former runs processed; a row at one of them is redelivered.
     """
-    held = rows.withColumn("held_as", _held_as())
-    in_order = Window.partitionBy("transaction_id", "held_as").orderBy(*stream_order())
+    held = _placed(rows).withColumn("held_as", _held_as())
+    in_order = Window.partitionBy("transaction_id", "held_as").orderBy(*_stream_order())
     ranked = held.select(
         "*",
         F.row_number().over(in_order).alias("number"),
@@ -165,7 +166,7 @@ def decided(rows: DataFrame, curated: DataFrame | None = None, earlier: DataFram
         F.first("content_hash").over(in_order).alias("first_hash"),
     )
     known = _with_known(ranked, curated)
-    placed = _with_earlier(known, earlier)
+    positioned = _with_earlier(_positioned(known), earlier)
     redelivered = F.col("redelivered") | (F.col("rank") < F.col("number"))
     is_first = F.col("known_hash").isNull() & (F.col("number") == 1)
     same = F.col("content_hash") == F.coalesce("known_hash", "first_hash")
@@ -178,7 +179,7 @@ def decided(rows: DataFrame, curated: DataFrame | None = None, earlier: DataFram
         .otherwise(QUARANTINE)
     )
     reason = F.when(F.col("disposition") == QUARANTINE, F.coalesce("reason", F.lit(_CONFLICT)))
-    return placed.withColumn("disposition", disposition).withColumn("reason", reason)
+    return positioned.withColumn("disposition", disposition).withColumn("reason", reason)
 
 
 def _held_as() -> Column:
@@ -186,17 +187,35 @@ def _held_as() -> Column:
     return F.when(F.col("status") == PENDING_STATUS, F.col("content_hash")).otherwise(_FINAL)
 
 
-def stream_order() -> list[Column]:
-    """Columns that sort rows as they were put; sequence numbers, which have no leading zeros, sort as integers.
+def _placed(rows: DataFrame) -> DataFrame:
+    """In place of the positions: place_*, where a row stands in the stream, and own_*, where it was put if elsewhere.
 
-    A replayed row has the place of the row that it replaces; of two rows at one place, their own positions decide.
+    A replayed row stands where the row stood that it replaces. No row carries a position twice through the sort.
     """
-    place = [F.coalesce(F.col(replaced), F.col(own)) for replaced, own in zip(REPLACED, POSITION, strict=True)]
-    return [*_in_numbers(*place), *_in_numbers(*map(F.col, POSITION))]
+    names = {*REPLACED, *POSITION}
+    placed = [F.coalesce(replaced, own).alias(f"place_{own}") for replaced, own in _REPLACED_AND_OWN]
+    elsewhere = [F.when(F.col(replaced).isNotNull(), F.col(own)).alias(f"own_{own}")
+                 for replaced, own in _REPLACED_AND_OWN]  # fmt: skip
+    return rows.select(*(name for name in rows.columns if name not in names), *placed, *elsewhere)
 
 
-def _in_numbers(incarnation: Column, shard: Column, number: Column, sub_number: Column) -> list[Column]:
-    return [incarnation, shard, F.length(number), number, sub_number]
+def _positioned(rows: DataFrame) -> DataFrame:
+    """The opposite of _placed()."""
+    added = {f"{kind}_{name}" for kind in ("place", "own") for name in POSITION}
+    own = [F.coalesce(f"own_{own}", f"place_{own}").alias(own) for own in POSITION]
+    replaced = [F.when(F.col(f"own_{own}").isNotNull(), F.col(f"place_{own}")).alias(replaced)
+                for replaced, own in _REPLACED_AND_OWN]  # fmt: skip
+    return rows.select(*(name for name in rows.columns if name not in added), *own, *replaced)
+
+
+def _stream_order() -> list[Column]:
+    """Columns that sort rows of _placed() as they were put; sequence numbers, which have no leading zeros, sort as
+    integers. Of rows at one place the one that was put there comes first, then replays as they were put."""
+    return [column for kind in ("place", "own") for column in _in_numbers(*(f"{kind}_{name}" for name in POSITION))]
+
+
+def _in_numbers(incarnation: str, shard: str, number: str, sub_number: str) -> list[Column]:
+    return [F.col(incarnation), F.col(shard), F.length(number), F.col(number), F.col(sub_number)]
 
 
 def _with_known(rows: DataFrame, curated: DataFrame | None) -> DataFrame:

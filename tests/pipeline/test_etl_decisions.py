@@ -12,11 +12,21 @@ import pyarrow.parquet
 import pytest
 from pyspark.sql import functions as F
 
-from data_catalog.transaction_contract import CURATED_FIELDS, QUARANTINE_FIELDS
+from data_catalog.transaction_contract import CURATED_FIELDS, POSITION, QUARANTINE_FIELDS, REPLACED
 from data_processing import transformations as t
 from tests.pipeline.etl_rows import as_lines, line, row
 
 HEAD = ["transaction_id", "sequence_number", "disposition"]
+
+
+def as_put():
+    """Columns that sort rows by the places that they stand at in the stream, then as they were put."""
+    places = [F.coalesce(replaced, own) for replaced, own in zip(REPLACED, POSITION, strict=True)]
+    return [*in_numbers(*places), *in_numbers(*map(F.col, POSITION))]
+
+
+def in_numbers(incarnation, shard, number, sub_number):
+    return [incarnation, shard, F.length(number), number, sub_number]
 
 
 @pytest.fixture
@@ -31,7 +41,7 @@ def decide(spark, tmp_path):
         before = (
             t.positions(as_lines(spark, tmp_path / "earlier", [line(each) for each in earlier])) if earlier else None
         )
-        found = t.decided(typed, known, before).orderBy(*t.stream_order()).select(*HEAD, "content_hash", "reason")
+        found = t.decided(typed, known, before).orderBy(*as_put()).select(*HEAD, "content_hash", "reason")
         return found.collect()
 
     return decided
