@@ -11,6 +11,7 @@ import shtab
 from scripts.commands import (
     acceptance,
     erase,
+    estimate,
     lake,
     local,
     maintain,
@@ -30,7 +31,7 @@ _DISTRIBUTION = "real-time-banking-data-platform"
 # In the order in which the help lists their commands.
 _MODULES = (
     local, produce, provision, status, lake, quarantine, query, trace, maintain, erase, token_key, schema, verify,
-    acceptance,
+    estimate, acceptance,
 )  # fmt: skip
 
 

@@ -28,6 +28,7 @@ COMMANDS = (
     "rotate-token-key",
     "schema",
     "verify",
+    "estimate",
     "acceptance",
 )
 
