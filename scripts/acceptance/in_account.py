@@ -10,6 +10,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from data_catalog.lake_tables import LAKE_TABLES
 from data_governance.lake_measures import Lake
 from data_governance.reconciliation import Measured
 from data_ingestion.transaction_generator import generate
@@ -143,13 +144,15 @@ class Flow:
     def redshift_reads_the_lake(self) -> str:
         schema = f"{self.settings.warehouse_schema}_lake"
         data_api, admin = self.clients("redshift-data"), self._admin()
-        tables = query(data_api, admin, f"SELECT tablename FROM svv_external_tables WHERE schemaname = '{schema}'")
-        if not tables:
-            raise Disproven(f"the external schema {schema} has no table")
+        rows = query(data_api, admin, f"SELECT tablename FROM svv_external_tables WHERE schemaname = '{schema}'")
+        # The tables over raw are seen too; the warehouse's role may not read their objects.
+        seen, wanted = {str(table) for (table,) in rows}, {table.name for table in LAKE_TABLES}
+        if wanted - seen:
+            raise Disproven(f"the external schema {schema} lacks {', '.join(sorted(wanted - seen))}")
         counted = {}
-        for (table,) in tables:
+        for table in sorted(wanted):
             ((count,),) = query(data_api, admin, f"SELECT count(*) FROM {schema}.{table}")
-            counted[str(table)] = count
+            counted[table] = count
         return ", ".join(f"{table}: {count}" for table, count in counted.items())
 
     def _admin(self) -> WarehouseTarget:
@@ -252,7 +255,12 @@ def denied_and_allowed(settings: Settings) -> dict[str, tuple[list[tuple[str, st
             ("s3:GetObject", curated),
         ),
         "redshift": (
-            [("s3:PutObject", curated), ("kinesis:GetRecords", stream), ("secretsmanager:GetSecretValue", secret)],
+            [
+                ("s3:PutObject", curated),
+                ("s3:GetObject", raw),
+                ("kinesis:GetRecords", stream),
+                ("secretsmanager:GetSecretValue", secret),
+            ],
             ("s3:GetObject", curated),
         ),
         "cloudtrail": (

@@ -138,7 +138,8 @@ def test_keys_are_used_through_named_services_only(purpose: str) -> None:
         ("s3:PutObject", in_bucket("raw", f"{RAW_TRANSACTIONS_PREFIX}a.ndjson.gz"), {"lambda"}),
         ("s3:PutObject", in_bucket("raw", f"{RAW_CONTROL_PREFIX}a.json"), {"lambda"}),
         ("s3:PutObject", in_bucket("raw", "elsewhere/a"), set()),
-        ("s3:GetObject", in_bucket("raw", f"{RAW_TRANSACTIONS_PREFIX}a.ndjson.gz"), {"glue", "redshift"}),
+        # Raw keeps what was erased (docs/erasure.md), so no engine that people query reads it.
+        ("s3:GetObject", in_bucket("raw", f"{RAW_TRANSACTIONS_PREFIX}a.ndjson.gz"), {"glue"}),
         ("s3:GetObject", in_bucket("raw", f"{RAW_CONTROL_PREFIX}a.json"), {"glue"}),
         ("s3:PutObject", in_bucket("quarantine", f"{QUARANTINE_PREFIX}stage=landing/a"), {"lambda"}),
         ("s3:PutObject", in_bucket("quarantine", "quarantine_table/data/a"), {"glue", "optimizer"}),
