@@ -30,11 +30,12 @@ from scripts.commands.terminal import (
 )
 from scripts.commands.verify_report import report_page
 
+# In the order in which they are printed.
 _MARKS = {
     Status.MET: ("✓", "green"),
-    Status.FAILED: ("✗", "bold red"),
-    Status.UNKNOWN: ("?", "yellow"),
     Status.NOT_ASKED: ("·", "dim"),
+    Status.UNKNOWN: ("?", "yellow"),
+    Status.FAILED: ("✗", "bold red"),
 }
 
 
@@ -125,8 +126,10 @@ def _plain(value: Any) -> Any:
 
 
 def show(lines: Console, end: Console, found: Sequence[Verdict]) -> None:
-    """Print a line per control with what fails it, what is left to the account, and the sum."""
-    for verdict in found:
+    """Print a line per control, those last that need somebody, with what fails them; and the sum."""
+    for requirement, what in ELSEWHERE.items():
+        lines.print(Text(f"  - {requirement:<14}{what}: left to the account"), soft_wrap=True)
+    for verdict in sorted(found, key=lambda each: list(_MARKS).index(each.status)):
         control = verdict.control
         mark, style = _MARKS[verdict.status]
         bad = verdict.of(Status.FAILED) or verdict.of(Status.UNKNOWN)
@@ -140,8 +143,6 @@ def show(lines: Console, end: Console, found: Sequence[Verdict]) -> None:
                 out.print(f"      {finding.resource} {fault}", soft_wrap=True, highlight=False, markup=False)
         if verdict.status is Status.FAILED:
             out.print(Text(f"      {control.severity.value}: {control.todo}", style="dim"), soft_wrap=True)
-    for requirement, what in ELSEWHERE.items():
-        lines.print(Text(f"  - {requirement:<14}{what}: left to the account"), soft_wrap=True)
     end.print(_sum(found))
 
 

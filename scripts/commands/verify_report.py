@@ -114,12 +114,17 @@ th, td {{ border: 1px solid var(--line); padding: .3rem .6rem; text-align: left;
   overflow-wrap: anywhere; font-weight: normal; }}
 thead th {{ color: var(--dim); }}
 .facts {{ width: auto; }}
-.facts th {{ color: var(--dim); }}
+.facts th {{ color: var(--dim); white-space: nowrap; }}
+details table {{ table-layout: fixed; }}
+details th:nth-child(1) {{ width: 35%; }}
+details th:nth-child(2) {{ width: 8rem; }}
+code {{ overflow-wrap: anywhere; }}
+@media (max-width: 40rem) {{ details th:nth-child(2) {{ width: 5rem; }} }}
 .counts {{ display: flex; flex-wrap: wrap; gap: 1.5rem; list-style: none; padding: 0; }}
 .counts b {{ font-size: 1.6rem; }}
 details {{ border: 1px solid var(--line); border-radius: .4rem; margin: .4rem 0; padding: .3rem .8rem; }}
 details[open] {{ background: var(--soft); padding-bottom: .8rem; }}
-summary {{ cursor: pointer; }}
+summary {{ cursor: pointer; overflow-wrap: anywhere; }}
 summary small {{ display: block; color: var(--dim); }}
 .mark, td.met, td.failed, td.not-evaluated {{ font-weight: 600; }}
 .met > summary .mark, td.met, li.met b {{ color: var(--met); }}

@@ -23,7 +23,7 @@ FOUND: dict[str, Any] = {
         {
             "id": name,
             "requirement": "4.2.1",
-            "standards": ["S3.5"],
+            "standards": ["IAM_POLICY_NO_STATEMENTS_WITH_FULL_ACCESS"],
             "what": f"{name} <holds>",
             "severity": "high",
             "status": status,
@@ -84,7 +84,7 @@ def read() -> Reader:
         "eu-central-1",
         "2026-11-26T08:00:00+00:00",
         "arn:aws:iam::123456789012:role/auditor",
-        "4.2.1 · S3.5 · high · bucket-tls",
+        "4.2.1 · IAM_POLICY_NO_STATEMENTS_WITH_FULL_ACCESS · high · bucket-tls",
         "aws s3api get-bucket-policy --bucket BUCKET",
         "What to do: apply mends it.",
         '"Sid": "<b>"',
