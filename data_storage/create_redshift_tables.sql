@@ -11,6 +11,9 @@
 -- then by what is asked next.
 -- Encoding: AZ64 for numbers, dates and times; ZSTD for strings; BYTEDICT for sets of a few words; RAW for the
 -- leading sort column, whose zone maps must be cheap to read. Why in detail: docs/warehouse.md.
+--
+-- The text above a table, and behind a column, is its comment in the warehouse and in docs/data_dictionary.md. A column
+-- without one has the contract's.
 
 CREATE SCHEMA IF NOT EXISTS banking;
 
@@ -53,7 +56,7 @@ CREATE TABLE IF NOT EXISTS banking.fact_transactions (
     event_date               DATE            NOT NULL ENCODE RAW,
     content_hash             VARCHAR(64)     NOT NULL ENCODE ZSTD,
     run_id                   VARCHAR(64)     NOT NULL ENCODE ZSTD,
-    booked_date              DATE            ENCODE AZ64,                -- fixed when the row is loaded; BOOKED only
+    booked_date              DATE            ENCODE AZ64,               -- Fixed when the row is loaded; BOOKED only
     account_scheme           VARCHAR(4)      ENCODE BYTEDICT,
     PRIMARY KEY (transaction_id)
 )
@@ -99,7 +102,7 @@ CREATE TABLE IF NOT EXISTS banking.pending_transactions (
     event_date               DATE            NOT NULL ENCODE RAW,
     content_hash             VARCHAR(64)     NOT NULL ENCODE ZSTD,
     run_id                   VARCHAR(64)     NOT NULL ENCODE ZSTD,
-    booked_date              DATE            ENCODE AZ64,
+    booked_date              DATE            ENCODE AZ64,               -- booking_date, if the bank sent one
     account_scheme           VARCHAR(4)      ENCODE BYTEDICT,
     PRIMARY KEY (transaction_id, content_hash)
 )
@@ -108,13 +111,13 @@ COMPOUND SORTKEY (event_date, account_id);
 
 -- One row per account that has ever had a transaction.
 CREATE TABLE IF NOT EXISTS banking.dim_account (
-    account_id               VARCHAR(34)     NOT NULL ENCODE ZSTD,
+    account_id               VARCHAR(34)     NOT NULL ENCODE ZSTD,      -- The account
     identification_scheme    VARCHAR(4)      NOT NULL ENCODE BYTEDICT,  -- ISO 20022: IBAN, or BBAN for the bank's own
-    country                  VARCHAR(2)      ENCODE BYTEDICT,           -- of the IBAN
-    first_event_time         TIMESTAMP       NOT NULL ENCODE AZ64,
-    last_event_time          TIMESTAMP       NOT NULL ENCODE AZ64,
-    run_id                   VARCHAR(64)     NOT NULL ENCODE ZSTD,      -- the load that wrote the row last
-    last_booked_date         DATE            ENCODE AZ64,               -- what an entry without booking date follows
+    country                  VARCHAR(2)      ENCODE BYTEDICT,           -- Of the IBAN
+    first_event_time         TIMESTAMP       NOT NULL ENCODE AZ64,      -- Of its first transaction
+    last_event_time          TIMESTAMP       NOT NULL ENCODE AZ64,      -- Of its last transaction
+    run_id                   VARCHAR(64)     NOT NULL ENCODE ZSTD,      -- The load that wrote the row last
+    last_booked_date         DATE            ENCODE AZ64,               -- What an entry without date follows
     PRIMARY KEY (account_id)
 )
 DISTSTYLE KEY DISTKEY (account_id)
@@ -123,13 +126,13 @@ SORTKEY (account_id);
 -- Slowly changing, type 2: one row per merchant and span of time in which it had one category code. A merchant is known
 -- by name and country, all that a transaction says of it.
 CREATE TABLE IF NOT EXISTS banking.dim_merchant (
-    merchant_name            VARCHAR(560)    NOT NULL ENCODE ZSTD,
-    merchant_country         VARCHAR(2)      NOT NULL ENCODE BYTEDICT,  -- ZZ (ISO 3166 user-assigned) where unknown
-    merchant_category_code   VARCHAR(4)      ENCODE ZSTD,
-    valid_from               TIMESTAMP       NOT NULL ENCODE AZ64,      -- event time of the first transaction so
-    valid_to                 TIMESTAMP       ENCODE AZ64,               -- exclusive; null for the current version
-    is_current               BOOLEAN         NOT NULL ENCODE RAW,
-    run_id                   VARCHAR(64)     NOT NULL ENCODE ZSTD,      -- the load that wrote the row
+    merchant_name            VARCHAR(560)    NOT NULL ENCODE ZSTD,      -- As on the statement
+    merchant_country         VARCHAR(2)      NOT NULL ENCODE BYTEDICT,  -- ZZ (ISO 3166 user-assigned) if unknown
+    merchant_category_code   VARCHAR(4)      ENCODE ZSTD,               -- ISO 18245, four digits
+    valid_from               TIMESTAMP       NOT NULL ENCODE AZ64,      -- Event time of the first one so
+    valid_to                 TIMESTAMP       ENCODE AZ64,               -- Exclusive; null for the current version
+    is_current               BOOLEAN         NOT NULL ENCODE RAW,       -- The version of now
+    run_id                   VARCHAR(64)     NOT NULL ENCODE ZSTD,      -- The load that wrote the row
     PRIMARY KEY (merchant_name, merchant_country, valid_from)
 )
 DISTSTYLE ALL
@@ -152,6 +155,7 @@ CREATE TABLE IF NOT EXISTS banking.fraud_alerts (
 DISTSTYLE KEY DISTKEY (alert_id)
 COMPOUND SORTKEY (event_date, alert_id);
 
+-- The transactions that an alert rests on. Grows as more of the same bucket comes.
 CREATE TABLE IF NOT EXISTS banking.fraud_alert_evidence (
     alert_id                 VARCHAR(64)     NOT NULL ENCODE ZSTD,
     transaction_id           VARCHAR(64)     NOT NULL ENCODE ZSTD,
@@ -181,14 +185,14 @@ SORTKEY (card_token);
 
 -- The balance after the last entry, by its place in the stream, of each account, currency and booked date.
 CREATE TABLE IF NOT EXISTS banking.daily_balances (
-    account_id               VARCHAR(34)     NOT NULL ENCODE ZSTD,
-    currency                 VARCHAR(3)      NOT NULL ENCODE BYTEDICT,
-    balance_date             DATE            NOT NULL ENCODE RAW,
-    closing_balance          DECIMAL(18,4)   NOT NULL ENCODE AZ64,
-    last_event_time          TIMESTAMP       NOT NULL ENCODE AZ64,
-    last_transaction_id      VARCHAR(64)     NOT NULL ENCODE ZSTD,
-    run_id                   VARCHAR(64)     NOT NULL ENCODE ZSTD,      -- the load that wrote the row last
-    last_position            VARCHAR(600)    ENCODE ZSTD,               -- of that entry; sorts as the stream does
+    account_id               VARCHAR(34)     NOT NULL ENCODE ZSTD,      -- The account
+    currency                 VARCHAR(3)      NOT NULL ENCODE BYTEDICT,  -- ISO 4217 alpha-3
+    balance_date             DATE            NOT NULL ENCODE RAW,       -- The booked date
+    closing_balance          DECIMAL(18,4)   NOT NULL ENCODE AZ64,      -- Booked; may be negative
+    last_event_time          TIMESTAMP       NOT NULL ENCODE AZ64,      -- Of the day's last entry
+    last_transaction_id      VARCHAR(64)     NOT NULL ENCODE ZSTD,      -- The day's last entry
+    run_id                   VARCHAR(64)     NOT NULL ENCODE ZSTD,      -- The load that wrote the row last
+    last_position            VARCHAR(600)    ENCODE ZSTD,               -- Of that entry; sorts as the stream does
     PRIMARY KEY (account_id, currency, balance_date)
 )
 DISTSTYLE KEY DISTKEY (account_id)
@@ -216,11 +220,29 @@ CREATE TABLE IF NOT EXISTS banking.quarantine (
 DISTSTYLE EVEN
 COMPOUND SORTKEY (arrival_time, reason);
 
+-- What each reason of quarantine means. The set-up fills it from the contract.
+CREATE TABLE IF NOT EXISTS banking.quarantine_reasons (
+    reason                   VARCHAR(64)     NOT NULL ENCODE ZSTD,      -- As in quarantine and its summary
+    meaning                  VARCHAR(256)    NOT NULL ENCODE ZSTD,      -- In words
+    PRIMARY KEY (reason)
+)
+DISTSTYLE ALL
+SORTKEY (reason);
+
+-- ISO 4217 currencies, withdrawn ones too. The set-up fills it from the contract.
+CREATE TABLE IF NOT EXISTS banking.dim_currency (
+    currency                 VARCHAR(3)      NOT NULL ENCODE ZSTD,      -- ISO 4217 alpha-3
+    minor_units              SMALLINT        NOT NULL ENCODE AZ64,      -- Decimals of an amount
+    PRIMARY KEY (currency)
+)
+DISTSTYLE ALL
+SORTKEY (currency);
+
 -- How many records each run of the job sent to quarantine.
 CREATE TABLE IF NOT EXISTS banking.quarantine_summary (
-    run_id                   VARCHAR(64)     NOT NULL ENCODE ZSTD,
-    reason                   VARCHAR(64)     NOT NULL ENCODE BYTEDICT,
-    records                  BIGINT          NOT NULL ENCODE AZ64,
+    run_id                   VARCHAR(64)     NOT NULL ENCODE ZSTD,      -- The run
+    reason                   VARCHAR(64)     NOT NULL ENCODE BYTEDICT,  -- Why the records were refused
+    records                  BIGINT          NOT NULL ENCODE AZ64,      -- How many
     PRIMARY KEY (run_id, reason)
 )
 DISTSTYLE ALL
@@ -228,12 +250,12 @@ SORTKEY (run_id);
 
 -- What each run added to fact_transactions and pending_transactions, as counted in the transaction that added it.
 CREATE TABLE IF NOT EXISTS banking.load_control_totals (
-    run_id                   VARCHAR(64)     NOT NULL ENCODE ZSTD,
-    currency                 VARCHAR(3)      NOT NULL ENCODE BYTEDICT,
-    credit_debit_indicator   VARCHAR(4)      NOT NULL ENCODE BYTEDICT,
-    records                  BIGINT          NOT NULL ENCODE AZ64,
-    amount                   DECIMAL(38,4)   NOT NULL ENCODE AZ64,
-    table_name               VARCHAR(32)     ENCODE BYTEDICT,
+    run_id                   VARCHAR(64)     NOT NULL ENCODE ZSTD,      -- The loaded run
+    currency                 VARCHAR(3)      NOT NULL ENCODE BYTEDICT,  -- ISO 4217 alpha-3
+    credit_debit_indicator   VARCHAR(4)      NOT NULL ENCODE BYTEDICT,  -- ISO 20022 CRDT or DBIT
+    records                  BIGINT          NOT NULL ENCODE AZ64,      -- Rows that it added
+    amount                   DECIMAL(38,4)   NOT NULL ENCODE AZ64,      -- Sum of their unsigned amounts
+    table_name               VARCHAR(32)     ENCODE BYTEDICT,           -- Where to
     PRIMARY KEY (run_id, table_name, currency, credit_debit_indicator)
 )
 DISTSTYLE ALL
@@ -241,14 +263,14 @@ SORTKEY (run_id);
 
 -- Never read, never written: loads LOCK it first, and so queue up, while everybody can still read the ledger.
 CREATE TABLE IF NOT EXISTS banking.load_lock (
-    held                     BOOLEAN         ENCODE RAW
+    held                     BOOLEAN         ENCODE RAW                 -- Always empty
 )
 DISTSTYLE ALL;
 
 -- Accounts that only some may see (of the bank's own staff, of politically exposed persons). Compliance fills it.
 CREATE TABLE IF NOT EXISTS banking.restricted_accounts (
-    account_id               VARCHAR(34)     NOT NULL ENCODE ZSTD,
-    reason                   VARCHAR(64)     NOT NULL ENCODE ZSTD,
+    account_id               VARCHAR(34)     NOT NULL ENCODE ZSTD,      -- The account
+    reason                   VARCHAR(64)     NOT NULL ENCODE ZSTD,      -- Why, in words of the bank
     PRIMARY KEY (account_id)
 )
 DISTSTYLE ALL
@@ -256,15 +278,15 @@ SORTKEY (account_id);
 
 -- One row per loaded run, written last in the run's transaction: its presence is the proof that the run is loaded.
 CREATE TABLE IF NOT EXISTS banking.load_ledger (
-    run_id                   VARCHAR(64)     NOT NULL ENCODE ZSTD,
-    manifest_created_at      TIMESTAMP       NOT NULL ENCODE AZ64,
-    loaded_at                TIMESTAMP       NOT NULL ENCODE AZ64,
-    files                    BIGINT          NOT NULL ENCODE AZ64,
-    rows_staged              BIGINT          NOT NULL ENCODE AZ64,      -- equals the run's own count, or the load fails
-    rows_loaded              BIGINT          NOT NULL ENCODE AZ64,      -- new in fact_transactions
-    fraud_alerts             BIGINT          NOT NULL ENCODE AZ64,
-    quarantined              BIGINT          NOT NULL ENCODE AZ64,
-    pending_loaded           BIGINT          ENCODE AZ64,               -- new in pending_transactions
+    run_id                   VARCHAR(64)     NOT NULL ENCODE ZSTD,      -- The loaded run
+    manifest_created_at      TIMESTAMP       NOT NULL ENCODE AZ64,      -- When the run was planned
+    loaded_at                TIMESTAMP       NOT NULL ENCODE AZ64,      -- When it was loaded (UTC)
+    files                    BIGINT          NOT NULL ENCODE AZ64,      -- Curated files
+    rows_staged              BIGINT          NOT NULL ENCODE AZ64,      -- Equals the run's count, or it fails
+    rows_loaded              BIGINT          NOT NULL ENCODE AZ64,      -- New in fact_transactions
+    fraud_alerts             BIGINT          NOT NULL ENCODE AZ64,      -- New in fraud_alerts
+    quarantined              BIGINT          NOT NULL ENCODE AZ64,      -- Refused by the job in this run
+    pending_loaded           BIGINT          ENCODE AZ64,               -- New in pending_transactions
     PRIMARY KEY (run_id)
 )
 DISTSTYLE ALL
@@ -273,8 +295,8 @@ SORTKEY (manifest_created_at);
 -- Every load that was committed. Stays when a run's rows are taken out by hand: the next load of the run then makes
 -- accounts, merchants and balances anew from the facts that are left.
 CREATE TABLE IF NOT EXISTS banking.load_history (
-    run_id                   VARCHAR(64)     NOT NULL ENCODE ZSTD,
-    loaded_at                TIMESTAMP       NOT NULL ENCODE AZ64
+    run_id                   VARCHAR(64)     NOT NULL ENCODE ZSTD,      -- The loaded run
+    loaded_at                TIMESTAMP       NOT NULL ENCODE AZ64       -- When the load was committed (UTC)
 )
 DISTSTYLE ALL
 SORTKEY (run_id);

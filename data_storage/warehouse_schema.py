@@ -9,6 +9,8 @@ import hashlib
 from dataclasses import dataclass
 
 from data_storage.sql_scripts import run_script
+from data_storage.warehouse_comments import codes_statements, explain_warehouse
+from data_storage.warehouse_dictionary import comment_statements, relations
 from data_storage.warehouse_security import SECURITY_SQL, apply_security
 from data_storage.warehouse_tables import TABLES_SQL, create_tables, views_script
 from infrastructure.aws.redshift_data import DataApi, WarehouseTarget, execute, query
@@ -84,7 +86,9 @@ class WarehouseContents:
     def version(self) -> str:
         """The hash of everything that make() runs."""
         scripts = [path.read_text(encoding="utf-8") for path in (TABLES_SQL, SECURITY_SQL)]
-        parts = [*scripts, views_script(self.pending_expiry_days), self.schema, *self.grants()]
+        views = views_script(self.pending_expiry_days)
+        comments = comment_statements(self.schema, relations(self.pending_expiry_days), {})
+        parts = [*scripts, views, *codes_statements(self.schema), *comments, self.schema, *self.grants()]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
     def make(self, data_api: DataApi, target: WarehouseTarget) -> None:
@@ -92,6 +96,7 @@ class WarehouseContents:
         create_tables(data_api, target)
         apply_security(data_api, target)
         run_script(data_api, target, views_script(self.pending_expiry_days))
+        explain_warehouse(data_api, target, self.pending_expiry_days)
         for user in (self.job_user, *self.auditors):
             # Redshift may have stored a name in lower case, however it was written.
             if not query(data_api, target, f"SELECT 1 FROM pg_user WHERE lower(usename) = lower('{user}')"):

@@ -75,6 +75,8 @@ GRANT SELECT ON banking.daily_balances TO ROLE analyst;
 GRANT SELECT ON banking.dim_account TO ROLE analyst;
 GRANT SELECT ON banking.dim_merchant TO ROLE analyst;
 GRANT SELECT ON banking.quarantine_summary TO ROLE analyst;
+GRANT SELECT ON banking.quarantine_reasons TO ROLE analyst;
+GRANT SELECT ON banking.dim_currency TO ROLE analyst;
 
 GRANT SELECT ON banking.fact_transactions TO ROLE fraud_analyst;
 GRANT SELECT ON banking.pending_transactions TO ROLE fraud_analyst;
@@ -84,6 +86,8 @@ GRANT SELECT ON banking.token_links TO ROLE fraud_analyst;
 GRANT SELECT ON banking.daily_balances TO ROLE fraud_analyst;
 GRANT SELECT ON banking.dim_account TO ROLE fraud_analyst;
 GRANT SELECT ON banking.dim_merchant TO ROLE fraud_analyst;
+GRANT SELECT ON banking.quarantine_reasons TO ROLE fraud_analyst;
+GRANT SELECT ON banking.dim_currency TO ROLE fraud_analyst;
 
 GRANT SELECT ON banking.fact_transactions TO ROLE auditor;
 GRANT SELECT ON banking.pending_transactions TO ROLE auditor;
@@ -95,6 +99,8 @@ GRANT SELECT ON banking.dim_account TO ROLE auditor;
 GRANT SELECT ON banking.dim_merchant TO ROLE auditor;
 GRANT SELECT ON banking.restricted_accounts TO ROLE auditor;
 GRANT SELECT ON banking.quarantine_summary TO ROLE auditor;
+GRANT SELECT ON banking.quarantine_reasons TO ROLE auditor;
+GRANT SELECT ON banking.dim_currency TO ROLE auditor;
 GRANT SELECT ON banking.quarantine TO ROLE auditor;
 GRANT SELECT ON banking.load_control_totals TO ROLE auditor;
 GRANT SELECT ON banking.load_ledger TO ROLE auditor;

@@ -25,7 +25,7 @@ from infrastructure.errors import PlatformError
 TABLES_SQL = Path(__file__).with_name("create_redshift_tables.sql")
 VIEWS_SQL = Path(__file__).with_name("create_warehouse_views.sql")
 
-_CONTRACT_TABLES: dict[str, Sequence[Field]] = {
+CONTRACT_TABLES: dict[str, Sequence[Field]] = {
     "fact_transactions": CURATED_FIELDS,
     "pending_transactions": CURATED_FIELDS,
     "fraud_alerts": FRAUD_ALERT_FIELDS,
@@ -41,6 +41,12 @@ _LATER_COLUMNS = {
     "load_ledger": ("pending_loaded", "BIGINT"),
 }
 
+# An amount with its currency's decimals; nothing longer than 38 digits, sign and point.
+_AMOUNT_TEXT = (
+    "CASE units.minor_units"
+    + "".join(f" WHEN {n} THEN CAST(CAST(signed_amount AS DECIMAL(38,{n})) AS VARCHAR(40))" for n in (0, 2, 3))
+    + " ELSE CAST(CAST(signed_amount AS DECIMAL(38,4)) AS VARCHAR(40)) END"
+)
 # Loads of contract 1.0, which kept no history.
 _REMEMBERED = """INSERT INTO {0}.load_history (run_id, loaded_at) SELECT run_id, loaded_at FROM {0}.load_ledger
 WHERE run_id NOT IN (SELECT run_id FROM {0}.load_history)"""
@@ -53,7 +59,7 @@ def create_tables(data_api: DataApi, target: WarehouseTarget) -> None:
         # Until contract 1.0 an alert was named by the transaction that tipped it. They stay under another name.
         execute(data_api, target, f"ALTER TABLE {schema}.fraud_alerts RENAME TO fraud_alerts_1_0")
     run_script(data_api, target, TABLES_SQL.read_text())
-    for table, fields in _CONTRACT_TABLES.items():
+    for table, fields in CONTRACT_TABLES.items():
         for statement in _missing_columns(data_api, target, table, fields):
             execute(data_api, target, statement)
     for table, (name, type_) in _LATER_COLUMNS.items():
@@ -67,7 +73,8 @@ def create_tables(data_api: DataApi, target: WarehouseTarget) -> None:
 
 def views_script(pending_expiry_days: int) -> str:
     """The script of the views. pending_expiry_days: after which an unsettled authorisation counts as expired."""
-    return Template(VIEWS_SQL.read_text()).substitute(pending_expiry_days=int(pending_expiry_days), place=position())
+    values = {"pending_expiry_days": int(pending_expiry_days), "place": position(), "amount_text": _AMOUNT_TEXT}
+    return Template(VIEWS_SQL.read_text(encoding="utf-8")).substitute(values)
 
 
 def _columns(data_api: DataApi, target: WarehouseTarget, table: str) -> set[str]:

@@ -233,7 +233,7 @@ def test_an_optional_field_that_the_contract_gains_becomes_a_column_and_is_loade
     finals = tuple(field for field in gained if field.name != "booked_date")
     monkeypatch.setattr(warehouse_load_sql, "_FINALS_FIELDS", finals)
     for table in ("fact_transactions", "pending_transactions"):
-        monkeypatch.setitem(warehouse_tables._CONTRACT_TABLES, table, gained)
+        monkeypatch.setitem(warehouse_tables.CONTRACT_TABLES, table, gained)
 
     warehouse_tables.create_tables(bench.data_api, bench.target)
     put_files = functools.partial(curated_runs.put_files, fields=gained)
@@ -249,7 +249,7 @@ def test_an_optional_field_that_the_contract_gains_becomes_a_column_and_is_loade
 
 
 def test_a_required_field_that_a_table_lacks_is_refused(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(warehouse_tables._CONTRACT_TABLES, "fact_transactions", (Field(999, "new", max_length=4),))
+    monkeypatch.setitem(warehouse_tables.CONTRACT_TABLES, "fact_transactions", (Field(999, "new", max_length=4),))
     with pytest.raises(PlatformError, match="lacks the required column new"):
         warehouse_tables.create_tables(bench.data_api, bench.target)
 

@@ -420,6 +420,7 @@ _HANDLERS: dict[tuple[str, ...], Callable[[_Statement], Translation]] = {
     ("CREATE", "TABLE"): _create_table,
     ("CREATE", "TEMP", "TABLE"): _create_table,
     ("CREATE", "TEMPORARY", "TABLE"): _create_table,
+    ("COMMENT", "ON"): _plain,
     ("CREATE", "VIEW"): _query,
     ("CREATE", "OR", "REPLACE", "VIEW"): _query,
     ("CREATE", "ROLE"): _create_role,

@@ -90,6 +90,9 @@ def redirected(sql: str, protected: frozenset[Table], everywhere: bool) -> Rewri
         if words[index + 1].text != "." or table not in protected:
             continue
         before = words[index - 1].word if index else ""
+        if opening[0] == "COMMENT":  # on what readers see, which is a view
+            edits += [Edit(words[2].start, words[2].end, "VIEW")] if before == "TABLE" else []
+            continue
         written = before in _WRITTEN_AFTER or (before == "FROM" and words[0].word == "DELETE")
         if everywhere or written:
             edits.append(Edit(words[index].start, words[index].end, table.schema + STORED_SUFFIX))
