@@ -1,18 +1,32 @@
-"""schema check: is this checkout's contract compatible with that of another commit?"""
+"""schema: the data contract in the forms that others read, the data dictionary, and whether a change is compatible."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from data_catalog import currencies, transaction_contract
 from data_catalog.contract_compatibility import PROMISED, Contract, changes, is_new_major
+from data_catalog.contract_formats import avro_schema, odcs
+from data_catalog.contract_markdown import contract_page
 from infrastructure.errors import PlatformError
+from scripts.commands.data_dictionary import dictionary
 from scripts.commands.terminal import EXIT_ERROR, EXIT_OK, Parser, add_output_options, console, print_json
 
+# Form -> what it is, and what makes it.
+_FORMS: dict[str, tuple[str, Callable[[], Any]]] = {
+    "json-schema": ("what producers send, as JSON Schema (draft 2020-12)", transaction_contract.json_schema),
+    "avro": ("what producers send, as an Avro record", avro_schema),
+    "odcs": ("the contract by the Open Data Contract Standard 3.1, as JSON, which is YAML too", odcs),
+    "markdown": ("what producers send, as a page for people", contract_page),
+    "dictionary": ("every table, view and column of warehouse and lake: docs/data_dictionary.md", dictionary),
+}
 _ROOT = Path(__file__).resolve().parents[2]
 # The contract's files, each behind what it imports.
 _MODULES = ("data_catalog.currencies", "data_catalog.transaction_contract")
@@ -20,10 +34,13 @@ _MODULES = ("data_catalog.currencies", "data_catalog.transaction_contract")
 
 def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     """Add schema; sets run(arguments) -> exit status."""
-    schema = commands.add_parser("schema", help="compare the data contract with that of another commit")
+    schema = commands.add_parser("schema", help="print the data contract, or compare it with that of another commit")
     actions: argparse._SubParsersAction[Parser] = schema.add_subparsers(
         title="actions", metavar="ACTION", dest="action", required=True
     )
+    for name, (told, _) in _FORMS.items():
+        printing = actions.add_parser(name, help=f"print {told}", description=f"Print {told}.")
+        printing.set_defaults(run=run_print, form=name)
     checking = actions.add_parser(
         "check",
         help="refuse a change that readers or producers can't live with",
@@ -35,6 +52,14 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     )
     add_output_options(checking, as_json=True)
     checking.set_defaults(run=run_check)
+
+
+def run_print(arguments: argparse.Namespace) -> int:
+    """Print the contract in a form."""
+    _, made = _FORMS[arguments.form]
+    document = made()
+    print(document if isinstance(document, str) else json.dumps(document, indent=2, ensure_ascii=False))
+    return EXIT_OK
 
 
 def run_check(arguments: argparse.Namespace) -> int:

@@ -38,6 +38,7 @@ HELD = {
     "pending_transactions": 1,
     "fraud_alerts": 1,
     "fraud_alert_evidence": 1,
+    "token_links": 1,
     "quarantine": 2,
 }
 
@@ -58,7 +59,8 @@ def written(spark, tmp_path_factory) -> Iterator[tuple[EmulatedLake, str, Path]]
             4,
         )
         lake.run()
-        lake.land([row(5), row(6, status="PENDING"), row(7, event_time="2026-02-28T00:00:00Z")], 5, 7)
+        card = {"card_token": "2_t", "former_card_token": "1_t", "card_last4": "4242"}
+        lake.land([row(5, **card), row(6, status="PENDING"), row(7, event_time="2026-02-28T00:00:00Z")], 5, 7)
         lake.run()
         directory = tmp_path_factory.mktemp("lake")
         for bucket in (BUCKETS.curated, BUCKETS.quarantine):

@@ -13,7 +13,7 @@ from data_catalog.transaction_contract import QUARANTINE_REASONS
 from data_storage import warehouse_loader
 from data_storage.redshift_setup import contents
 from data_storage.warehouse_comments import explain_warehouse
-from data_storage.warehouse_dictionary import Relation, relations
+from data_storage.warehouse_dictionary import Relation, comment_statements, relations
 from infrastructure.local.redshift.postgresql import Warehouse
 from infrastructure.settings import Settings
 from tests.pipeline.curated_runs import BUCKET, alert, evidence, put_run, transaction
@@ -71,16 +71,11 @@ def test_the_dictionary_knows_every_column_of_the_warehouse(explained: Bench) ->
     assert set(rows) == {(relation.name, column.name) for relation in EVERY for column in relation.columns}
 
 
-def test_nothing_is_commented_twice(explained: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[str] = []
-    execute = explained.data_api.batch_execute_statement
-    monkeypatch.setattr(
-        type(explained.data_api),
-        "batch_execute_statement",
-        lambda _, **request: (made.extend(request["Sqls"]), execute(**request))[1],
-    )
+def test_nothing_is_commented_twice(explained: Bench) -> None:
+    present = comments(explained)
+    assert comment_statements("banking", EVERY, present) == []
     explain_warehouse(explained.data_api, explained.target, DAYS)
-    assert [statement for statement in made if statement.startswith("COMMENT")] == []
+    assert comments(explained) == present
 
 
 def test_amounts_have_their_sign_and_their_currencys_own_decimals(explained: Bench) -> None:

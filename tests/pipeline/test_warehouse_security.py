@@ -11,7 +11,9 @@ import psycopg
 import pytest
 
 from data_storage import warehouse_loader
+from data_storage.sql_scripts import run_script
 from data_storage.warehouse_security import apply_security
+from data_storage.warehouse_tables import views_script
 from infrastructure.local.redshift.postgresql import Warehouse
 from tests.pipeline.curated_runs import BUCKET, alert, link, put_run, totals, transaction
 from tests.pipeline.warehouse_bench import Bench, open_bench
@@ -31,6 +33,7 @@ def secured(warehouse: Warehouse) -> Iterator[Bench]:
 
 def _secure(bench: Bench) -> None:
     apply_security(bench.data_api, bench.target)
+    run_script(bench.data_api, bench.target, views_script(30))
     for role, user in USERS.items():
         bench.batch(f'CREATE USER "{user}" PASSWORD DISABLE', f'GRANT ROLE {role} TO "{user}"')
     links = [link("2_token1", "1_token1")]
