@@ -70,13 +70,11 @@ _MOST_ON_THE_STREAM = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A run that has ended. workdir: where all of it is kept, None if nothing is; psql: the command that opens the
-    warehouse as its superuser."""
+    """A run that has ended. workdir: where all of it is kept, None if nothing is."""
 
     report: RunReport
     document: Document
     workdir: Workdir | None
-    psql: str
 
 
 def run(options: RunOptions, stages: Stages) -> Ended:
@@ -129,7 +127,7 @@ def run(options: RunOptions, stages: Stages) -> Ended:
         found = document(report, figures, judged(settings, signals), len(workdir.incarnations) - 1, trail)
         if workdir.kept:
             workdir.write_run(report.as_json(), page(found))
-        return Ended(report, found, workdir if workdir.kept else None, server.psql_command)
+        return Ended(report, found, workdir if workdir.kept else None)
 
 
 def _tell_what_is_held(workdir: Workdir, options: RunOptions, console: Console) -> None:

@@ -27,7 +27,7 @@ def show_kept(ended: Ended, console: Console) -> None:
         return
     for what, where in (
         ("Objects", str(kept.objects)),
-        ("Warehouse", ended.psql),
+        ("Warehouse", shlex.join([_beside_python("banking-data"), "query", "--workdir", str(kept.path)])),
         ("Figures", str(kept.path / RUN_FILE)),
         ("Lambda's log", str(kept.function_log)),
     ):

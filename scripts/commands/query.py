@@ -15,7 +15,7 @@ from rich.table import Table
 
 from infrastructure.errors import PlatformError
 from infrastructure.local.redshift.postgresql import Warehouse
-from scripts.commands.terminal import EXIT_OK, Parser, add_output_options, outcome
+from scripts.commands.terminal import EXIT_OK, Parser, add_output_options, console, outcome
 
 ROLES = ("analyst", "fraud_analyst", "auditor")
 
@@ -47,7 +47,9 @@ def run_query(arguments: argparse.Namespace) -> int:
                 raise PlatformError(
                     "query", "there is no SQL, and no terminal for a prompt", "Give one query, in quotes"
                 )
-            return warehouse.psql([], user)
+            told = "\\d lists tables and views, \\d+ NAME says what they mean, \\q ends"
+            console(arguments).print(f"You ask as {arguments.role}, and only read. {told}.", soft_wrap=True)
+            return warehouse.psql(_prompt(arguments.role), user)
         names, rows = _asked(warehouse, user, arguments.sql, arguments.role)
     if arguments.json:
         for row in rows:
@@ -55,6 +57,11 @@ def run_query(arguments: argparse.Namespace) -> int:
     else:
         outcome(arguments).print(_table(names, rows))
     return EXIT_OK
+
+
+def _prompt(role: str) -> list[str]:
+    """psql's arguments for a prompt that says who asks."""
+    return ["-q", "-v", f"PROMPT1={role}%R%# ", "-v", f"PROMPT2={role}%R%# "]
 
 
 def _user(warehouse: Warehouse, role: str) -> str:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import pty
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +16,8 @@ from infrastructure.local.redshift.postgresql import Warehouse
 from scripts.orchestrate_pipeline import main
 from tests.pipeline.curated_runs import BUCKET, alert, put_run, transaction
 from tests.pipeline.warehouse_bench import open_bench
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -67,3 +74,19 @@ def test_what_is_no_query_is_said_in_one_line(workdir, capsys, sql, says):
 def test_a_folder_without_a_warehouse_is_named(tmp_path, capsys):
     status, _, error = asked(tmp_path, capsys, "SELECT 1")
     assert status == 1 and "holds no warehouse" in error
+
+
+def test_without_sql_a_prompt_is_opened_as_the_role(workdir):
+    program = [sys.executable, "scripts/orchestrate_pipeline.py", "query", "--workdir", str(workdir)]
+    terminal, its_other_end = pty.openpty()
+    with subprocess.Popen([*program, "--as", "auditor"], stdin=its_other_end, stdout=its_other_end, cwd=ROOT) as asking:
+        os.close(its_other_end)
+        os.write(terminal, b"SELECT 'I am ' || current_user AS who;\nDELETE FROM fact_transactions;\n\\q\n")
+        said = b""
+        with contextlib.suppress(OSError):  # what a terminal says when nobody writes to it any more
+            while part := os.read(terminal, 4096):
+                said += part
+    os.close(terminal)
+    assert asking.returncode == 0
+    assert b"You ask as auditor" in said and b"auditor=> " in said and b"I am query_auditor" in said
+    assert b"DELETE 4" not in said

