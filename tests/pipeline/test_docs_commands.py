@@ -19,9 +19,10 @@ pytestmark = pytest.mark.slow
 # Which commands work on a kept run; a block that prints one for an account is run with --workdir.
 _ON_A_WORKDIR = (
     "reconcile", "quarantine", "replay", "load", "query", "trace", "maintain", "rebuild", "status", "erase",
+    "rotate-token-key",
 )  # fmt: skip
 # What these name is the reader's own, or is not all in order: they may end with an error, but a plain one.
-_MAY_REFUSE = ("erase --account", "transaction_id=ID", "quarantine fix", "trace TRANSACTION_ID")
+_MAY_REFUSE = ("erase --account", "--retire", "transaction_id=ID", "quarantine fix", "trace TRANSACTION_ID")
 _ENVIRONMENT = Path(sys.prefix)
 
 
