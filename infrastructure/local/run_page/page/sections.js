@@ -102,8 +102,11 @@ const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 function sample(found) {
   const where = [found.stage === "landing" ? "refused by the landing function" : "refused by the job",
     found.transaction_id ? `transaction ${found.transaction_id}` : "no readable id", `at ${found.position}`];
-  return el("div", {}, el("p.where", {}, where.join(" · ")), el("pre.record", { tabindex: "0" }, marked(found.payload, found.fault)));
+  return el("div", {}, el("p.where", {}, where.join(" · ")), el("pre.record", { tabindex: "0" }, marked(onLines(found.payload), found.fault)));
 }
+
+// A field a line, without another change to the text, which need not be JSON.
+const onLines = (text) => text.replace(/,(?="[a-z_]+"\s*:)/g, ",\n");
 
 // The text with the field at fault marked, if it is there.
 function marked(text, fault) {
@@ -207,8 +210,9 @@ function alarmsSection(d) {
   if (!d.alarms.length) return null;
   const raised = d.alarms.filter((alarm) => alarm.state === "ALARM").length;
   const judged = d.alarms.filter((alarm) => alarm.state !== "NOT_JUDGED").length;
-  const shown = (of) => scrolling("Alarms", table("Alarms", [["alarm"], ["measured"], ["what it means"]],
-    of.map((alarm) => [[el(`span.pill.${alarm.state === "ALARM" ? "bad" : alarm.state === "OK" ? "good" : "plain"}`, {}, alarm.state === "OK" ? "✓" : alarm.state === "ALARM" ? "!" : "·"), " ", alarm.name], alarm.measured, alarm.meaning])));
+  const signs = { ALARM: ["bad", "Alarm"], OK: ["good", "OK"], NOT_JUDGED: ["plain", "Not judged"] };
+  const shown = (of) => el("ul.alarms", {}, of.map(({ name, state, measured, meaning }) => el("li", {},
+    el("div", {}, el("strong", {}, name), el("span", {}, measured)), el(`span.pill.${signs[state][0]}`, {}, signs[state][1]), el("p", {}, meaning))));
   const here = d.alarms.filter((alarm) => alarm.state !== "NOT_JUDGED"), elsewhere = d.alarms.filter((alarm) => alarm.state === "NOT_JUDGED");
   return section("alarms", raised ? `${plural(raised, "alarm")} would have been raised` : `None of the ${plural(judged, "alarm")} that can be judged here would have been raised`,
     "Judged by the run as a whole. In an account CloudWatch judges all of them, minute by minute.",
