@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser
     from pyspark.sql import SparkSession
 
     from infrastructure.local.redshift.postgresql import Warehouse
@@ -77,4 +78,13 @@ def bench(warehouse: Warehouse) -> Iterator[Bench]:
     from tests.pipeline.warehouse_bench import open_bench
 
     with open_bench(warehouse) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One Chromium for a module's tests."""
+    from tests.browser import started
+
+    with started() as opened:
         yield opened

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,31 +11,17 @@ import pytest
 
 from infrastructure.local.run_page.html import page as page_of
 from infrastructure.local.run_page.serve import served
+from tests.browser import Opened, needs_chromium
 from tests.run_page_sample import sample_document
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt-get install chromium")
+pytestmark = needs_chromium
 
-_OPTIONS = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-)  # fmt: skip
 DESKTOP, PHONE = (1280, 900), (390, 844)
 # A folder to keep screenshots in, for whoever wants to look at them.
 SCREENSHOTS = os.environ.get("RUN_PAGE_SCREENSHOTS")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=[*_OPTIONS])
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")
@@ -47,37 +31,13 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     return file.as_uri()
 
 
-class Opened:
-    """The page, what its console said, and what it reached for."""
-
-    def __init__(self, browser: Browser, size: tuple[int, int], scheme: str) -> None:
-        self.said: list[str] = []
-        self.reached: list[str] = []
-        context = browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)  # type: ignore[arg-type]
-        self.page: Page = context.new_page()
-        self.page.set_default_timeout(20_000)
-        self.page.on("console", lambda message: self.said.append(message.text))
-        self.page.on("pageerror", lambda error: self.said.append(str(error)))
-        self.page.on("request", lambda request: self.reached.append(request.url))
-
-    def go(self, address: str) -> Page:
-        self.page.goto(address)
-        return self.page
-
-
 @pytest.mark.parametrize(("size", "scheme"), [(DESKTOP, "light"), (PHONE, "dark")], ids=["1280-light", "390-dark"])
 def test_it_draws_all_without_an_error_a_request_or_a_barrier(browser, address, size, scheme):
-    from axe_playwright_python.sync_playwright import Axe
-
     opened = Opened(browser, size, scheme)
     page = opened.go(address)
     page.wait_for_selector("#stages ~ .card svg rect")
-    for details in page.query_selector_all("details"):
-        details.evaluate("found => { found.open = true }")
-    found = Axe().run(page).response
-    assert found["passes"], "axe has looked"
-    assert [(each["id"], each["nodes"][0]["html"]) for each in found["violations"]] == []
-    assert page.evaluate("document.documentElement.scrollWidth") == size[0], "nothing stands out to the side"
+    assert opened.barriers() == []
+    assert opened.width == size[0]
     assert opened.said == []
     assert [url for url in opened.reached if not url.startswith(("file:", "data:"))] == []
     if SCREENSHOTS:
