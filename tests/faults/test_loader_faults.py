@@ -145,6 +145,7 @@ def test_a_lost_answer_to_the_submission_is_no_second_load(bench: Bench) -> None
     assert_loaded_once(bench)
 
 
+@pytest.mark.slow
 def test_a_session_that_dies_before_any_of_its_statements_rolls_back(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -53,6 +53,7 @@ def test_rows_of_an_erased_account_end_as_erased_and_all_that_landed_is_accounte
     assert GONE.encode() not in everything_kept(lake)
 
 
+@pytest.mark.slow
 def test_an_id_of_an_erased_row_is_free_for_another_account(lake: EmulatedLake) -> None:
     add_tombstone(lake.s3, BUCKETS.curated, GONE, TODAY)
     lake.land([row(1, account_id=GONE), row(1, sequence_number=str(BASE + 2))], BASE + 1, BASE + 2)
@@ -61,6 +62,7 @@ def test_an_id_of_an_erased_row_is_free_for_another_account(lake: EmulatedLake) 
     assert [each["sequence_number"] for each in lake.curated()] == [str(BASE + 2)]
 
 
+@pytest.mark.slow
 def test_an_erased_counterparty_is_masked_and_a_duplicate_of_the_row_is_still_one(lake: EmulatedLake) -> None:
     lake.land([row(1, counterparty_account=GONE)], BASE + 1, BASE + 1)
     lake.run()

@@ -41,6 +41,8 @@ from tests.pipeline.etl_lake import NOW, make_tables
 from tests.pipeline.etl_rows import INCARNATION, SHARD, line, row
 from tests.pipeline.warehouse_bench import Bench, open_bench
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = Settings()
 RAW, CURATED, QUARANTINE = (SETTINGS.bucket(purpose) for purpose in ("raw", "curated", "quarantine"))
 BASE = 49600000000000000000
@@ -382,7 +384,6 @@ def test_records_that_were_corrected_and_replayed_go_too(lake: TheLake, gone: st
     assert_gone(lake, gone)
 
 
-@pytest.mark.slow
 def test_killed_at_some_calls_and_called_again(lake: TheLake, unused: list[str]) -> None:
     with Kill(lake, 10**9, after=False) as counted:
         whole = lake.erase(unused.pop())

@@ -40,6 +40,7 @@ EVIDENCE = "fraud_alert_evidence"
 STRUCTURED = ("structured_deposits", "A", "2026-03-02 00")
 
 
+@pytest.mark.slow
 def test_deposits_of_three_runs_over_midnight_are_seen_together(lake):
     run(lake, deposit(1, "2026-03-01T23:00:00Z"))
     run(lake, deposit(2, "2026-03-02T09:00:00Z"))
@@ -52,6 +53,7 @@ def test_deposits_of_three_runs_over_midnight_are_seen_together(lake):
     assert evidence(lake) == ["tx-000001", "tx-000002", "tx-000003", "tx-000004"]
 
 
+@pytest.mark.slow
 def test_the_last_to_arrive_may_be_the_first_that_happened(lake):
     run(lake, deposit(2, "2026-03-02T09:00:00Z"), deposit(3, "2026-03-02T22:59:59Z"))
     assert alerts(lake) == []
@@ -60,12 +62,14 @@ def test_the_last_to_arrive_may_be_the_first_that_happened(lake):
     assert evidence(lake) == ["tx-000001", "tx-000002", "tx-000003"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("other", [{"status": "REJECTED"}, {"credit_debit_indicator": "DBIT"}])
 def test_deposits_that_were_rejected_or_taken_back_raise_nothing(lake, other):
     run(lake, *(deposit(number, "2026-03-02T09:00:00Z", **other) for number in (1, 2, 3)))
     assert alerts(lake) == []
 
 
+@pytest.mark.slow
 def test_a_pending_deposit_counts_and_once_with_its_booking(lake):
     run(lake, deposit(1, "2026-03-02T08:00:00Z", status="PENDING"), deposit(2, "2026-03-02T09:00:00Z"))
     run(lake, deposit(1, "2026-03-02T10:00:00Z", sequence_number=str(BASE + 9)))
@@ -83,6 +87,7 @@ def test_five_uses_at_one_instant_are_one_alert(lake):
     assert len(evidence(lake)) == 5
 
 
+@pytest.mark.slow
 def test_nobody_held_the_card_for_a_refund(lake):
     run(
         lake,
@@ -92,6 +97,7 @@ def test_nobody_held_the_card_for_a_refund(lake):
     assert alerts(lake) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "other",
     [{"event_time": "2026-03-01T08:59:59Z"}, {"account_id": "B"}, {"currency": "USD"}, {"channel": "WEB"}],

@@ -188,6 +188,7 @@ def test_alerts_and_evidence_are_those_of_the_rules_spelled_out(spark, made):
     )
 
 
+@pytest.mark.slow
 def test_however_the_transactions_are_split_into_runs_alerts_and_evidence_are_the_same(spark):
     transactions = [transaction(number, at, **fields) for number, (at, fields) in enumerate(at_random())]
     wanted = {(named(*key), *one) for key, rests_on in expected(transactions).items() for one in rests_on}

