@@ -137,14 +137,15 @@ def _reason(error: Exception, clients: Clients) -> str:
 
 
 def _existing(resources: Sequence[Resource]) -> Finding:
-    readings = read_all(resources)
-    unsupported = _unsupported(resources, {id_ for id_, reading in readings.items() if reading.unsupported})
+    wanted = [resource for resource in resources if resource.wanted]
+    readings = read_all(wanted)
+    unsupported = _unsupported(wanted, {id_ for id_, reading in readings.items() if reading.unsupported})
     missing = [
         f"{resource.type.removeprefix('AWS::')} {resource.name}"
-        for resource in resources
-        if resource.wanted and readings[resource.id].actual is None and resource.id not in unsupported
+        for resource in wanted
+        if readings[resource.id].actual is None and resource.id not in unsupported
     ]
-    text = f"{len(resources) - len(missing) - len(unsupported)} of {len(resources)} exist"
+    text = f"{len(wanted) - len(missing) - len(unsupported)} of {len(wanted)} exist"
     if unsupported:
         text += f", {len(unsupported)} not supported by this endpoint"
     if missing:

@@ -15,7 +15,8 @@ from tests.provisioning.account import CORE, EmulatedAccount, Killed
 
 def test_an_empty_account_is_planned_as_all_created_without_a_mutating_call(account: EmulatedAccount) -> None:
     plan = account.plan(only=())
-    assert {step.action for step in plan.steps} <= {Action.CREATE, Action.UNSUPPORTED}
+    assert {step.action for step in plan.steps if step.resource.wanted} <= {Action.CREATE, Action.UNSUPPORTED}
+    assert {step.action for step in plan.steps if not step.resource.wanted} == {Action.NONE}
     assert account.calls.mutating == []
 
 
