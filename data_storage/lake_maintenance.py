@@ -24,6 +24,7 @@ from data_storage.sql_text import literal
 from infrastructure.aws.iceberg_tags import tag_months
 from infrastructure.aws.iceberg_upkeep import compact, drop, expire, files_before, remove_orphans
 from infrastructure.aws.redshift_data import DataApi, WarehouseTarget, execute_batch
+from infrastructure.settings import Settings
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
@@ -61,7 +62,8 @@ def maintain(
         tables = partial(lake.tables, spec.name)
         upkeep = Upkeep(spec.name)
         upkeep.tags = _committed(tables, lambda table: tag_months(table, now))
-        upkeep.dropped = _committed(tables, lambda table: _drop(lake, table, oldest))
+        since = oldest_link(oldest, lake.settings) if spec.kind == "token_links" else oldest
+        upkeep.dropped = _committed(tables, partial(_drop, lake, oldest=since))
         if merging:
             upkeep.merged = _committed(tables, partial(compact, lake.s3, sorted_by=spec.sorted_by))
             upkeep.expired = _committed(tables, lambda table: expire(table, now - age, keep))
@@ -87,6 +89,11 @@ def first_day_kept(years: int, now: datetime) -> date:
         return day.replace(year=day.year - years, day=28)
 
 
+def oldest_link(oldest: date, settings: Settings) -> date:
+    """The first date of links that are kept: until a key's last tokens are past the retention, so is its first link."""
+    return oldest - timedelta(days=settings.token_key_max_age_days)
+
+
 def _drop(lake: LakeReader, table: Table, oldest: date) -> int:
     """Drop the partitions from before a day, and enter beside the kept totals what they held."""
     gone, name = files_before(table, oldest), table.name()[1]
@@ -99,13 +106,14 @@ def _drop(lake: LakeReader, table: Table, oldest: date) -> int:
     return len(gone)
 
 
-def drop_from_warehouse(data_api: DataApi, target: WarehouseTarget, oldest: date) -> None:
+def drop_from_warehouse(data_api: DataApi, target: WarehouseTarget, oldest: date, settings: Settings) -> None:
     """Delete what the lake has dropped. Of balances each account's last one stays: later ones go on from it."""
     schema, day = target.schema, literal(oldest)
     dated = ("fact_transactions", "pending_transactions", "fraud_alerts", "fraud_alert_evidence")
     statements = [
         f"LOCK {schema}.load_lock",
         *(f"DELETE FROM {schema}.{table} WHERE event_date < {day}" for table in dated),
+        f"DELETE FROM {schema}.token_links WHERE event_date < {literal(oldest_link(oldest, settings))}",
         f"DELETE FROM {schema}.quarantine WHERE arrival_time < {day}",
         f"""DELETE FROM {schema}.daily_balances WHERE balance_date < {day} AND EXISTS (
     SELECT 1 FROM {schema}.daily_balances AS later

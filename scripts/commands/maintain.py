@@ -58,7 +58,7 @@ def run_maintain(arguments: argparse.Namespace) -> int:
         done = maintain(lake, now, _needed(context), bool(arguments.workdir), _uncommitted(context))
         if context.data_api is not None and any(upkeep.dropped for upkeep in done):
             oldest = first_day_kept(context.settings.data_retention_years, now)
-            drop_from_warehouse(context.data_api, context.admin, oldest)
+            drop_from_warehouse(context.data_api, context.admin, oldest, context.settings)
     out = outcome(arguments)
     for upkeep in done:
         out.print(f"{upkeep.table}: {_told(upkeep)}", soft_wrap=True, highlight=False)
