@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from data_catalog.contract_markdown import form, table
@@ -33,30 +33,34 @@ class Join(NamedTuple):
     columns: str
 
 
-JOINS = (
+# Two pictures, each as wide as a page.
+TRANSACTIONS = (
     Join("fact_transactions", "}o--||", "dim_account", "account_id"),
     Join("fact_transactions", "}o--o|", "dim_merchant", "merchant_name"),
     Join("fact_transactions", "}o--||", "dim_currency", "currency"),
     Join("fact_transactions", "}o--o|", "token_links", "card_token"),
-    Join("fact_transactions", "}o--||", "load_ledger", "run_id"),
     Join("pending_transactions", "}o--||", "dim_account", "account_id"),
     Join("pending_transactions", "}o--o|", "fact_transactions", "transaction_id"),
     Join("daily_balances", "}o--||", "dim_account", "account_id"),
     Join("fraud_alert_evidence", "}|--||", "fraud_alerts", "alert_id"),
     Join("fraud_alert_evidence", "}o--o|", "fact_transactions", "transaction_id"),
-    Join("restricted_accounts", "|o--||", "dim_account", "account_id"),
-    Join("quarantine", "}o--||", "quarantine_reasons", "reason"),
-    Join("quarantine_summary", "}o--||", "quarantine_reasons", "reason"),
-    Join("quarantine_summary", "}o--||", "load_ledger", "run_id"),
-    Join("load_control_totals", "}o--||", "load_ledger", "run_id"),
 )
+BOOKS = (
+    Join("fact_transactions", "}o--||", "load_ledger", "run_id"),
+    Join("load_control_totals", "}o--||", "load_ledger", "run_id"),
+    Join("quarantine_summary", "}o--||", "load_ledger", "run_id"),
+    Join("quarantine_summary", "}o--||", "quarantine_reasons", "reason"),
+    Join("quarantine", "}o--||", "quarantine_reasons", "reason"),
+)
+JOINS = (*TRANSACTIONS, *BOOKS)
+_MOST_KEYS = 3  # a longer key is in the table's own section
 
 
 def dictionary() -> str:
     """The page, in Markdown."""
     every = relations(Settings().pending_expiry_days)
     tables, views = ([each for each in every if each.kind == kind] for kind in ("TABLE", "VIEW"))
-    return "\n".join([_OPENING, *_picture(tables), *_relations("Views", views), *_relations("Tables", tables),
+    return "\n".join([_OPENING, *_pictures(tables), *_relations("Views", views), *_relations("Tables", tables),
                       *_lake(), *_sent(), *_codes()])  # fmt: skip
 
 
@@ -79,25 +83,33 @@ Columns and their meanings are those of the warehouse's table; types are `string
 """
 
 
-def _picture(tables: list[Relation]) -> Iterator[str]:
-    """mermaid's picture of the tables, with the columns that join."""
+def _pictures(tables: list[Relation]) -> Iterator[str]:
     yield "## How they join"
     yield ""
+    yield "What happened, on which account, with which card and merchant:"
+    yield ""
+    yield from _picture(TRANSACTIONS, tables)
+    yield "How it is accounted for:"
+    yield ""
+    yield from _picture(BOOKS, tables)
+
+
+def _picture(joins: Sequence[Join], tables: list[Relation]) -> Iterator[str]:
+    """mermaid's picture of some tables, with their keys and the columns that join."""
     yield "```mermaid"
     yield "erDiagram"
-    for join in JOINS:
+    for join in joins:
         yield f"    {join.table} {join.many} {join.other} : {join.columns}"
-    named = {name for join in JOINS for name in (join.table, join.other)}
+    named = {name for join in joins for name in (join.table, join.other)}
     for relation in tables:
-        if relation.name not in named:
-            continue
-        joining = {join.columns for join in JOINS if relation.name in (join.table, join.other)}
-        yield f"    {relation.name} {{"
-        for column in relation.columns:
-            if column.name in relation.key or column.name in joining:
-                key = " PK" if column.name in relation.key else ""
-                yield f"        {column.type.partition('(')[0].lower()} {column.name}{key}"
-        yield "    }"
+        if relation.name in named:
+            joining = {join.columns for join in joins if relation.name in (join.table, join.other)}
+            yield f"    {relation.name} {{"
+            for column in relation.columns:
+                is_key = column.name in relation.key and len(relation.key) <= _MOST_KEYS
+                if is_key or column.name in joining:
+                    yield f"        {column.type.partition('(')[0].lower()} {column.name}{' PK' if is_key else ''}"
+            yield "    }"
     yield "```"
     yield ""
 
