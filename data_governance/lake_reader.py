@@ -20,7 +20,8 @@ from data_catalog.transaction_contract import FINAL_STATUSES
 from data_governance.control_totals import ControlKey, ControlTotals, CuratedTotals
 from data_governance.run_result import PublishedFile
 from infrastructure.aws import s3_objects
-from infrastructure.aws.iceberg import files_on, split
+from infrastructure.aws.iceberg import files_on
+from infrastructure.aws.s3_objects import split_location
 from infrastructure.errors import PlatformError
 from infrastructure.settings import Settings
 
@@ -127,7 +128,7 @@ class LakeReader:
         """Columns of Parquet files, file by file; only the rows of a run, if one is named."""
         of_run = None if run_id is None else pyarrow.compute.field("run_id") == run_id
         for location in files:
-            body = s3_objects.body(self.s3, *split(location))
+            body = s3_objects.body(self.s3, *split_location(location))
             yield pyarrow.parquet.read_table(io.BytesIO(body), columns=columns, partitioning=None, filters=of_run)
 
     def curated(self, files: Iterable[str], run_id: str | None = None) -> CuratedTotals:

@@ -36,7 +36,8 @@ from data_ingestion import approvals
 from data_ingestion.approvals import Approval
 from data_ingestion.corrected_records import Corrected, Position, Record, parse
 from infrastructure.aws import s3_objects
-from infrastructure.aws.iceberg import files_on, split
+from infrastructure.aws.iceberg import files_on
+from infrastructure.aws.s3_objects import split_location
 from infrastructure.errors import PlatformError
 
 if TYPE_CHECKING:
@@ -238,7 +239,7 @@ class Replay:
                 row = json.loads(line)
                 found[Position(*(row[name] for name in POSITION))] = row["reason"]
         for file in files_on(self._tables("quarantine")):
-            body = s3_objects.body(self._s3, *split(file.file_path))
+            body = s3_objects.body(self._s3, *split_location(file.file_path))
             rows = pyarrow.parquet.read_table(io.BytesIO(body), columns=[*POSITION, "reason"], partitioning=None)
             found.update((Position(*(row[name] for name in POSITION)), row["reason"]) for row in rows.to_pylist())
         return found

@@ -20,7 +20,7 @@ from botocore.exceptions import ClientError
 from data_catalog.lake_layout import STAGING_PREFIX
 from data_processing.manifest import RawObject, bundles
 from infrastructure.aws import s3_objects
-from infrastructure.aws.iceberg import split
+from infrastructure.aws.s3_objects import split_location
 from infrastructure.errors import PlatformError
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class LocalStaging:
         return [str(file) for file in files]
 
     def _fetch(self, location: str, file: Path) -> None:
-        bucket, key = split(location)
+        bucket, key = split_location(location)
         with file.open("wb") as out:
             shutil.copyfileobj(self._s3.get_object(Bucket=bucket, Key=key)["Body"], out)
 

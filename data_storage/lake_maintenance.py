@@ -8,19 +8,17 @@ retention is left to do.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Collection
-from contextlib import suppress
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
-
-from pyiceberg.exceptions import CommitFailedException
+from typing import TYPE_CHECKING
 
 from data_catalog.lake_tables import LAKE_TABLES
 from data_governance.kept_totals import Erasure, KeptTotals
 from data_governance.lake_reader import LakeReader
 from data_storage.sql_text import literal
+from infrastructure.aws.iceberg import changed
 from infrastructure.aws.iceberg_tags import tag_months
 from infrastructure.aws.iceberg_upkeep import compact, drop, expire, files_before, remove_orphans
 from infrastructure.aws.redshift_data import DataApi, WarehouseTarget, execute_batch
@@ -28,10 +26,6 @@ from infrastructure.settings import Settings
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
-
-T = TypeVar("T")
-
-_ATTEMPTS = 5
 
 
 @dataclass(slots=True)
@@ -61,23 +55,15 @@ def maintain(
     for spec in LAKE_TABLES:
         tables = partial(lake.tables, spec.name)
         upkeep = Upkeep(spec.name)
-        upkeep.tags = _committed(tables, lambda table: tag_months(table, now))
+        upkeep.tags = changed(tables, lambda table: tag_months(table, now))
         since = oldest_link(oldest, lake.settings) if spec.kind == "token_links" else oldest
-        upkeep.dropped = _committed(tables, partial(_drop, lake, oldest=since))
+        upkeep.dropped = changed(tables, partial(_drop, lake, oldest=since))
         if merging:
-            upkeep.merged = _committed(tables, partial(compact, lake.s3, sorted_by=spec.sorted_by))
-            upkeep.expired = _committed(tables, lambda table: expire(table, now - age, keep))
+            upkeep.merged = changed(tables, partial(compact, lake.s3, sorted_by=spec.sorted_by))
+            upkeep.expired = changed(tables, lambda table: expire(table, now - age, keep))
             upkeep.removed = remove_orphans(lake.s3, tables(), now - 2 * age, uncommitted)
         done.append(upkeep)
     return done
-
-
-def _committed(table: Callable[[], Table], work: Callable[[Table], T]) -> T:
-    """Do the work on the table as it is; again, where another commit came first."""
-    for _ in range(_ATTEMPTS - 1):
-        with suppress(CommitFailedException):
-            return work(table())
-    return work(table())
 
 
 def first_day_kept(years: int, now: datetime) -> date:

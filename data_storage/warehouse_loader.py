@@ -25,8 +25,9 @@ from data_storage.sql_text import literal, within
 from data_storage.warehouse_derived_sql import REACH_COLUMN
 from data_storage.warehouse_load_sql import CopySource, anew_statements, copy_manifest, load_statements
 from infrastructure.aws import s3_objects
-from infrastructure.aws.iceberg import files_on, split
+from infrastructure.aws.iceberg import files_on
 from infrastructure.aws.redshift_data import DataApi, StatementFailedError, WarehouseTarget, execute_batch, query
+from infrastructure.aws.s3_objects import split_location
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -181,7 +182,7 @@ def _files_now(table: Table, files: Sequence[PublishedFile]) -> list[PublishedFi
     """The files that hold now, among others, what a run once wrote into these."""
     days = {file.partition_date for file in files}
     return [
-        PublishedFile(split(found.file_path)[1], found.file_size_in_bytes, found.record_count, min(days))
+        PublishedFile(split_location(found.file_path)[1], found.file_size_in_bytes, found.record_count, min(days))
         for found in files_on(table, days)
     ]
 

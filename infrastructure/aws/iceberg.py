@@ -9,9 +9,10 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from infrastructure.errors import PlatformError
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from pyiceberg.catalog.glue import GlueCatalog
     from pyiceberg.manifest import DataFile
     from pyiceberg.table import Table
+
+T = TypeVar("T")
 
 _ATTEMPTS = 8
 _LONGEST_WAIT = 5.0
@@ -83,6 +86,16 @@ def append(table: Table, files: Sequence[NewFile], run_id: str, committed: Calla
         f"refused {_ATTEMPTS} commits of run {run_id}: others came first each time",
         "Run the job again; it goes on where it was",
     )
+
+
+def changed(table: Callable[[], Table], change: Callable[[Table], T]) -> T:
+    """Change the table as it is now; a few times more, where another commit comes first each time."""
+    from pyiceberg.exceptions import CommitFailedException, ValidationException
+
+    for _ in range(_ATTEMPTS - 1):
+        with suppress(CommitFailedException, ValidationException):
+            return change(table())
+    return change(table())
 
 
 def _current(table: Table) -> int:
@@ -198,9 +211,3 @@ def data_file(table: Table, new: NewFile) -> DataFile:
         split_offsets=None,
         equality_ids=None,
     )
-
-
-def split(location: str) -> tuple[str, str]:
-    """Bucket and key of an s3:// location."""
-    bucket, _, key = location.removeprefix("s3://").partition("/")
-    return bucket, key

@@ -12,6 +12,8 @@ from botocore.exceptions import ClientError
 from pyiceberg.io import FileIO, InputFile, InputStream, OutputFile, OutputStream
 from pyiceberg.table.locations import SimpleLocationProvider
 
+from infrastructure.aws.s3_objects import split_location
+
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
@@ -33,7 +35,7 @@ class _Files(FileIO):
         return _Output(self._s3, location)
 
     def delete(self, location: str | InputFile | OutputFile) -> None:
-        bucket, key = _place(location if isinstance(location, str) else location.location)
+        bucket, key = split_location(location if isinstance(location, str) else location.location)
         self._s3.delete_object(Bucket=bucket, Key=key)
 
 
@@ -46,11 +48,6 @@ class Locations(SimpleLocationProvider):
 
     def new_table_metadata_file_location(self, new_version: int = 0) -> str:
         return self.new_metadata_location(f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{uuid.uuid4()}.metadata.json")
-
-
-def _place(location: str) -> tuple[str, str]:
-    bucket, _, key = location.removeprefix("s3://").partition("/")
-    return bucket, key
 
 
 class _Object:
@@ -72,7 +69,7 @@ class _Object:
         return True
 
     def __len__(self) -> int:
-        bucket, key = _place(self._location)
+        bucket, key = split_location(self._location)
         try:
             return self._s3.head_object(Bucket=bucket, Key=key)["ContentLength"]
         except ClientError as error:
@@ -81,7 +78,7 @@ class _Object:
 
 class _Input(_Object, InputFile):
     def open(self, seekable: bool = True) -> InputStream:
-        bucket, key = _place(self._location)
+        bucket, key = split_location(self._location)
         try:
             return io.BytesIO(self._s3.get_object(Bucket=bucket, Key=key)["Body"].read())
         except ClientError as error:
@@ -101,7 +98,7 @@ class _Output(_Object, OutputFile):
         return super().__len__() if self._size is None else self._size
 
     def _put(self, body: bytes) -> None:
-        bucket, key = _place(self._location)
+        bucket, key = split_location(self._location)
         self._s3.put_object(Bucket=bucket, Key=key, Body=body)
         self._size = len(body)
 

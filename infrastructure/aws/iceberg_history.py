@@ -19,9 +19,10 @@ import pyarrow.compute
 import pyarrow.parquet
 from botocore.exceptions import ClientError
 
-from infrastructure.aws.iceberg import files_on, split
+from infrastructure.aws.iceberg import files_on
 from infrastructure.aws.iceberg_rewrite import rows_of, written_anew
 from infrastructure.aws.iceberg_upkeep import files_named, first_day_of
+from infrastructure.aws.s3_objects import split_location
 from infrastructure.aws.s3_versions import Version, remove_versions, versions
 
 if TYPE_CHECKING:
@@ -106,14 +107,14 @@ class History:
         named = _data_by_snapshot(table)
         holding = {location for location in set().union(*named.values()) if self._holds(location)}
         old = sorted(id_ for id_, files in named.items() if id_ not in referred and files & holding)
-        bucket, prefix = split(table.metadata.location.rstrip("/") + "/")
+        bucket, prefix = split_location(table.metadata.location.rstrip("/") + "/")
         # The files go first: once the snapshots are expired, a call that was broken off would no longer know them.
-        self._remove(bucket, {split(location)[1] for location in holding})
+        self._remove(bucket, {split_location(location)[1] for location in holding})
         before = files_named(table)
         if old:
             table.maintenance.expire_snapshots().by_ids(old).commit()
-        now = {split(location)[1] for location in files_named(self._open())}
-        self._remove(bucket, {split(location)[1] for location in before} - now)
+        now = {split_location(location)[1] for location in files_named(self._open())}
+        self._remove(bucket, {split_location(location)[1] for location in before} - now)
         self._sweep(bucket, prefix, now)
 
     def _holds(self, location: str) -> bool:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from botocore.exceptions import ClientError
 
 from infrastructure.aws import s3_objects
-from infrastructure.aws.iceberg import open_catalog, split
+from infrastructure.aws.iceberg import open_catalog
 from infrastructure.aws.s3 import DENY_WITHOUT_CONDITION
+from infrastructure.aws.s3_objects import split_location
 from infrastructure.errors import PlatformError
 from infrastructure.planning.aws_errors import error_code
 from infrastructure.planning.resource import DeletionPending, Properties, Resource, Unsupported
@@ -136,7 +137,7 @@ class IcebergTable(Resource):
 
         from infrastructure.aws.iceberg_files import files_through
 
-        bucket, prefix = split(properties["Location"])
+        bucket, prefix = split_location(properties["Location"])
         s3 = self.clients("s3")
         try:
             keys = [key for key in s3_objects.keys(s3, bucket, f"{prefix}metadata/") if key.endswith(".metadata.json")]

@@ -5,8 +5,6 @@ In an account Glue's table optimizers do that; the laptop has these.
 
 from __future__ import annotations
 
-import hashlib
-import io
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -16,8 +14,9 @@ import pyarrow.compute
 import pyarrow.parquet
 
 from infrastructure.aws import s3_objects
-from infrastructure.aws.iceberg import NewFile, bounds_of, data_file, files_on, split
-from infrastructure.aws.iceberg_rewrite import rows_of
+from infrastructure.aws.iceberg import bounds_of, files_on
+from infrastructure.aws.iceberg_rewrite import put_rows, rows_of
+from infrastructure.aws.s3_objects import split_location
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -54,20 +53,13 @@ def _merged(
 ) -> DataFile:
     rows = pyarrow.concat_tables([rows_of(s3, file.file_path) for file in files], promote_options="default")
     rows = rows.sort_by([(name, "ascending") for name in sorted_by])
-    sink = io.BytesIO()
-    pyarrow.parquet.write_table(rows, sink, compression="zstd")
-    body = sink.getvalue()
-    folder = files[0].file_path.rpartition("/")[0]
-    location = f"{folder}/{hashlib.sha256(body).hexdigest()[:32]}.parquet"
-    bucket, key = split(location)
-    s3.put_object(Bucket=bucket, Key=key, Body=body)
     bounds: dict[str, tuple[Any, Any]] = {}
     for field in table.schema().fields:
         known = [bounds_of(table, file, field.name) for file in files]
         if all(each is not None for each in known):
             told = [each for each in known if each is not None]
             bounds[field.name] = min(first for first, _ in told), max(last for _, last in told)
-    return data_file(table, NewFile(location, len(body), rows.num_rows, first_day_of(table, partition), bounds))
+    return put_rows(s3, table, files[0], rows, first_day_of(table, partition), bounds)
 
 
 def first_day_of(table: Table, partition: Any) -> date:
@@ -111,8 +103,8 @@ def remove_orphans(s3: S3Client, table: Table, before: datetime, keep: Collectio
 
     keep: locations to keep all the same, such as the files of a run that is not committed yet.
     """
-    bucket, prefix = split(table.metadata.location.rstrip("/") + "/")
-    named = {split(location)[1] for location in (*files_named(table), *keep)}
+    bucket, prefix = split_location(table.metadata.location.rstrip("/") + "/")
+    named = {split_location(location)[1] for location in (*files_named(table), *keep)}
     orphans = [
         entry["Key"]
         for entry in s3_objects.entries(s3, bucket, prefix)

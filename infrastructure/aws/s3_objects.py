@@ -180,3 +180,9 @@ def _holds(s3: S3Client, bucket: str, key: str, body: bytes) -> bool:
         if error.response["Error"]["Code"] != "NoSuchKey":
             raise
         return False
+
+
+def split_location(location: str) -> tuple[str, str]:
+    """Bucket and key of an s3:// location."""
+    bucket, _, key = location.removeprefix("s3://").partition("/")
+    return bucket, key

@@ -22,8 +22,9 @@ from data_processing.etl_transaction_processing import process
 from data_processing.lake_catalog import LakeCatalog
 from infrastructure.aws import s3_objects
 from infrastructure.aws.glue_table import Table
-from infrastructure.aws.iceberg import files_on, split
+from infrastructure.aws.iceberg import files_on
 from infrastructure.aws.iceberg_table import IcebergTable
+from infrastructure.aws.s3_objects import split_location
 from tests.pipeline.etl_rows import INCARNATION, SHARD, line
 
 DATABASE = "lake"
@@ -124,7 +125,7 @@ class EmulatedLake:
     def table(self, name: str) -> list[dict[str, Any]]:
         """All rows that the table's snapshot names, whatever run they came with, without the run's id."""
         tables = [
-            pyarrow.parquet.read_table(io.BytesIO(self.body(*split(file.file_path))), partitioning=None)
+            pyarrow.parquet.read_table(io.BytesIO(self.body(*split_location(file.file_path))), partitioning=None)
             for file in files_on(self.catalog.table(name))
         ]
         rows = pyarrow.concat_tables(tables).drop_columns(["run_id"]).to_pylist() if tables else []

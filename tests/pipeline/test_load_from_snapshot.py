@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from data_storage import warehouse_loader
-from infrastructure.aws.iceberg import NewFile, append, split
+from infrastructure.aws.iceberg import NewFile, append
 from infrastructure.aws.iceberg_upkeep import compact, files_named
+from infrastructure.aws.s3_objects import split_location
 from infrastructure.errors import PlatformError
 from tests.pipeline.curated_runs import BUCKET, put_run, run_id, transaction
 from tests.pipeline.etl_lake import BUCKETS, make_tables
@@ -40,7 +41,7 @@ def test_it_gets_its_own_rows_and_none_of_other_runs(warehouse):
         compact(bench.s3, tables("pending_transactions"), ("account_id",), least_files=2)
         for location in before:
             if location.endswith(".parquet"):
-                bench.s3.delete_object(Bucket=BUCKET, Key=split(location)[1])
+                bench.s3.delete_object(Bucket=BUCKET, Key=split_location(location)[1])
         with pytest.raises(PlatformError):
             warehouse_loader.load_pending(bench.data_api, bench.s3, bench.target, BUCKET)
         reports = warehouse_loader.load_pending(bench.data_api, bench.s3, bench.target, BUCKET, tables=tables)

@@ -28,7 +28,8 @@ from data_storage.repeated_ids import count_repeated, repeated_finals
 from data_storage.repeated_ids_repair import repair
 from data_storage.warehouse_loader import load_pending, loaded_by_run, loaded_totals
 from data_storage.warehouse_security import apply_security
-from infrastructure.aws.iceberg import NewFile, append, files_on, split
+from infrastructure.aws.iceberg import NewFile, append, files_on
+from infrastructure.aws.s3_objects import split_location
 from infrastructure.local.redshift.postgresql import Warehouse
 from infrastructure.settings import Settings
 from tests.pipeline import curated_runs
@@ -65,7 +66,7 @@ class TheLake:
     def rows(self, table: str) -> list[dict[str, Any]]:
         found = []
         for file in files_on(self.tables(table)):
-            bucket, key = split(file.file_path)
+            bucket, key = split_location(file.file_path)
             body = self.bench.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
             found += pyarrow.parquet.read_table(io.BytesIO(body), partitioning=None).to_pylist()
         return found
