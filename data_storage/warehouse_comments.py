@@ -10,7 +10,7 @@ from data_storage.warehouse_dictionary import comment_statements, relations
 from infrastructure.aws.redshift_data import DataApi, WarehouseTarget, execute_batch, query
 
 _STATEMENTS_AT_ONCE = 40  # what the Data API takes
-_PRESENT = """SELECT relation.relname, COALESCE(attribute.attname, ''), told.description
+_PRESENT = """SELECT relation.relname, COALESCE(CAST(attribute.attname AS VARCHAR(128)), ''), told.description
 FROM pg_description AS told
 JOIN pg_class AS relation ON relation.oid = told.objoid
 JOIN pg_namespace AS named ON named.oid = relation.relnamespace
