@@ -39,10 +39,9 @@ def test_uses_before_during_and_after_the_overlap_are_of_one_card(lake):
     assert alerts(lake) == [RAPID]
     assert evidence(lake) == [f"tx-{number:06}" for number in range(1, 6)]
     assert links(lake) == [(NEW, OLD, OLD)]
-    run(lake, use(6, NEW))
-    assert alerts(lake) == [RAPID], "more of the same hour is more evidence, under whatever token"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", [(1, 2, 3, 4, 5), (5, 4, 3, 2, 1), (3, 1, 5, 2, 4)])
 def test_the_order_of_arrival_does_not_matter_once_the_tokens_are_linked(lake, order):
     puts = {1: use(1), 2: use(2), 3: use(3, NEW, OLD), 4: use(4, NEW), 5: use(5, NEW)}
@@ -52,11 +51,13 @@ def test_the_order_of_arrival_does_not_matter_once_the_tokens_are_linked(lake, o
     assert alerts(lake) == [RAPID]
 
 
+@pytest.mark.slow
 def test_all_in_one_run(lake):
     run(lake, use(1), use(2), use(3, NEW, OLD), use(4, NEW), use(5, NEW))
     assert alerts(lake) == [RAPID]
 
 
+@pytest.mark.slow
 def test_cards_that_have_nothing_to_do_with_each_other_are_not_joined(lake):
     run(lake, use(1), use(2), use(3, NEW, OLD))
     run(lake, use(4, "2_other", "1_other"), use(5, "2_other", "1_other"), use(6, "2_unlinked"))
@@ -64,18 +65,22 @@ def test_cards_that_have_nothing_to_do_with_each_other_are_not_joined(lake):
     assert links(lake) == [(NEW, OLD, OLD), ("2_other", "1_other", "1_other")]
 
 
+@pytest.mark.slow
 def test_a_card_that_was_not_seen_in_the_overlap_begins_anew(lake):
     run(lake, use(1), use(2), use(3))
     run(lake, use(4, NEW), use(5, NEW))
     assert alerts(lake) == []
 
 
+@pytest.mark.slow
 def test_two_rotations_lead_to_the_first_token(lake):
     run(lake, use(1), use(2, NEW, OLD))
     run(lake, use(3, NEWEST, NEW), use(4, NEWEST))
     assert links(lake) == [(NEW, OLD, OLD), (NEWEST, NEW, OLD)]
     run(lake, use(5, NEWEST))
     assert alerts(lake) == [RAPID]
+    run(lake, use(6, NEWEST))
+    assert alerts(lake) == [RAPID], "more of the same hour is more evidence, under whatever token"
 
 
 def test_two_rotations_in_one_run_as_after_a_rebuild(lake):
@@ -99,6 +104,7 @@ def test_a_refused_row_links_nothing(lake):
     assert links(lake) == []
 
 
+@pytest.mark.slow
 def test_a_link_is_kept_once_and_by_the_month_of_its_first_event(lake):
     for number in (1, 2):
         run(lake, use(number, NEW, OLD))
