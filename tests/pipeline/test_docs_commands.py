@@ -22,7 +22,14 @@ _ON_A_WORKDIR = (
     "rotate-token-key",
 )  # fmt: skip
 # What these name is the reader's own, or is not all in order: they may end with an error, but a plain one.
-_MAY_REFUSE = ("erase --account", "--retire", "transaction_id=ID", "quarantine fix", "trace TRANSACTION_ID")
+_MAY_REFUSE = (
+    "erase --account",
+    "rotate-token-key --retire",
+    "--retire",
+    "transaction_id=ID",
+    "quarantine fix",
+    "trace TRANSACTION_ID",
+)
 _ENVIRONMENT = Path(sys.prefix)
 
 
