@@ -193,7 +193,8 @@ _TRACED = {
     "corrected": "SELECT transaction_id FROM banking.fact_transactions WHERE replaces_sequence_number IS NOT NULL",
     "settled": "SELECT fact.transaction_id FROM banking.fact_transactions AS fact JOIN banking.pending_transactions AS"
     " pending ON pending.transaction_id = fact.transaction_id WHERE fact.status = 'BOOKED'",
-    "repeated": "SELECT transaction_id FROM banking.fact_transactions WHERE replaces_sequence_number IS NULL",
+    "repeated": "SELECT transaction_id FROM banking.fact_transactions WHERE run_id = (SELECT run_id FROM"
+    " banking.load_ledger ORDER BY manifest_created_at LIMIT 1)",
     "in conflict": "SELECT transaction_id FROM banking.quarantine WHERE stage = 'etl'",
     "suspicious": "SELECT transaction_id FROM banking.fraud_alert_evidence",
 }
