@@ -21,7 +21,7 @@ from infrastructure.settings_source import read_environment, settings_from
 from monitoring.cost_counts import SECONDS_AN_HOUR, Workload
 from monitoring.cost_estimate import PRICES, Change, Estimate, changes, estimate
 from monitoring.cost_limits import Limit, first_reached, limits
-from scripts.commands.terminal import EXIT_OK, Parser, add_output_options, console, print_json
+from scripts.commands.terminal import EXIT_OK, Parser, add_output_options, console, outcome, print_json
 
 MOVES = {purpose: BUCKETS[purpose].moves for purpose in ("raw", "curated")}
 _YEARS = (1, 3, 7)
@@ -72,6 +72,8 @@ def run(arguments: argparse.Namespace) -> int:
     traffic = workload(arguments)
     found = estimate(settings, traffic, MOVES, _YEARS)
     effects, near = changes(settings, traffic, MOVES), limits(settings, traffic)
+    total = arguments.currency.of(found.total)
+    outcome(arguments).print(f"[bold]{total:,.2f} {arguments.currency.code} a month[/] for {_told(traffic)}")
     show(console(arguments), settings, traffic, found, effects, near, arguments.currency)
     if arguments.json:
         print_json(document(traffic, found, effects, near, arguments.currency))
@@ -148,13 +150,9 @@ def show(
     near: Sequence[Limit],
     currency: _Currency,
 ) -> None:
-    """The bill, what is stored later, limits, and what other settings would do, for 80 columns."""
+    """The lines of the bill, what is stored later, limits, and what other settings would do, for 80 columns."""
     made = found.counts
     code = currency.code
-    out.print(
-        f"[bold]{currency.of(found.total):,.2f} {code} a month[/] for {traffic.average:,.0f} transactions a second "
-        f"of {traffic.record_bytes} bytes, {traffic.peak:,.0f} at the peak"
-    )
     out.print(
         f"{settings.environment}: {made.shards:,} shards, {made.batches:,.0f} batches of "
         f"{made.records / made.batches:,.0f}, {made.runs:,.0f} runs of the job\n"
@@ -182,6 +180,11 @@ def show(
     out.print(rows)
     table = json.loads(PRICES.read_text())
     out.print(f"List prices of {table['region']}, {table['date']}. Not in it: queries, support, taxes, discounts.")
+
+
+def _told(traffic: Workload) -> str:
+    of = f"{traffic.average:,.0f} transactions a second of {traffic.record_bytes} bytes"
+    return f"{of}, {traffic.peak:,.0f} at the peak"
 
 
 def _rows(first: str, *others: str) -> Table:
