@@ -38,4 +38,6 @@ def server_process() -> Iterator[str]:
 if __name__ == "__main__":
     with emulator_server() as url:
         print(url, flush=True)
+        # moto prints a line for each call to a service that it lacks. Nobody reads them, so the pipe would fill.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.stdin.read()  # ends with the process that started this one
