@@ -204,7 +204,7 @@ def fill(lake: TheLake, accounts: Iterable[str]) -> None:
     lake.at = LATER
 
 
-ACCOUNTS = [f"DE021203000000002{number:05}" for number in range(16)]
+ACCOUNTS = [f"DE021203000000002{number:05}" for number in range(24)]
 
 
 @pytest.fixture(name="lake", scope="module")

@@ -69,7 +69,7 @@ def _assert_all_is_imported_and_nothing_changed(taking_over: TakingOver, setting
     # The state is empty: a resource without a block would be created.
     written = re.findall(r"^  to = (.*)$", taking_over.blocks.read_text(encoding="utf-8"), re.MULTILINE)
     assert taking_over.plan == dict.fromkeys(written, "import") | _OWN[settings.environment]
-    assert len(written) == 56
+    assert len(written) == 58
 
 
 @pytest.fixture(scope="module")
