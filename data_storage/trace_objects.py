@@ -66,26 +66,17 @@ class TracedObjects:
 
     def landed(self, place: Place, arrival: datetime) -> LandedRow | None:
         """The row at a position. A batch is filed under the arrival of its first record, so an hour earlier too."""
-        keys = [self._replayed(place)] if place.incarnation.startswith(REPLAY) else self._near(place, arrival)
-        for key in filter(None, keys):
-            batch = batch_of(key)
-            if batch and batch.first <= int(place.sequence) <= batch.last:
-                for row in self._rows("raw", key):
-                    if row.place == place:
-                        return row
-        return None
+        if place.incarnation.startswith(REPLAY):
+            return self._at("raw", self._replayed(place), place)
+        return self._at("raw", self._near(place, arrival), place)
 
     def refused(self, place: Place, arrival: datetime) -> str:
         """The address of the landing's quarantined row at a position."""
-        for day in sorted({(arrival - _HOUR).date(), arrival.date()}):
-            prefix = f"{arrival_day(LANDING_QUARANTINE_PREFIX, day)}{place.incarnation}-{place.shard}-"
-            for key in self._lake.keys("quarantine", prefix):
-                batch = batch_of(key)
-                if batch and batch.first <= int(place.sequence) <= batch.last:
-                    for row in self._rows("quarantine", key):
-                        if row.place == place:
-                            return row.address
-        return "the object is gone: its retention has ended, or it was erased"
+        days = sorted({(arrival - _HOUR).date(), arrival.date()})
+        prefixes = [f"{arrival_day(LANDING_QUARANTINE_PREFIX, day)}{place.incarnation}-{place.shard}-" for day in days]
+        keys = (key for prefix in prefixes for key in self._lake.keys("quarantine", prefix))
+        found = self._at("quarantine", keys, place)
+        return found.address if found else "the object is gone: its retention has ended, or it was erased"
 
     def copies(self, transaction_id: str, near: Place, arrival: datetime, searched: list[str]) -> Iterator[LandedRow]:
         """Rows of the id in the same shard within an hour of an arrival, in at most MOST_OBJECTS that are nearest to a
@@ -157,18 +148,26 @@ class TracedObjects:
             rows = rows.filter(pc.equal(rows[column], value))
         return bool(rows.num_rows)
 
+    def _at(self, purpose: Purpose, keys: Iterable[str], place: Place) -> LandedRow | None:
+        """The row at a position, in the first of these objects that has it."""
+        for key in keys:
+            batch = batch_of(key)
+            if batch and batch.first <= int(place.sequence) <= batch.last:
+                for row in self._rows(purpose, key):
+                    if row.place == place:
+                        return row
+        return None
+
     def _near(self, place: Place, arrival: datetime) -> Iterable[str]:
         for hour in (arrival - _HOUR, arrival):
             prefix = f"{RAW_TRANSACTIONS_PREFIX}{hour:arrival_date=%Y-%m-%d/arrival_hour=%H}/"
             prefix += f"{place.incarnation}-{place.shard}-"
             yield from self._lake.keys("raw", prefix)
 
-    def _replayed(self, place: Place) -> str | None:
+    def _replayed(self, place: Place) -> list[str]:
         """The raw object of a replay, which its control object names."""
-        for _, body in self._lake.bodies("raw", self._lake.keys("raw", f"{REPLAY_CONTROL_PREFIX}{place.incarnation}-")):
-            key: str = json.loads(body)["raw_key"]
-            return key
-        return None
+        controls = self._lake.keys("raw", f"{REPLAY_CONTROL_PREFIX}{place.incarnation}-")
+        return [json.loads(body)["raw_key"] for _, body in self._lake.bodies("raw", controls)][:1]
 
     def _naming(self, purpose: str, key: str, transaction_id: str) -> Iterator[LandedRow]:
         found = self._rows(purpose, key, transaction_id.encode())

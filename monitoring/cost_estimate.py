@@ -71,10 +71,10 @@ class Estimate:
 
 
 @cache
-def prices() -> dict[str, tuple[Decimal, str]]:
-    """Each price and its unit by name."""
-    table = json.loads(PRICES.read_text())["prices"]
-    return {name: (Decimal(row["price"]), row["unit"]) for name, row in table.items()}
+def price_table() -> dict[str, Any]:
+    """The price table: region, currency, date; prices by name, each with unit and source."""
+    table: dict[str, Any] = json.loads(PRICES.read_text())
+    return table
 
 
 def estimate(
@@ -87,7 +87,8 @@ def estimate(
 
 
 def _line(service: str, what: str, quantity: float, price: str) -> Line:
-    per_unit, unit = prices()[price]
+    row = price_table()["prices"][price]
+    per_unit, unit = Decimal(row["price"]), row["unit"]
     return Line(
         service, what, quantity, unit, (per_unit * Decimal(str(quantity))).quantize(Decimal("0.01"), ROUND_HALF_UP)
     )

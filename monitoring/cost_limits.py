@@ -12,11 +12,13 @@ from monitoring.cost_counts import (
     SECONDS_AN_HOUR,
     SHARD_BYTES,
     SHARD_RECORDS,
+    Counts,
     Workload,
     batch_records,
     batch_seconds,
     counts,
     largest_batch,
+    run_seconds,
 )
 
 # https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html
@@ -64,10 +66,11 @@ def _times(workload: Workload, factor: float) -> Workload:
     return replace(workload, hours=[rate * factor for rate in workload.hours], peak=workload.peak * factor)
 
 
-def _workers(settings: Settings, workload: Workload, seconds: float) -> str:
+def _workers(settings: Settings, workload: Workload, made: Counts, seconds: float) -> str:
     """GLUE_WORKERS with which a run ends in time."""
+    rows, objects = made.records / made.runs, (made.raw_objects + made.quarantine_objects) / made.runs
     for workers in (2**power for power in range(1, 8)):
-        if counts(replace(settings, glue_workers=workers), workload).run_seconds < seconds:
+        if run_seconds(replace(settings, glue_workers=workers), rows, objects, workload.average) < seconds:
             return f"GLUE_WORKERS={workers} keeps up"
     return "larger GLUE_WORKER_TYPE, or several streams"
 
@@ -93,7 +96,11 @@ def _limits(settings: Settings, workload: Workload) -> Iterator[Limit]:
     if made.runs:
         interval = settings.glue_every_minutes * 60
         yield Limit(
-            "Glue: a run within its interval", made.run_seconds, interval, "s", _workers(settings, workload, interval)
+            "Glue: a run within its interval",
+            made.run_seconds,
+            interval,
+            "s",
+            _workers(settings, workload, made, interval),
         )
         yield Limit("Glue: the timeout of a run", made.run_seconds, settings.glue_timeout_minutes * 60, "s",
                     "GLUE_TIMEOUT_MINUTES, GLUE_WORKERS")  # fmt: skip

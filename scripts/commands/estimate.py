@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
@@ -19,7 +18,7 @@ from infrastructure.errors import PlatformError
 from infrastructure.settings import ENVIRONMENTS, Settings
 from infrastructure.settings_source import read_environment, settings_from
 from monitoring.cost_counts import SECONDS_AN_HOUR, Workload
-from monitoring.cost_estimate import PRICES, Change, Estimate, changes, estimate
+from monitoring.cost_estimate import Change, Estimate, changes, estimate, price_table
 from monitoring.cost_limits import Limit, first_reached, limits
 from scripts.commands.terminal import EXIT_OK, Parser, add_output_options, console, outcome, print_json
 
@@ -178,7 +177,7 @@ def show(
     for change in sorted(effects, key=lambda each: -abs(each.difference))[:_TOLD]:
         rows.add_row(f"{currency.of(change.difference):+,.2f}", f"{change.setting}={change.value}", change.otherwise)
     out.print(rows)
-    table = json.loads(PRICES.read_text())
+    table = price_table()
     out.print(f"List prices of {table['region']}, {table['date']}. Not in it: queries, support, taxes, discounts.")
 
 
@@ -203,7 +202,7 @@ def document(
     traffic: Workload, found: Estimate, effects: Sequence[Change], near: Sequence[Limit], currency: _Currency
 ) -> dict[str, Any]:
     """The same for a program; amounts as text."""
-    table = json.loads(PRICES.read_text())
+    table = price_table()
     made = found.counts
     return {
         "currency": currency.code,
