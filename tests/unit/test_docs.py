@@ -16,7 +16,8 @@ from data_ingestion.function_package import REQUIREMENTS
 from scripts.commands.command_line import parser
 
 ROOT = Path(__file__).resolve().parents[2]
-_NO_SOURCES = frozenset({"build", "__pycache__", "node_modules"})
+# The last two are what the commands of the README keep.
+_NO_SOURCES = frozenset({"build", "__pycache__", "node_modules", "run", "mine"})
 # Files that runs and tools write.
 _WRITTEN_BY_RUNS = frozenset(
     {"imports.tf", "manifest.json", "publish.json", "result.json", "run.json", "secrets.json", "state.json"}
