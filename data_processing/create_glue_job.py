@@ -52,7 +52,7 @@ def resources(settings: Settings, clients: Clients, wheels: Callable[[], bytes] 
     configuration = _security_configuration(settings, clients)
     groups = [log_group(settings, clients, _PART, name) for name in log_groups(settings)]
     script = _file(settings, clients, SCRIPT.name, SCRIPT.read_bytes)
-    modules = _file(settings, clients, "modules.zip", job_zip)
+    modules = _file(settings, clients, "modules.zip", lambda: job_zip(settings.fraud_rules_file))
     # Named by the list of its wheels, which are pinned: the zip is built only when it is compared or put.
     libraries = _file(settings, clients, WHEELS_NAME, functools.cache(wheels), WHEELS.read_bytes())
     job = Job(

@@ -45,8 +45,10 @@ from data_catalog.transaction_contract import (
 from data_governance.control_totals import ControlTotals
 from data_governance.run_result import PARTITIONS, RunResult
 from data_governance.tombstones import Tombstones, read_tombstones
-from data_processing import erased_rows, fraud_rules, known_ids, token_links, transformations
+from data_processing import erased_rows, fraud_rules_in_spark, known_ids, token_links, transformations
 from data_processing.former_runs import FormerRuns
+from data_processing.fraud_rule_file import shipped_rules
+from data_processing.fraud_rules import COLUMNS, Rule
 from data_processing.known_ids import DEFAULT_WINDOW_DAYS, Span
 from data_processing.lake_catalog import LakeCatalog
 from data_processing.manifest import Manifest, RawObject
@@ -90,7 +92,7 @@ _STAGED_SCHEMA = spark_ddl([*typed_columns(CURATED_FIELDS), *((name, "string") f
 _QUARANTINE_POSITIONS = spark_ddl(
     [each for each in typed_columns(QUARANTINE_FIELDS) if each[0] in ("stage", *POSITION)]
 )
-_LOOKED_AT_SCHEMA = spark_ddl([each for each in typed_columns(CURATED_FIELDS) if each[0] in fraud_rules.COLUMNS])
+_LOOKED_AT_SCHEMA = spark_ddl([each for each in typed_columns(CURATED_FIELDS) if each[0] in COLUMNS])
 Files = list[dict[str, Any]]  # lines of the write-ahead list
 # Columns whose values all differ, so that a dictionary would be useless.
 _NO_DICTIONARY = ("transaction_id", "content_hash", "sequence_number")
@@ -126,14 +128,19 @@ class EtlRun:
         manifest: Manifest,
         staging_directory: str | None,
         window_days: int = DEFAULT_WINDOW_DAYS,
+        rules: Sequence[Rule] | None = None,
     ) -> None:
-        """window_days: how far around its dates a batch is compared with what is curated; 0 for everything."""
+        """window_days: how far around its dates a batch is compared with what is curated; 0 for everything.
+
+        rules: the fraud rules; those of the package by default.
+        """
         self._spark = spark
         self._s3 = s3
         self._buckets = buckets
         self._catalog = catalog
         self._manifest = manifest
         self._window_days = window_days
+        self._rules = shipped_rules() if rules is None else rules
         self._state = RunState(s3, buckets.curated)
         self._staging: Staging = open_staging(s3, buckets.curated, manifest.run_id, staging_directory)
         self._tombstones: Tombstones | None = None
@@ -328,22 +335,22 @@ class EtlRun:
         if not counted.curated_files:
             return []
         event_dates = {date.fromisoformat(partition_of(path)) for _, path in counted.curated_files}
-        looked_at = sorted(fraud_rules.dates_looked_at(event_dates))
-        new = rows.where(F.col("disposition").isin(*CURATED)).select(*fraud_rules.COLUMNS)
+        looked_at = sorted(fraud_rules_in_spark.dates_looked_at(event_dates))
+        new = rows.where(F.col("disposition").isin(*CURATED)).select(*COLUMNS)
         is_small = counted.curated_records <= known_ids.BROADCAST_IDS
         firsts = token_links.first_tokens(links, new)
         transactions = new = token_links.by_first_token(new, firsts)
         for kind in CURATED_KINDS.values():
             if (earlier := former.rows(kind, looked_at, _LOOKED_AT_SCHEMA)) is not None:
                 earlier = token_links.by_first_token(earlier, firsts)
-                transactions = transactions.unionByName(fraud_rules.related(earlier, new, is_small))
-        evidence = fraud_rules.evidence(transactions, self._manifest.run_id).persist()
+                transactions = transactions.unionByName(fraud_rules_in_spark.related(earlier, new, is_small))
+        evidence = fraud_rules_in_spark.evidence(transactions, self._rules, self._manifest.run_id).persist()
         try:
             found = self._beyond_former(
                 "fraud_alert_evidence", evidence, FRAUD_ALERT_EVIDENCE_FIELDS,
                 ("alert_id", "transaction_id", "content_hash"), former, attempt, looked_at,
             )  # fmt: skip
-            alerts = fraud_rules.alerts(evidence)
+            alerts = fraud_rules_in_spark.alerts(evidence)
             return found + self._beyond_former(
                 "fraud_alerts", alerts, FRAUD_ALERT_FIELDS, ("alert_id",), former, attempt, looked_at
             )

@@ -9,6 +9,7 @@ Arguments (as Glue passes them; the job's defaults have the same names):
     --staging_directory        optional, on a laptop: a local directory for scratch; without it, curated/staging/ in S3
     --deduplication_window_days  optional: how far around its event dates a batch is compared with what is curated
                                (45; 0 compares with everything)
+    --fraud_rules_file         optional, on a laptop: a file of fraud rules; without it, the one in the job's package
     --region                   optional: the AWS region of all that is named here; boto3's own chain otherwise
     --redshift_workgroup or --redshift_cluster, --redshift_database --redshift_schema --redshift_copy_role_arn
                                optional: load the results at the end, as the database user of the job's IAM role
@@ -24,6 +25,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from awsglue.utils import getResolvedOptions
@@ -31,6 +33,8 @@ from pyspark.sql import SparkSession
 
 from data_governance.run_result import RunResult
 from data_processing.etl_run import Buckets, EtlRun, emit
+from data_processing.fraud_rule_file import read_rules
+from data_processing.fraud_rules import Rule
 from data_processing.known_ids import DEFAULT_WINDOW_DAYS
 from data_processing.lake_catalog import LakeCatalog
 from data_processing.planning import next_manifest
@@ -54,6 +58,7 @@ _OPTIONAL = {
     "timeout_minutes": "120",
     "metrics_namespace": "",
     "staging_directory": "",
+    "fraud_rules_file": "",
     "region": "",
     "redshift_workgroup": "",
     "redshift_cluster": "",
@@ -85,6 +90,7 @@ def main(argv: Sequence[str]) -> None:
         options["staging_directory"],
         int(options["stream_retention_hours"]),
         window_days=int(options["deduplication_window_days"]),
+        rules=read_rules(Path(options["fraud_rules_file"])) if options["fraud_rules_file"] else None,
     )
     if options["redshift_workgroup"] or options["redshift_cluster"]:
         give_up_at = started + int(options["timeout_minutes"]) * 60 - _SECONDS_TO_TELL
@@ -107,6 +113,7 @@ def process(
     retention_hours: int = 168,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     window_days: int = DEFAULT_WINDOW_DAYS,
+    rules: Sequence[Rule] | None = None,
 ) -> list[RunResult]:
     """Finish open runs, then make one of what is pending; returns the results of all of them."""
     state = RunState(s3, buckets.curated)
@@ -114,7 +121,7 @@ def process(
     results = []
     for manifest in state.open_manifests(state.runs()):
         emit("manifest", run_id=manifest.run_id, objects=len(manifest.objects), bytes=manifest.size, resumed=True)
-        results.append(EtlRun(spark, s3, buckets, catalog, manifest, staging_directory, window_days).finish())
+        results.append(EtlRun(spark, s3, buckets, catalog, manifest, staging_directory, window_days, rules).finish())
     landed = LandedBuckets(s3, buckets.raw, buckets.quarantine)
     pending = next_manifest(landed, state, timedelta(hours=retention_hours), now())
     if pending is None:
@@ -124,7 +131,7 @@ def process(
         "manifest", run_id=pending.run_id, objects=len(pending.objects), bytes=pending.size,
         earlier=len(pending.earlier), exhausted=pending.exhausted,
     )  # fmt: skip
-    results.append(EtlRun(spark, s3, buckets, catalog, pending, staging_directory, window_days).finish())
+    results.append(EtlRun(spark, s3, buckets, catalog, pending, staging_directory, window_days, rules).finish())
     return results
 
 

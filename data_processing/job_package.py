@@ -1,4 +1,5 @@
-"""What the Glue job runs: its script, and a zip of the project's modules that it imports; the same bytes each time.
+"""What the Glue job runs: its script, and a zip of the project's modules that it imports and of the fraud rules; the
+same bytes each time.
 
 The modules are found by following the script's imports, so that nothing is missing and neither command line,
 provisioning nor Lambda is shipped.
@@ -9,16 +10,24 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 
+from data_processing.fraud_rule_file import SHIPPED, read_rules
 from infrastructure.code_package import imported_files, zip_of
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPT = ROOT / "data_processing" / "etl_transaction_processing.py"
+SHIPPED_FILE = ROOT / "data_processing" / SHIPPED
 
 
 @functools.cache
-def job_zip(script: Path = SCRIPT) -> bytes:
-    """The zip for --extra-py-files. Built once in a process."""
-    return zip_of(ROOT, modules_of(script), compressed=False)
+def job_zip(rules_file: str = "") -> bytes:
+    """The zip for --extra-py-files. Built once in a process.
+
+    rules_file: the fraud rules that take the place of the shipped ones. Raises PlatformError if they are none.
+    """
+    rules = Path(rules_file) if rules_file else SHIPPED_FILE
+    read_rules(rules)
+    others = {SHIPPED_FILE.relative_to(ROOT).as_posix(): rules.read_bytes()}
+    return zip_of(ROOT, modules_of(SCRIPT), compressed=False, others=others)
 
 
 def modules_of(script: Path) -> list[Path]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 import io
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can hold
 _READABLE_FILE = 0o100644 << 16
@@ -58,17 +59,20 @@ def _names_imported(tree: ast.AST, package: str) -> Iterator[str]:
             yield from (f"{module}.{alias.name}" for alias in node.names)
 
 
-def zip_of(root: Path, files: Iterable[Path], *, compressed: bool) -> bytes:
-    """A zip of files below root, sorted by name, all with the same time and mode.
+def zip_of(
+    root: Path, files: Iterable[Path], *, compressed: bool, others: Mapping[str, bytes] = MappingProxyType({})
+) -> bytes:
+    """A zip of files below root and of others (name -> content), sorted by name, all with the same time and mode.
 
     compressed: at the highest level. Stored members are the same bytes on every machine, whatever its zlib.
     """
     method = zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED
+    contents = {path.relative_to(root).as_posix(): path.read_bytes() for path in files} | dict(others)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", method) as archive:
-        for name, path in sorted((path.relative_to(root).as_posix(), path) for path in files):
+        for name, content in sorted(contents.items()):
             entry = zipfile.ZipInfo(name, _ZIP_TIME)
             entry.create_system = _UNIX
             entry.external_attr = _READABLE_FILE
-            archive.writestr(entry, path.read_bytes(), method, 9 if compressed else None)
+            archive.writestr(entry, content, method, 9 if compressed else None)
     return buffer.getvalue()

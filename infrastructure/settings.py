@@ -97,6 +97,7 @@ class Settings:
     glue_timeout_minutes: int = 120
     glue_every_minutes: int = 15  # 0: the job is started by hand or by the bank's own scheduler
     snapshot_retention_days: int = 7  # of the lake's tables: longer than a load may lag
+    fraud_rules_file: str = ""  # a file of fraud rules in place of data_processing/fraud_rules.toml
     deduplication_window_days: int = 45  # around a batch's event dates; 0: everything that is curated
     athena_scan_limit_gib: int = 100  # a query is stopped there
 

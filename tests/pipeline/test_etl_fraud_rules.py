@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from data_processing import fraud_rules
+from data_processing import fraud_rules_in_spark
+from data_processing.fraud_rule_file import shipped_rules
 
 SCHEMA = (
     "transaction_id string, content_hash string, account_id string, transaction_type string, "
@@ -175,14 +176,14 @@ def test_alerts_and_evidence_are_those_of_the_rules_spelled_out(spark, made):
     transactions = [transaction(number, at, **fields) for number, (at, fields) in enumerate(made())]
     random.Random(1).shuffle(transactions)
     rows = spark.createDataFrame([tuple(each.values()) for each in transactions], SCHEMA)
-    evidence = fraud_rules.evidence(rows, "run")
+    evidence = fraud_rules_in_spark.evidence(rows, shipped_rules(), "run")
     found: dict[Any, set[tuple[str, str]]] = {}
     for each in evidence.collect():
         found.setdefault(each["alert_id"], set()).add((each["transaction_id"], each["content_hash"]))
     wanted = expected(transactions)
     assert {rule for rule, *_ in wanted} >= {"structured_deposits", "rapid_card_use", "implausible_travel"}
     assert found == {named(*key): rests_on for key, rests_on in wanted.items()}
-    alerts = fraud_rules.alerts(evidence).collect()
+    alerts = fraud_rules_in_spark.alerts(evidence).collect()
     assert sorted((each["rule"], each["subject"], each["bucket_start"].timestamp()) for each in alerts) == sorted(
         (rule, subject, bucket.timestamp()) for rule, subject, bucket in wanted
     )
@@ -199,6 +200,7 @@ def test_however_the_transactions_are_split_into_runs_alerts_and_evidence_are_th
         for run in range(3):
             curated = [tuple(each.values()) for each in split if each["run_id"] <= f"run {run}"]
             draw.shuffle(curated)
-            evidence = fraud_rules.evidence(spark.createDataFrame(curated, SCHEMA), f"run {run}")
+            rows = spark.createDataFrame(curated, SCHEMA)
+            evidence = fraud_rules_in_spark.evidence(rows, shipped_rules(), f"run {run}")
             found |= {(each["alert_id"], each["transaction_id"], each["content_hash"]) for each in evidence.collect()}
         assert found == wanted

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from data_processing.create_glue_job import default_arguments, schedule
+from data_processing.fraud_rule_file import shipped_rules
 from data_processing.job_package import ROOT, SCRIPT, job_zip, modules_of
 from data_processing.job_wheels import REQUIREMENTS, wheels_zip
 from infrastructure.settings import Settings
@@ -100,6 +101,34 @@ for name in {names!r}:
     assert ended.returncode == 0, ended.stderr
 
 
+def rule_names(archive: Path) -> list[str]:
+    """The names of the rules that the job reads from its zip."""
+    code = f"""
+import sys
+sys.path.insert(0, {str(archive)!r})
+from data_processing.fraud_rule_file import shipped_rules
+print(*(rule.name for rule in shipped_rules()))
+"""
+    ended = subprocess.run([sys.executable, "-I", "-c", code], cwd=archive.parent, capture_output=True, timeout=120)
+    return ended.stdout.decode().split()
+
+
+def test_the_job_reads_the_shipped_fraud_rules_from_its_zip(tmp_path: Path) -> None:
+    archive = tmp_path / "modules.zip"
+    archive.write_bytes(job_zip())
+    assert rule_names(archive) == [rule.name for rule in shipped_rules()]
+
+
+def test_a_banks_own_fraud_rules_take_the_place_of_the_shipped_ones(tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    shipped = (ROOT / "data_processing" / "fraud_rules.toml").read_text()
+    own.write_text(shipped.replace('"large_amount"', '"very_large_amount"'))
+    archive = tmp_path / "modules.zip"
+    archive.write_bytes(job_zip(str(own)))
+    assert "very_large_amount" in rule_names(archive)
+    assert "large_amount" not in rule_names(archive)
+
+
 def test_a_module_that_is_imported_inside_a_function_is_shipped_too() -> None:
     assert ROOT / "data_storage" / "warehouse_loader.py" in modules_of(SCRIPT)
 
@@ -117,7 +146,7 @@ def given(settings: Settings | None = None, **services: Any) -> dict[str, str]:
 )
 def test_the_jobs_default_arguments_are_those_that_its_script_takes(services: dict[str, Any], other_kind: str) -> None:
     required = set(ast.literal_eval(constant("_REQUIRED"))) - {"JOB_NAME"}  # Glue gives that one
-    optional = set(ast.literal_eval(constant("_OPTIONAL"))) - {"staging_directory"}  # a laptop's
+    optional = set(ast.literal_eval(constant("_OPTIONAL"))) - {"staging_directory", "fraud_rules_file"}  # a laptop's
     own = {name for name in given(**services) if "-" not in name} - {"TempDir"}  # Glue's
     assert own == (required | optional) - {other_kind}
 

@@ -1,0 +1,210 @@
+"""Evaluates the fraud rules (fraud_rules.py) over a run's transactions, for the job. Pure: DataFrame -> DataFrame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
+from functools import reduce
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from data_catalog.transaction_contract import FRAUD_ALERT_EVIDENCE_FIELDS, FRAUD_ALERT_FIELDS
+from data_processing.fraud_rules import COLUMNS, LONGEST_WINDOW, Conditions, Limits, Measure, Rule
+
+_NAMES = tuple(dict.fromkeys(field.name for field in (*FRAUD_ALERT_EVIDENCE_FIELDS, *FRAUD_ALERT_FIELDS)))
+
+
+def dates_looked_at(event_dates: Iterable[date]) -> set[date]:
+    """The event dates of all windows that may hold a transaction of these dates, before and after it."""
+    reach = LONGEST_WINDOW.days
+    return {day + timedelta(days=days) for day in event_dates for days in range(-reach, reach + 1)}
+
+
+def related(former: DataFrame, new: DataFrame, broadcast: bool) -> DataFrame:
+    """The former transactions that may stand in a window with a new one: those of its account or card.
+
+    broadcast: the new transactions are few, so that their subjects are sent to where the former ones are read.
+    """
+    kept = former
+    for subject in ("account_id", "card_token"):
+        wanted = new.select(subject).where(F.col(subject).isNotNull()).distinct()
+        wanted = wanted.withColumn(f"has_{subject}", F.lit(True))
+        kept = kept.join(F.broadcast(wanted) if broadcast else wanted, subject, "left")
+    return kept.where(F.coalesce("has_account_id", "has_card_token")).select(*COLUMNS)
+
+
+def evidence(transactions: DataFrame, rules: Sequence[Rule], run_id: str) -> DataFrame:
+    """The evidence of a run's alerts: FRAUD_ALERT_EVIDENCE_FIELDS, and the fields of FRAUD_ALERT_FIELDS that those
+    lack.
+
+    transactions: COLUMNS of the run's curated transactions, and of former ones on dates_looked_at(). Only windows that
+    hold one of the run's transactions are examined; all others were examined when their last transaction was curated.
+    """
+    happened = transactions.where(F.col("status") != "REJECTED").withColumn("at", F.unix_micros("event_time"))
+    return reduce(DataFrame.unionByName, [_evidence_of(happened, rule, run_id) for rule in rules])
+
+
+def alerts(evidence: DataFrame) -> DataFrame:
+    """The alerts of evidence(): FRAUD_ALERT_FIELDS, one row each."""
+    dated = evidence.withColumn("event_date", F.to_date("bucket_start"))
+    return dated.select(*(field.name for field in FRAUD_ALERT_FIELDS)).distinct()
+
+
+def _evidence_of(transactions: DataFrame, rule: Rule, run_id: str) -> DataFrame:
+    concerned = transactions.where(satisfies(rule.concerned) & F.col(rule.subject).isNotNull())
+    if not rule.window:
+        own = concerned.where(F.col("run_id") == run_id)
+        return _named(own.withColumn("bucket_start", _bucket("at", rule)), rule, run_id)
+    measured = _measured(_close_together(concerned, rule), rule, run_id)
+    is_tip = reduce(Column.__and__, [_is_reached(rule, number) for number in range(len(rule.raised_by))])
+    is_tip = is_tip & satisfies(rule.last) & (F.col("new_rows") > 0)
+    tips = measured.withColumn("tip_at", F.when(is_tip, F.col("at")))
+    by_subject = Window.partitionBy(rule.subject, *rule.within)
+    reach = _micros(rule)
+    backwards = by_subject.orderBy(F.col("at").desc()).rangeBetween(Window.unboundedPreceding, 0)
+    onwards = by_subject.orderBy("at").rangeBetween(Window.unboundedPreceding, reach)
+    # A window is no longer than a bucket, so the windows that hold a row end in at most two buckets: that of the first
+    # window's end at or after the row, and that of the last one within reach.
+    spanned = tips.select(
+        "*", F.min("tip_at").over(backwards).alias("first_tip"), F.max("tip_at").over(onwards).alias("last_tip")
+    )
+    ends = F.array_distinct(
+        F.array(
+            F.when(F.col("first_tip") <= F.col("at") + reach, _bucket("first_tip", rule)),
+            F.when(F.col("last_tip") >= F.col("at"), _bucket("last_tip", rule)),
+        )
+    )
+    found = spanned.select("*", F.explode(ends).alias("bucket_start")).where(F.col("bucket_start").isNotNull())
+    return _named(found, rule, run_id)
+
+
+def _named(found: DataFrame, rule: Rule, run_id: str) -> DataFrame:
+    """Transactions with bucket_start, as evidence of the rule's alerts."""
+    derived: dict[str, Column] = {
+        "alert_id": F.sha2(F.concat_ws("/", F.lit(rule.name), rule.subject, F.unix_micros("bucket_start")), 256),
+        "rule": F.lit(rule.name),
+        "severity": F.lit(rule.severity),
+        "subject_type": F.lit(rule.subject_type),
+        "subject": F.col(rule.subject),
+        "least_evidence": F.lit(rule.least_evidence).cast("bigint"),
+        "reason": F.lit(rule.reason),
+        "run_id": F.lit(run_id),
+    }
+    return found.select(*(derived.get(name, F.col(name)).alias(name) for name in _NAMES))
+
+
+def _close_together(rows: DataFrame, rule: Rule) -> DataFrame:
+    """The rows that some window holds together with enough others to raise an alert: mostly few.
+
+    All rows of such a window are kept, and the rules are monotone, so the alerts are those of all rows. This takes one
+    sort, and the windows' measures take several.
+    """
+    others = rule.least_uses - 1
+    if not others:
+        return rows
+    ordered = Window.partitionBy(rule.subject, *rule.within).orderBy("at")
+    spans = [F.lead("at", others - n).over(ordered) - F.lag("at", n).over(ordered) for n in range(others + 1)]
+    return rows.withColumn("shortest_span", F.least(*spans)).where(F.col("shortest_span") <= _micros(rule))
+
+
+def _measured(rows: DataFrame, rule: Rule, run_id: str) -> DataFrame:
+    """Adds to rows with at (microseconds) what is measured of the window that ends at a row: measure_0, measure_1, ...
+    in the order of rule.raised_by, and new_rows (those of the run)."""
+    reach = _micros(rule)
+    ordered = Window.partitionBy(rule.subject, *rule.within).orderBy("at")
+
+    def within(entering: Column, leaving: Column) -> Column:
+        """The sum over a window: of all that entered until now, less all that left it until then.
+
+        Both sums grow row by row; Spark sums a sliding window anew for every row, which takes hours for an account
+        with a million deposits.
+        """
+        until_now = ordered.rangeBetween(Window.unboundedPreceding, 0)
+        until_then = ordered.rangeBetween(Window.unboundedPreceding, -reach - 1)
+        return F.sum(entering).over(until_now) - F.coalesce(F.sum(leaving).over(until_then), F.lit(0))
+
+    def once(number: int) -> Column:
+        """The sum over a window in which of two puts of one transaction, one behind the other, the greater counts."""
+        value = F.col(f"value_{number}")
+        former, following = (F.least(value, F.col(f"{which}_value_{number}")) for which in ("former", "next"))
+        follows = F.col("at") - F.col(f"former_at_{number}") <= reach
+        is_followed = F.col(f"next_at_{number}") - F.col("at") <= reach
+        repeated = within(
+            F.when(follows, former).otherwise(F.lit(0)), F.when(is_followed, following).otherwise(F.lit(0))
+        )
+        return within(value, value) - repeated
+
+    def measure(number: int, of: Measure) -> Column:
+        if of.kind == "countries":
+            countries = F.when(satisfies(of.of), F.col("merchant_country"))
+            return F.size(F.collect_set(countries).over(ordered.rangeBetween(-reach, 0)))
+        return once(number)
+
+    is_new = F.when(F.col("run_id") == run_id, 1).otherwise(0)
+    measures = {f"measure_{number}": measure(number, each) for number, each in enumerate(rule.raised_by)}
+    return _with_puts(rows, rule).select(
+        "*", within(is_new, is_new).alias("new_rows"), *(column.alias(name) for name, column in measures.items())
+    )
+
+
+def _with_puts(rows: DataFrame, rule: Rule) -> DataFrame:
+    """Adds to each row what it counts for in each sum, and when and for how much its transaction was put before and
+    after it."""
+    for number, measure in enumerate(rule.raised_by):
+        if measure.kind == "countries":
+            continue
+        is_measured = satisfies(measure.of)
+        value = F.when(is_measured, F.col("amount") if measure.kind == "total" else F.lit(1)).otherwise(F.lit(0))
+        rows = rows.withColumn(f"value_{number}", value)
+        puts = Window.partitionBy(rule.subject, *rule.within, "transaction_id", is_measured)
+        puts = puts.orderBy("at", "content_hash")
+        names = {"at": "at", "value": f"value_{number}"}
+        rows = rows.select(
+            "*",
+            *(F.lag(name).over(puts).alias(f"former_{what}_{number}") for what, name in names.items()),
+            *(F.lead(name).over(puts).alias(f"next_{what}_{number}") for what, name in names.items()),
+        )
+    return rows
+
+
+def _is_reached(rule: Rule, number: int) -> Column:
+    at_least = rule.raised_by[number].at_least
+    least = F.lit(at_least) if isinstance(at_least, int) else by_currency(at_least)
+    return F.col(f"measure_{number}") >= least
+
+
+def satisfies(conditions: Conditions) -> Column:
+    """Whether a row satisfies the conditions. Null, where a field that they ask about is null, counts as no."""
+    asked: list[Column] = [F.lit(True)]
+    if conditions.transaction_types:
+        asked.append(F.col("transaction_type").isin(*conditions.transaction_types))
+    if conditions.transaction_types_except:
+        asked.append(~F.col("transaction_type").isin(*conditions.transaction_types_except))
+    if conditions.credit_debit_indicator:
+        asked.append(F.col("credit_debit_indicator") == conditions.credit_debit_indicator)
+    if conditions.channels:
+        asked.append(F.col("channel").isin(*conditions.channels))
+    asked += [F.col(name).isNotNull() for name in conditions.present]
+    if conditions.amount_at_least is not None:
+        asked.append(F.col("amount") >= by_currency(conditions.amount_at_least))
+    if conditions.amount_below is not None:
+        asked.append(F.col("amount") < by_currency(conditions.amount_below))
+    if conditions.hours is not None:
+        local = F.from_utc_timestamp("event_time", conditions.hours.time_zone)
+        asked.append(F.hour(local).isin(*conditions.hours.included))
+    return F.coalesce(reduce(Column.__and__, asked), F.lit(False))
+
+
+def by_currency(limits: Limits) -> Column:
+    """The limit for the row's currency; null, which no amount reaches, for a currency without one."""
+    cases = [F.when(F.col("currency") == currency, F.lit(limit)) for currency, limit in limits.items()]
+    return F.coalesce(*cases)
+
+
+def _bucket(column: str, rule: Rule) -> Column:
+    return F.date_trunc(rule.bucket, F.timestamp_micros(column))
+
+
+def _micros(rule: Rule) -> int:
+    return rule.window // timedelta(microseconds=1)
