@@ -165,7 +165,7 @@ class _Table:
 
 
 def _is_amount(value: Any) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+    if isinstance(value, bool) or not isinstance(value, int | Decimal) or not Decimal(value).is_finite():
         return False
     return 0 < value < _AMOUNTS_END and Decimal(value) == round(Decimal(value), AMOUNT_SCALE)
 
