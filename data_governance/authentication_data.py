@@ -62,7 +62,7 @@ def is_expiry_or_code(digits: str, length: int) -> bool:
 def may_hold_authentication_data(text: str) -> bool:
     """Whether a text has a label of such data. Most texts end here."""
     lower = text.encode("ascii", "ignore").decode("ascii").lower()
-    return any(map(lower.__contains__, _LABELS))
+    return lower.islower() and any(map(lower.__contains__, _LABELS))  # islower() is false where no letters are
 
 
 def labelled_places(text: str) -> list[int]:

@@ -55,6 +55,7 @@ __all__ = [
     "MAX_DIGITS",
     "MIN_DIGITS",
     "card_digits",
+    "doubtful_among",
     "fail_luhn",
     "has_candidate",
     "holds_card_number",
@@ -119,9 +120,12 @@ def has_candidate(text: str) -> bool:
     """Whether a text may hold a card number. Most texts end here."""
     data = text.encode("ascii", "ignore")
     if len(data) < len(text):
+        if _has_written_candidate(data.decode("ascii")):
+            return True
         plain = with_letters_in_ascii(text)
-        parts = map(in_ascii, _ANY_RUN.findall(text)) if plain is None else (plain.replace(_LETTERS, "?"),)
-        return any(map(_has_candidate_in_clear, parts)) or _has_written_candidate(data.decode("ascii"))
+        if plain is None:
+            return any(map(_has_candidate_in_clear, map(in_ascii, _ANY_RUN.findall(text))))
+        return _has_candidate_in_clear(plain.replace(_LETTERS, "?"))
     if len(data) - len(data.translate(None, b"0123456789")) < MIN_DIGITS:
         return holds_short_base64(text) is not None or (len(text) >= LONG_PIECE and holds_encoding(text))
     return _has_candidate_in_clear(text) or _has_written_candidate(text)
@@ -167,6 +171,22 @@ def identifier_holds_card_number(text: str) -> bool:
     if text.isdigit() and text.isascii() and len(text) <= _LONGEST_WITHOUT_MORE:
         return is_card_number(text)
     return has_candidate(text) and not is_iban(text) and holds_card_number(text)
+
+
+def doubtful_among(texts: list[str]) -> list[str]:
+    """Those that mask_card_numbers() may change, of texts without NUL whose characters beyond ASCII are letters."""
+    if not texts:
+        return []
+    joined = "\0".join(texts)
+    # Encoded all at once, because most of the time would go into calls.
+    ways = [joined.encode("ascii", errors).decode("ascii").split("\0") for errors in ("ignore", "replace")]
+    return [
+        text
+        for text, short, plain in zip(texts, *ways, strict=True)
+        if _has_candidate_in_clear(plain.replace(_LETTERS, "?"))
+        or _has_written_candidate(short)
+        or may_hold_authentication_data(short)
+    ]
 
 
 def mask_card_numbers(text: str) -> str:

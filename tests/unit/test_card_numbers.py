@@ -24,6 +24,7 @@ from data_governance.card_numbers import (
     mask_card_numbers,
     passes_luhn,
 )
+from data_governance.card_screening import masked_texts
 from data_governance.iban import IBAN_LENGTHS, is_iban
 from tests.unit.kinesis_events import BRANDS, card_number, luhn_digit
 
@@ -146,6 +147,17 @@ def test_a_card_number_put_into_any_text_is_gone(text: str, random_: random.Rand
 def test_candidates_are_never_missed(text: str) -> None:
     if holds_card_number(text):
         assert has_candidate(text)
+
+
+_PIECES = st.sampled_from(
+    ["4111111111111111", "4111 1111 1111 1111", "1234567890123", "12345678", "cvv 123", "Prüfnummer: 123", "ščř" * 9,
+     "\u0663", "\u2013", "\0", "%34", "=34", "NDExMTExMTExMTExMTExMQ==", "34" * 16, "RF18", "Faktura č. ", " ", "."]
+)  # fmt: skip
+
+
+@given(st.lists(st.one_of(st.none(), st.lists(_PIECES, max_size=8).map("".join)), max_size=6))
+def test_a_column_of_texts_is_masked_as_each_text_by_itself(column: list[str | None]) -> None:
+    assert [*masked_texts(column)] == [text and mask_card_numbers(text) for text in column]
 
 
 def test_separators_are_all_that_unicode_calls_space_dash_control_format_or_mark_without_room() -> None:
