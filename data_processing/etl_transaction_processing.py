@@ -42,7 +42,6 @@ from data_processing.raw_zone import LandedBuckets
 from data_processing.run_state import RunState
 from data_processing.spark_session import configure
 from infrastructure.aws.clients import client
-from infrastructure.metrics import REPEATED_IDS_METRIC
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -97,9 +96,13 @@ def main(argv: Sequence[str]) -> None:
         target = replace(warehouse(options), give_up_at=give_up_at)
         _load(client("redshift-data", region), s3, target, buckets.curated)
         if options["metrics_namespace"]:
-            cloudwatch = client("cloudwatch", region)
-            look_for_repeated_ids(
-                client("redshift-data", region), s3, cloudwatch, target, buckets.curated, options["metrics_namespace"]
+            _look_for_repeated_ids(
+                client("redshift-data", region),
+                s3,
+                client("cloudwatch", region),
+                target,
+                buckets.curated,
+                options["metrics_namespace"],
             )
     commit()
 
@@ -173,21 +176,14 @@ def _load(data_api: Any, s3: S3Client, target: WarehouseTarget, curated_bucket: 
         )  # fmt: skip
 
 
-def look_for_repeated_ids(
+def _look_for_repeated_ids(
     data_api: DataApi, s3: S3Client, cloudwatch: Any, target: WarehouseTarget, curated_bucket: str, namespace: str
 ) -> None:
-    """Once a day, tell by a metric how many ids are final twice: what the window of deduplication can't see."""
-    from data_storage.repeated_ids import counted_today, keep_count
+    from data_storage.repeated_ids import look_for_repeated_ids
 
-    now = datetime.now(UTC)
-    found = counted_today(data_api, s3, target, curated_bucket, now)
-    if found is None:
-        return
-    cloudwatch.put_metric_data(
-        Namespace=namespace, MetricData=[{"MetricName": REPEATED_IDS_METRIC, "Value": found, "Unit": "Count"}]
-    )
-    keep_count(s3, curated_bucket, now, found)
-    emit("repeated_ids", ids=found)
+    found = look_for_repeated_ids(data_api, s3, cloudwatch, target, curated_bucket, namespace)
+    if found is not None:
+        emit("repeated_ids", ids=found)
 
 
 if __name__ == "__main__":

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
@@ -22,6 +22,7 @@ from data_storage.sql_text import literal, position, text, within
 from data_storage.warehouse_derived_sql import derived_anew
 from infrastructure.aws import s3_objects
 from infrastructure.aws.redshift_data import DataApi, WarehouseTarget, query
+from infrastructure.metrics import REPEATED_IDS_METRIC
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -53,23 +54,33 @@ def count_repeated(data_api: DataApi, target: WarehouseTarget) -> int:
     return int(str(found))
 
 
-def counted_today(data_api: DataApi, s3: S3Client, target: WarehouseTarget, bucket: str, now: datetime) -> int | None:
-    """How many ids have several final rows; None if somebody has counted them within a day. bucket: the curated one."""
+def look_for_repeated_ids(
+    data_api: DataApi, s3: S3Client, cloudwatch: Any, target: WarehouseTarget, curated_bucket: str, namespace: str
+) -> int | None:
+    """Once a day, tell by a metric how many ids are final twice: what the window of deduplication can't see.
+
+    Returns their number, None if they were counted within a day.
+    """
+    now = datetime.now(UTC)
+    if _was_counted_within_a_day(s3, curated_bucket, now):
+        return None
+    found = count_repeated(data_api, target)
+    cloudwatch.put_metric_data(
+        Namespace=namespace, MetricData=[{"MetricName": REPEATED_IDS_METRIC, "Value": found, "Unit": "Count"}]
+    )
+    body = json.dumps({"counted_at": now.isoformat(), "ids": found}).encode()
+    s3.put_object(Bucket=curated_bucket, Key=REPEATED_IDS_KEY, Body=body, ContentType="application/json")
+    return found
+
+
+def _was_counted_within_a_day(s3: S3Client, curated_bucket: str, now: datetime) -> bool:
     try:
-        counted = json.loads(s3_objects.body(s3, bucket, REPEATED_IDS_KEY))
+        counted = json.loads(s3_objects.body(s3, curated_bucket, REPEATED_IDS_KEY))
     except ClientError as error:
         if error.response["Error"]["Code"] != "NoSuchKey":
             raise
-        counted = None
-    if counted and now - datetime.fromisoformat(counted["counted_at"]) < timedelta(days=1):
-        return None
-    return count_repeated(data_api, target)
-
-
-def keep_count(s3: S3Client, bucket: str, now: datetime, found: int) -> None:
-    """Note that they were counted."""
-    body = json.dumps({"counted_at": now.isoformat(), "ids": found}).encode()
-    s3.put_object(Bucket=bucket, Key=REPEATED_IDS_KEY, Body=body, ContentType="application/json")
+        return False
+    return now - datetime.fromisoformat(counted["counted_at"]) < timedelta(days=1)
 
 
 def repeated_finals(data_api: DataApi, target: WarehouseTarget) -> list[RepeatedFinal]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from array import array
-from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -12,13 +11,14 @@ from data_governance.control_totals import UNREADABLE, ControlKey, ControlTotals
 from data_governance.display_masking import masked_payload
 from data_governance.reconciliation import Measured
 from data_storage.transaction_trail import CURATED, Place, Step, TracedAlert, TracedRecord, Trail
-from infrastructure.local.run_page.alarms_of_run import Signals, judged
+from infrastructure.local.run_page.alarms_of_run import judged
 from infrastructure.local.run_page.collect import document
 from infrastructure.local.run_page.document import Activity, Alert, Document, Evidence, Sample
 from infrastructure.local.run_page.figures import Figures
 from infrastructure.local.run_report import RunReport
 from infrastructure.local.stages import Stage
 from infrastructure.local.warehouse import embedded_settings
+from monitoring.metric_data import MetricData, MetricId
 
 STARTED = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 KEYS = [ControlKey(currency, indicator) for currency in ("EUR", "JPY", "USD") for indicator in ("CRDT", "DBIT")]
@@ -133,7 +133,27 @@ def trail() -> Trail:
     return Trail("T7", "BOOKED", records, [alert])
 
 
+def metrics(quarantined: int = 90) -> MetricData:
+    """Of 7,230 records in one minute, all invocations well, and a run of the job that succeeded."""
+    settings = embedded_settings()
+    data = MetricData()
+    stream, function = {"StreamName": settings.stream_name}, {"FunctionName": settings.function_name}
+    run = {"JobName": settings.glue_job_name, "JobRunId": "ALL", "Type": "count", "ObservabilityGroup": "error"}
+    own, service = settings.metrics_namespace, {"service": settings.function_name}
+    for namespace, name, dimensions, value, unit in (
+        ("AWS/Kinesis", "IncomingRecords", stream, 7_230, "Count"),
+        ("AWS/Lambda", "Invocations", function, 8, "Count"),
+        ("AWS/Lambda", "Errors", function, 0, "Count"),
+        ("AWS/Lambda", "IteratorAge", function, 1_100, "Milliseconds"),
+        ("Glue", "glue.succeed.ALL", run, 1, "Count"),
+        (own, "RecordsReceived", service, 7_230, "Count"),
+        (own, "RecordsQuarantined", service, quarantined, "Count"),
+    ):
+        data.put(MetricId.of(namespace, name, dimensions), value, unit, STARTED)
+    return data
+
+
 def sample_document() -> Document:
-    signals = Signals(Counter(RecordsReceived=7_230, RecordsQuarantined=90), longest_landing_ms=1_100.0)
-    made = document(report(), figures(), judged(embedded_settings(), signals), earlier_runs=1, trail=trail())
+    alarms = judged(embedded_settings(), metrics(), STARTED, STARTED + timedelta(seconds=30))
+    made = document(report(), figures(), alarms, earlier_runs=1, trail=trail())
     return replace(made, generated_at=STARTED + timedelta(seconds=30))

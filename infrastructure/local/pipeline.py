@@ -23,14 +23,16 @@ from data_ingestion.transaction_generator import generate
 from data_ingestion.transaction_input import Line, check_readable, read_lines
 from data_ingestion.transaction_producer import ProduceReport, produce
 from data_storage import warehouse_loader
+from data_storage.repeated_ids import look_for_repeated_ids
 from data_storage.trace import Tracer
 from infrastructure.aws.clients import client
 from infrastructure.errors import PlatformError
 from infrastructure.local import glue_job
+from infrastructure.local.account_metrics import AccountMetrics
 from infrastructure.local.faults import Faults
 from infrastructure.local.java import Java, find_java
 from infrastructure.local.redshift.postgresql import Warehouse
-from infrastructure.local.run_page.alarms_of_run import Signals, judged, summed_metrics
+from infrastructure.local.run_page.alarms_of_run import judged
 from infrastructure.local.run_page.collect import document
 from infrastructure.local.run_page.document import Document
 from infrastructure.local.run_page.figures import read_figures
@@ -38,7 +40,7 @@ from infrastructure.local.run_page.html import page
 from infrastructure.local.run_report import RunReport
 from infrastructure.local.stack import NOT_ENFORCED, EmbeddedStack
 from infrastructure.local.stages import Stages
-from infrastructure.local.stream_poller import Delivered, StreamPoller
+from infrastructure.local.stream_poller import StreamPoller
 from infrastructure.local.this_run import this_run
 from infrastructure.local.warehouse import EmbeddedWarehouse, embedded_settings, open_warehouse
 from infrastructure.local.workdir import Workdir
@@ -103,28 +105,36 @@ def run(options: RunOptions, stages: Stages) -> Ended:
             report.left_out = NOT_ENFORCED | stack.left_out(provisioned) | stack.left_out(stack.provision_tables())
         faults = None if options.faults is None else Faults(options.faults)
         log_begins = workdir.function_log.stat().st_size if workdir.function_log.exists() else 0
-        delivered = _produce_and_land(options, stack, stages, report, faults)
+        metrics = AccountMetrics(settings)
+        _produce_and_land(options, stack, stages, report, faults, metrics)
         curated = _curate(stack, java, stages, faults, report.produced.records)
+        metrics.run_ended(succeeded=True)
         _load(stack, server, warehouse, stages, report, faults, curated)
+        look_for_repeated_ids(
+            warehouse.data_api,
+            stack.client("s3"),
+            stack.client("cloudwatch"),
+            warehouse.loader,
+            settings.bucket("curated"),
+            settings.metrics_namespace,
+        )
         with stages.stage("reconcile", report.produced.records) as bar:
             _reconcile(stack, warehouse, report, incarnation.id)
             bar.at(report.measured.landed.records)
         report.stages = stages.begun
-        report.ended_at = datetime.now(UTC)
+        report.ended_at = ended_at = datetime.now(UTC)
         report.faults = dict(faults.happened) if faults else {}
         with workdir.function_log.open() as log:
             log.seek(log_begins)
-            signals = Signals(
-                summed_metrics(log),
-                delivered.failed_invocations,
-                delivered.given_up_records,
-                max(delivered.landing_ms, default=0.0),
-            )
+            metrics.data.put_embedded(log)
+        metrics.queue(stack.client("sqs"), settings.on_failure_queue_name)
+        metrics.take_put_metrics()
         figures = read_figures(warehouse.data_api, warehouse.auditor, report.run_ids)
         report.alerts = figures.new_alerts_by_rule
         tracer = Tracer(stack.client("s3"), settings, stack.tables, warehouse.data_api, warehouse.auditor)
         trail = tracer.trace(figures.example) if figures.example else None
-        found = document(report, figures, judged(settings, signals), len(workdir.incarnations) - 1, trail)
+        alarms = judged(settings, metrics.data, report.started_at, ended_at)
+        found = document(report, figures, alarms, len(workdir.incarnations) - 1, trail)
         if workdir.kept:
             workdir.write_run(report.as_json(), page(found))
         return Ended(report, found, workdir if workdir.kept else None)
@@ -162,21 +172,27 @@ def _lines(options: RunOptions) -> tuple[Iterable[Line], int | None]:
 
 
 def _produce_and_land(
-    options: RunOptions, stack: EmbeddedStack, stages: Stages, report: RunReport, faults: Faults | None
-) -> Delivered:
+    options: RunOptions,
+    stack: EmbeddedStack,
+    stages: Stages,
+    report: RunReport,
+    faults: Faults | None,
+    metrics: AccountMetrics,
+) -> None:
     """Put the records while the event source mapping delivers them, so that the stream stays short."""
     lines, expected = _lines(options)
     kinesis, handler = stack.client("kinesis"), process_transaction_lambda.handler
     with contextlib.ExitStack() as exits:
         exits.enter_context(_function_runtime(stack))
+        exits.enter_context(metrics.reads(kinesis))
         landing = exits.enter_context(stages.stage("land", expected))
         if faults is None:
-            mapping = stack.event_source_mapping(handler, landing.at)
+            mapping = stack.event_source_mapping(handler, landing.at, observer=metrics)
         else:
             exits.enter_context(faults.on_s3(client("s3")))  # the client that the function uses too
             exits.enter_context(faults.on_clocks())
             kinesis = faults.kinesis(kinesis)
-            mapping = stack.event_source_mapping(faults.handler(handler), landing.at, faults.batch_size)
+            mapping = stack.event_source_mapping(faults.handler(handler), landing.at, faults.batch_size, metrics)
         mapping.start()
         try:
             with stages.stage("produce", expected) as producing:
@@ -184,7 +200,8 @@ def _produce_and_land(
                 def acknowledged(report: ProduceReport) -> None:
                     producing.at(report.records)
 
-                produced = produce(_paced(lines, mapping), kinesis, stack.settings.stream_name, acknowledged)
+                counted = metrics.producer(kinesis)
+                produced = produce(_paced(lines, mapping), counted, stack.settings.stream_name, acknowledged)
             landing.expect(produced.records)
             delivered = mapping.finish()
         except BaseException:
@@ -195,7 +212,6 @@ def _produce_and_land(
     report.landed_batches = delivered.batches
     report.given_up = delivered.given_up_records
     stack.workdir.complete_incarnation(produced.totals, produced.uncertain)
-    return delivered
 
 
 def _paced(lines: Iterable[Line], mapping: StreamPoller) -> Iterator[Line]:

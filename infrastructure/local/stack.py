@@ -18,7 +18,7 @@ from infrastructure.aws.iceberg import tables_of
 from infrastructure.errors import PlatformError
 from infrastructure.local.emulator import emulated_aws, emulator_server
 from infrastructure.local.object_files import ObjectFiles
-from infrastructure.local.stream_poller import MappingConfiguration, StreamPoller
+from infrastructure.local.stream_poller import FunctionThrottled, MappingConfiguration, Observer, StreamPoller
 from infrastructure.local.stream_records import drop_consumed, patched_moto_kinesis
 from infrastructure.local.workdir import Workdir
 from infrastructure.planning.apply import Outcome, Report
@@ -168,13 +168,14 @@ class EmbeddedStack:
         handler: Callable[[dict[str, Any], Any], Any],
         on_progress: Callable[[int], None],
         batch_size: Callable[[int], int] = lambda configured: configured,
+        observer: Observer | None = None,
     ) -> StreamPoller:
         """The mapping as it was provisioned, invoking the handler in process."""
-        lambda_ = self.client("lambda")
-        deployed = lambda_.list_event_source_mappings(FunctionName=self.settings.function_name)["EventSourceMappings"]
+        lambda_, name = self.client("lambda"), self.settings.function_name
+        deployed = lambda_.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
         if len(deployed) != 1:
             raise PlatformError(
-                f"function {self.settings.function_name}",
+                f"function {name}",
                 f"has {len(deployed)} event source mappings",
                 "Provision data_ingestion: it makes exactly one",
             )
@@ -192,14 +193,17 @@ class EmbeddedStack:
             on_failure_queue_url=sqs.get_queue_url(QueueName=queue_arn.rsplit(":", 1)[1])["QueueUrl"]
             if queue_arn
             else None,
+            is_enabled=found["State"] == "Enabled",
         )
+        if lambda_.get_function_concurrency(FunctionName=name).get("ReservedConcurrentExecutions") == 0:
+            handler = _refuse
 
         def checkpoint(shard_id: str, sequence_number: int) -> None:
             settings = self.settings
             drop_consumed(settings.account_id, settings.region, settings.stream_name, shard_id, sequence_number)
 
         kinesis = self.client("kinesis")
-        return StreamPoller(configuration, handler, kinesis, sqs, checkpoint, on_progress, batch_size)
+        return StreamPoller(configuration, handler, kinesis, sqs, checkpoint, on_progress, batch_size, observer)
 
     def function_environment(self) -> dict[str, str]:
         """The environment variables that were deployed with the function."""
@@ -224,6 +228,11 @@ class EmbeddedStack:
             self.workdir.keep_secret(secrets.get_secret_value(SecretId=name)["SecretString"])
         else:
             secrets.put_secret_value(SecretId=name, SecretString=kept)
+
+
+def _refuse(event: dict[str, Any], context: Any) -> None:
+    """The function with a reserved concurrency of nought."""
+    raise FunctionThrottled
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from array import array
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 Record = Mapping[str, Any]
 Handler = Callable[[dict[str, Any], Any], Mapping[str, Any] | None]
@@ -40,10 +40,33 @@ class MappingConfiguration:
     maximum_retry_attempts: int
     maximum_record_age_seconds: int
     on_failure_queue_url: str | None
+    is_enabled: bool = True
 
     @property
     def stream_name(self) -> str:
         return self.stream_arn.rsplit("/", 1)[1]
+
+
+class FunctionThrottled(Exception):
+    """Raised by a handler that was refused concurrency: there was no invocation, and the batch is tried again."""
+
+
+class Observer(Protocol):
+    """Is told what Lambda counts."""
+
+    def invoked(self, records: list[Record], failed: bool) -> None:
+        """The function was invoked with these records. failed: it raised or died."""
+
+    def throttled(self) -> None:
+        """The function was refused concurrency."""
+
+
+class _Nobody:
+    def invoked(self, records: list[Record], failed: bool) -> None:
+        pass
+
+    def throttled(self) -> None:
+        pass
 
 
 @dataclass(slots=True)
@@ -95,6 +118,7 @@ class StreamPoller:
         on_checkpoint: Callable[[str, int], None] = lambda shard_id, sequence_number: None,
         on_progress: Callable[[int], None] = lambda delivered: None,
         batch_size: Callable[[int], int] = lambda configured: configured,
+        observer: Observer | None = None,
     ) -> None:
         """batch_size: from the configured size, the size of the next batch (fault injection varies it)."""
         self._mapping = mapping
@@ -104,6 +128,7 @@ class StreamPoller:
         self._on_checkpoint = on_checkpoint
         self._on_progress = on_progress
         self._batch_size = batch_size
+        self._observer = observer or _Nobody()
         self._shards: dict[str, _Shard] = {}
         self._no_more_input = threading.Event()
         self._stop = threading.Event()
@@ -136,7 +161,7 @@ class StreamPoller:
     def _run(self) -> None:
         try:
             next_discovery = 0.0
-            while not self._stop.is_set():
+            while self._mapping.is_enabled and not self._stop.is_set():
                 ending = self._no_more_input.is_set()
                 if time.monotonic() >= next_discovery:
                     self._discover_shards()
@@ -197,8 +222,13 @@ class StreamPoller:
 
     def _invoke(self, shard: _Shard) -> None:
         batch = self._cut(shard.waiting)
+        try:
+            failed_from = self._call(shard, batch)
+        except FunctionThrottled:
+            self._observer.throttled()
+            shard.retry_at = time.monotonic() + _LONGEST_RETRY_PAUSE_SECONDS
+            return
         self.delivered.invocations += 1
-        failed_from = self._call(shard, batch)
         done = batch if failed_from is None else batch[:failed_from]
         if done:
             self._checkpoint(shard, done)
@@ -231,9 +261,13 @@ class StreamPoller:
         """Invoke; returns None on success, else the index of the first record to retry."""
         try:
             response = self._handler(self._event(shard, batch), None)
+        except FunctionThrottled:
+            raise
         except Exception:
             # The function raised or died: Lambda keeps the batch and retries it, whatever the reason was.
+            self._observer.invoked(batch, failed=True)
             return 0
+        self._observer.invoked(batch, failed=False)
         failures = (response or {}).get("batchItemFailures") or []
         if not failures:
             return None

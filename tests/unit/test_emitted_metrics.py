@@ -1,51 +1,41 @@
-"""What alarms and dashboard ask CloudWatch for is what the landing function really emits, dimension by dimension.
+"""What alarms and dashboard ask CloudWatch for is what is really emitted, dimension by dimension and in which unit.
 
 CloudWatch keeps a metric under its exact set of dimensions: a question with one too few finds nothing, and no error.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from typing import NamedTuple
+from collections.abc import Iterator
 
 import pytest
 
+from data_governance.enable_cloudtrail_logging import resources as audit_trail
 from data_ingestion import process_transaction_lambda as function
 from data_ingestion.deploy_transaction_lambda import function_environment
 from infrastructure.aws import clients
+from infrastructure.local.account_metrics import AccountMetrics
+from infrastructure.metrics import REPEATED_IDS_METRIC
 from infrastructure.settings import Settings
 from monitoring.alarms import alarms
 from monitoring.dashboard import dashboard_body
+from monitoring.documented_metrics import documented_metrics
+from monitoring.metric_data import MetricData, MetricId
 from tests.provisioning.account import service_error
 from tests.unit.kinesis_events import event_records, transaction
 from tests.unit.test_process_transaction_lambda import Account
 
 SETTINGS = Settings()
-
-
-class Name(NamedTuple):
-    """How CloudWatch knows a metric: values of the dimensions are left out."""
-
-    namespace: str
-    metric: str
-    dimensions: frozenset[str]
-
-
-def emitted(printed: str) -> set[Name]:
-    """The metrics in lines of the embedded metric format."""
-    lines = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
-    return {
-        Name(directive["Namespace"], metric["Name"], frozenset(dimensions))
-        for line in lines
-        for directive in line.get("_aws", {}).get("CloudWatchMetrics", ())
-        for metric in directive["Metrics"]
-        for dimensions in directive["Dimensions"]
-    }
+OWN = SETTINGS.metrics_namespace
+# The unit in which each alarm's threshold and each axis is meant; whatever is not listed is counted.
+UNITS = {
+    "IteratorAge": "Milliseconds",
+    "LandingLatency": "Milliseconds",
+}
 
 
 @pytest.fixture
-def of_the_function(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> set[Name]:
+def of_the_function(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> MetricData:
     """What the function emits, deployed as apply deploys it, of a batch that lands and of one that is given back."""
     for name, value in function_environment(SETTINGS, "20261123T125500Z").items():
         monkeypatch.setenv(name, value)
@@ -57,37 +47,78 @@ def of_the_function(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtu
     account.put_fault = lambda bucket, key: service_error("SlowDown", "PutObject", status=503)
     assert function.handler(batch, None)["batchItemFailures"]
     function.reset()
-    return emitted(capsys.readouterr().out)
+    data = MetricData()
+    data.put_embedded(capsys.readouterr().out.splitlines())
+    return data
 
 
-def asked_for() -> dict[str, Name]:
-    """What alarms and dashboard ask for in the platform's own namespace, by who asks."""
-    own = SETTINGS.metrics_namespace
-    found = {
-        f"alarm {spec.name}": Name(metric.namespace, metric.name, frozenset(metric.dimensions))
-        for spec in alarms(SETTINGS)
-        for metric in spec.metrics.values()
-        if metric.namespace == own and metric.dimensions  # without: counted from the trail
-    }
-    for widget in dashboard_body(SETTINGS, [], "warehouse")["widgets"]:
+def of_alarms() -> Iterator[tuple[str, MetricId]]:
+    for spec in alarms(SETTINGS):
+        for metric in spec.metrics.values():
+            yield f"alarm {spec.name}", MetricId.of(metric.namespace, metric.name, metric.dimensions)
+
+
+def of_the_dashboard() -> Iterator[tuple[str, MetricId]]:
+    """Of metrics and of searches, whose dimensions have no values."""
+    for widget in dashboard_body(SETTINGS, [], SETTINGS.prefix)["widgets"]:
         title = widget["properties"]["title"]
         for line in widget["properties"].get("metrics", []):
             parts = [part for part in line if isinstance(part, str)]
-            if parts and parts[0] == own:
-                found[f"{title}: {parts[1]}"] = Name(own, parts[1], frozenset(parts[2::2]))
+            if parts:
+                dimensions = dict(zip(parts[2::2], parts[3::2], strict=True))
+                yield f"{title}: {parts[1]}", MetricId.of(parts[0], parts[1], dimensions)
             for part in line:
                 search = isinstance(part, dict) and re.search(
                     r'\{([^,}]+),([^}]+)\} MetricName="(\w+)"', part.get("expression", "")
                 )
                 if search:
-                    found[title] = Name(search[1], search[3], frozenset(search[2].split(",")))
-    return found
+                    yield title, MetricId.of(search[1], search[3], dict.fromkeys(search[2].split(","), ""))
 
 
-def test_all_that_is_asked_for_is_emitted(of_the_function: set[Name]) -> None:
-    asked = asked_for()
+ASKED = dict([*of_alarms(), *of_the_dashboard()])
+
+
+FROM_THE_TRAIL = {
+    MetricId.of(each.properties["MetricNamespace"], each.properties["MetricName"], {})
+    for each in audit_trail(SETTINGS, clients.AwsClients(SETTINGS.region))
+    if each.type == "AWS::Logs::MetricFilter"
+}
+
+
+def names(metric: MetricId) -> frozenset[str]:
+    return frozenset(name for name, _ in metric.dimensions)
+
+
+@pytest.mark.parametrize("who", [who for who, metric in ASKED.items() if metric.namespace != OWN])
+def test_what_aws_is_asked_for_is_what_aws_documents(who: str) -> None:
+    metric = ASKED[who]
+    documented = documented_metrics()[metric.namespace, metric.name]
+    assert names(metric) in documented.dimensions
+    assert documented.unit == UNITS.get(metric.name, "Count")
+
+
+def test_the_embedded_stack_emits_aws_metrics_under_the_dimensions_that_are_asked_for() -> None:
+    metrics = AccountMetrics(SETTINGS)
+    for ended_well in (True, False):
+        metrics.run_ended(ended_well)
+    metrics.throttled()
+    of_glue_and_lambda = {metric for metric in ASKED.values() if metric.namespace == "Glue"}
+    assert of_glue_and_lambda and of_glue_and_lambda <= set(metrics.data.metrics)
+
+
+def test_own_metrics_are_emitted_with_these_dimensions_and_units(of_the_function: MetricData) -> None:
+    """By the function, by a metric filter on the trail, or by PutMetricData."""
+    put = {MetricId.of(OWN, REPEATED_IDS_METRIC, {})}
+    asked = {who: metric for who, metric in ASKED.items() if metric.namespace == OWN}
     assert {"alarm quarantine-rate", "Quarantine by reason"} <= asked.keys()
-    assert {who: name for who, name in asked.items() if name not in of_the_function} == {}
+    by_names = {(each.name, names(each)): each for each in of_the_function.metrics}
+    for who, metric in asked.items():
+        if metric in FROM_THE_TRAIL | put:
+            continue
+        emitted = by_names.get((metric.name, names(metric)))
+        assert emitted is not None, who
+        assert emitted == metric or not all(value for _, value in metric.dimensions), who
+        assert of_the_function.units(emitted) == {UNITS.get(metric.name, "Count")}, who
 
 
 def test_the_last_faults_are_found_in_the_log_whoever_wrote_the_line() -> None:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections import Counter
+from datetime import timedelta
 
 import pytest
 from rich.console import Console
@@ -14,13 +15,14 @@ from data_catalog.transaction_contract import QUARANTINE_REASONS
 from data_governance.display_masking import masked_account, masked_payload
 from data_governance.quarantine_remedies import QUARANTINE_REMEDIES
 from infrastructure.local.run_page import html
-from infrastructure.local.run_page.alarms_of_run import Signals, judged, summed_metrics
+from infrastructure.local.run_page.alarms_of_run import judged
 from infrastructure.local.run_page.collect import document, live_document
 from infrastructure.local.run_page.figures import Figures
 from infrastructure.local.stages import Stages
 from infrastructure.local.warehouse import embedded_settings
 from monitoring.alarms import alarms
-from tests.run_page_sample import HOSTILE, report, sample_document
+from monitoring.metric_data import MetricData, MetricId
+from tests.run_page_sample import HOSTILE, STARTED, metrics, report, sample_document
 
 PAGE = html.page(sample_document())
 
@@ -120,22 +122,31 @@ def test_a_payload_is_masked_even_where_it_is_no_json():
     assert len(masked_payload("x" * 5_000)) < 1_600
 
 
-def log_line(**metrics):
-    named = [{"Name": name} for name in metrics]
-    directive = {"Namespace": "n", "Dimensions": [["service"]], "Metrics": named}
-    return json.dumps({"_aws": {"CloudWatchMetrics": [directive]}} | {name: [value] for name, value in metrics.items()})
+def test_all_alarms_are_judged_by_the_metrics_of_the_run():
+    settings, end = embedded_settings(), STARTED + timedelta(minutes=12)
+    calm = judged(settings, metrics(), STARTED, end)
+    assert {alarm.name for alarm in calm} == {spec.name for spec in alarms(settings)}
+    assert {alarm.name: alarm.state for alarm in calm if alarm.state != "OK"} == {"repeated-ids": "INSUFFICIENT_DATA"}
+    data = metrics(quarantined=2_000)
+    rate = {"RecordsReceived": 100, "RecordsQuarantined": 20}
+    for name, records in rate.items():
+        id_ = MetricId.of(settings.metrics_namespace, name, {"service": settings.function_name})
+        data.put(id_, records, "Count", STARTED + timedelta(minutes=6))
+    rough = judged(settings, data, STARTED, end)
+    assert [alarm.name for alarm in rough if alarm.state == "ALARM"] == ["quarantine-rate"]
+    assert rough[0].measured == "highest 27.7; alarm above 5 in 2 of 3 times 5 min"
 
 
-def test_the_functions_metrics_are_summed_and_other_lines_of_its_log_passed_over():
-    by_reason = log_line(RecordsQuarantined=9).replace('["service"]', '["reason", "service"]')
-    lines = [log_line(RecordsReceived=5.0), "START", '{"level": "INFO"}', log_line(RecordsReceived=7.0), by_reason]
-    assert summed_metrics(lines) == {"RecordsReceived": 12}
+def test_an_alarm_that_was_over_before_the_run_ended_is_shown_as_raised():
+    settings, data = embedded_settings(), metrics()
+    errors = MetricId.of("AWS/Lambda", "Errors", {"FunctionName": settings.function_name})
+    for minute in range(60):
+        data.put(errors, float(minute in (2, 3)), "Count", STARTED + timedelta(minutes=minute))
+    found = judged(settings, data, STARTED, STARTED + timedelta(minutes=60))
+    assert [alarm.name for alarm in found if alarm.state == "ALARM"] == ["landing-errors"]
 
 
-def test_alarms_are_judged_by_what_the_run_measured_and_all_are_listed():
-    calm = judged(embedded_settings(), Signals(Counter(RecordsReceived=100)))
-    assert {alarm.name for alarm in calm} == {spec.name for spec in alarms(embedded_settings())}
-    assert {alarm.state for alarm in calm} == {"OK", "NOT_JUDGED"}
-    rough = Signals(Counter(RecordsReceived=100, RecordsQuarantined=50), failed_invocations=2, given_up=1)
-    raised = {alarm.name for alarm in judged(embedded_settings(), rough) if alarm.state == "ALARM"}
-    assert raised == {"quarantine-rate", "landing-errors", "batches-given-up"}
+def test_a_run_whose_job_never_ended_well_is_late():
+    settings, data = embedded_settings(), MetricData()
+    found = judged(settings, data, STARTED, STARTED + timedelta(seconds=20))
+    assert [alarm.name for alarm in found if alarm.state == "ALARM"] == ["job-late"]

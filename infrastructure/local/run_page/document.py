@@ -125,7 +125,7 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """state: OK, ALARM, or NOT_JUDGED where its metric is AWS's alone; measured: what it was judged by."""
+    """state: OK, ALARM, or INSUFFICIENT_DATA where nothing told it yet; measured: what it was judged by."""
 
     name: str
     meaning: str

@@ -209,14 +209,13 @@ function trailSection(d) {
 function alarmsSection(d) {
   if (!d.alarms.length) return null;
   const raised = d.alarms.filter((alarm) => alarm.state === "ALARM").length;
-  const judged = d.alarms.filter((alarm) => alarm.state !== "NOT_JUDGED").length;
-  const signs = { ALARM: ["bad", "Alarm"], OK: ["good", "OK"], NOT_JUDGED: ["plain", "Not judged"] };
+  const signs = { ALARM: ["bad", "Alarm"], OK: ["good", "OK"], INSUFFICIENT_DATA: ["plain", "No data"] };
   const shown = (of) => el("ul.alarms", {}, of.map(({ name, state, measured, meaning }) => el("li", {},
     el("div", {}, el("strong", {}, name), el("span", {}, measured)), el(`span.pill.${signs[state][0]}`, {}, signs[state][1]), el("p", {}, meaning))));
-  const here = d.alarms.filter((alarm) => alarm.state !== "NOT_JUDGED"), elsewhere = d.alarms.filter((alarm) => alarm.state === "NOT_JUDGED");
-  return section("alarms", raised ? `${plural(raised, "alarm")} would have been raised` : `None of the ${plural(judged, "alarm")} that can be judged here would have been raised`,
-    "Judged by the run as a whole. In an account CloudWatch judges all of them, minute by minute.",
-    el("div.card", {}, shown(here), el("details", {}, el("summary", {}, `${plural(elsewhere.length, "alarm")} whose metrics AWS alone has`), shown(elsewhere))));
+  const loud = d.alarms.filter((alarm) => alarm.state !== "OK"), calm = d.alarms.filter((alarm) => alarm.state === "OK");
+  return section("alarms", raised ? `${plural(raised, "alarm")} would have been raised` : `None of the ${plural(d.alarms.length, "alarm")} would have been raised`,
+    "Judged minute by minute as CloudWatch does, by the metrics that the function and the job put and those that AWS would have counted.",
+    el("div.card", {}, loud.length ? shown(loud) : null, el("details", { open: !loud.length }, el("summary", {}, `${plural(calm.length, "alarm")} that stayed OK`), shown(calm))));
 }
 
 function restSection(d) {
