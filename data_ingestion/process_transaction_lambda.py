@@ -11,7 +11,6 @@ Powertools' own POWERTOOLS_METRICS_NAMESPACE), POWERTOOLS_SERVICE_NAME, LOG_LEVE
 from __future__ import annotations
 
 import gc
-import logging
 import os
 import time
 from collections.abc import Iterator
@@ -33,6 +32,7 @@ from data_governance.tokenization import TokenKeys
 from data_ingestion.transaction_batch import BatchResult, process_batch
 from infrastructure.aws import clients
 from infrastructure.errors import PlatformError, RetryableError
+from infrastructure.function_runtime import logger, metrics_namespace, required
 from infrastructure.planning.aws_errors import is_retryable
 
 Response = dict[str, list[dict[str, str]]]
@@ -218,22 +218,12 @@ def _report(result: BatchResult, written: int) -> None:
 
 @cache
 def _environment() -> _Environment:
-    def required(name: str) -> str:
-        value = os.environ.get(name)
-        if not value:
-            raise PlatformError(
-                "function environment", f"{name} is not set", "Deploy the function with its environment"
-            )
-        return value
-
     return _Environment(
         raw_bucket=required("RAW_BUCKET"),
         quarantine_bucket=required("QUARANTINE_BUCKET"),
         secret_id=required("TOKENIZATION_SECRET_ID"),
         stream_incarnation=required("STREAM_INCARNATION"),
-        metrics_namespace=os.environ.get("METRICS_NAMESPACE")
-        or os.environ.get("POWERTOOLS_METRICS_NAMESPACE")
-        or "BankingDataPlatform",
+        metrics_namespace=metrics_namespace(),
         service=os.environ.get("POWERTOOLS_SERVICE_NAME") or "process-transaction",
     )
 
@@ -243,16 +233,9 @@ def _client(service: str) -> Any:
     return clients.client(service)
 
 
-class _StandardOutput(logging.Handler):
-    """Prints to the current standard output; a StreamHandler would keep the one from when the logger was made."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        print(self.format(record), flush=True)
-
-
 @cache
 def _logger() -> Logger:
-    return Logger(service=_environment().service, logger_handler=_StandardOutput())
+    return logger(_environment().service)
 
 
 @cache

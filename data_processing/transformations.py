@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from data_catalog.content_hash import CONTENT_FIELDS, SEPARATOR
 from data_catalog.lake_layout import DAYS_AHEAD, EARLIEST_ARRIVAL
 from data_catalog.transaction_contract import (
     CURATED_FIELDS,
@@ -24,7 +25,6 @@ from data_catalog.transaction_contract import (
     POSITION,
     QUARANTINE_FIELDS,
     REPLACED,
-    TRANSACTION_FIELDS,
     TRANSACTION_ID_FIELDS,
     Field,
     Type,
@@ -48,16 +48,9 @@ STAGE = "etl"
 _LANDED = tuple(field.name for field in LANDED_FIELDS)
 _TYPES = dict(typed_columns(LANDED_FIELDS))
 _LANDED_SCHEMA = spark_ddl(json_columns(LANDED_FIELDS))
-# A transaction's content, independent of its delivery: no position, no token (its key rotates), no contract version.
-_CONTENT_FIELDS = tuple(
-    field
-    for field in LANDED_FIELDS
-    if field.name in {each.name for each in TRANSACTION_FIELDS} | {"card_last4"} and field.name != "schema_version"
-)
 # Characters of a refused record that the table keeps: what a VARCHAR of the warehouse holds, in UTF-8. The landing's
 # object has it whole.
 _LONGEST_PAYLOAD = 16_000
-_SEPARATOR = "\u001f"
 _REPLACED_AND_OWN = tuple(zip(REPLACED, POSITION, strict=True))
 _CONFLICT = "conflicting_duplicate"
 PENDING_STATUS = "PENDING"
@@ -132,14 +125,14 @@ def _content_hash() -> Column:
     Free text alone can hold the separator: its lengths stand in front. Fields of later versions stand behind, by name,
     and only where they are there: so a record of version 1.0 is the same content for ever.
     """
-    first = [field for field in _CONTENT_FIELDS if field.since == FIRST_VERSION]
+    first = [field for field in CONTENT_FIELDS if field.since == FIRST_VERSION]
     free = [F.length(F.col(field.name)).cast("string") for field in first if field.free_text]
     parts = [F.coalesce(part, F.lit("")) for part in [*free, *map(_normal, first)]]
     # concat() of a null is null, and concat_ws() leaves it out.
     later = [
-        F.concat(F.lit(f"{field.name}="), _normal(field)) for field in _CONTENT_FIELDS if field.since != FIRST_VERSION
+        F.concat(F.lit(f"{field.name}="), _normal(field)) for field in CONTENT_FIELDS if field.since != FIRST_VERSION
     ]
-    return F.sha2(F.concat_ws(_SEPARATOR, *parts, *later), 256)
+    return F.sha2(F.concat_ws(SEPARATOR, *parts, *later), 256)
 
 
 def _normal(field: Field) -> Column:

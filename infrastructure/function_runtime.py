@@ -1,0 +1,36 @@
+"""What the Lambda functions share: how they read their environment, and where their log lines go."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+from aws_lambda_powertools.logging import Logger
+
+from infrastructure.errors import PlatformError
+
+
+def required(name: str) -> str:
+    """A variable of the function's environment. Raises PlatformError if it is not set."""
+    value = os.environ.get(name)
+    if not value:
+        raise PlatformError("function environment", f"{name} is not set", "Deploy the function with its environment")
+    return value
+
+
+def metrics_namespace() -> str:
+    """The CloudWatch namespace of the platform's own metrics."""
+    variables = ("METRICS_NAMESPACE", "POWERTOOLS_METRICS_NAMESPACE")
+    return next((os.environ[name] for name in variables if os.environ.get(name)), "BankingDataPlatform")
+
+
+def logger(service: str) -> Logger:
+    """A logger of JSON lines."""
+    return Logger(service=service, logger_handler=_StandardOutput())
+
+
+class _StandardOutput(logging.Handler):
+    """Prints to the current standard output; a StreamHandler would keep the one from when the logger was made."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(self.format(record), flush=True)
