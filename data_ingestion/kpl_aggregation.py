@@ -1,4 +1,4 @@
-"""Splits a Kinesis record that a KPL producer filled with several records.
+"""Packs several records into one Kinesis record as the KPL does, and splits such a record.
 
 The format (awslabs/amazon-kinesis-producer, aggregation-format.md): magic bytes, a protobuf message, the MD5 of that
 message. aws_kinesis_agg silently drops records after a bad index and prints raw data to stderr; here a record is split
@@ -10,7 +10,7 @@ Standard library only: the message has four fields, and the protobuf package wou
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 MAGIC = b"\xf3\x89\x9a\xc2"
 _DIGEST_BYTES = 16
@@ -28,6 +28,25 @@ class BrokenAggregateError(ValueError):
 def is_aggregate(data: bytes) -> bool:
     """Whether the record claims to be an aggregate. No JSON text begins with these bytes."""
     return data.startswith(MAGIC)
+
+
+def aggregate(datas: Sequence[bytes], partition_key: str) -> bytes:
+    """One record of several, all under the partition key with which it is put.
+
+    Consumers that check the key of each record inside (the KCL does) find it in the shard in which the whole one lies.
+    """
+    message = _field(_PARTITION_KEYS, partition_key.encode())
+    for data in datas:
+        message += _field(_RECORDS, bytes([_PARTITION_KEY_INDEX << 3 | _VARINT, 0]) + _field(_DATA, data))
+    return MAGIC + message + hashlib.md5(message, usedforsecurity=False).digest()
+
+
+def _field(number: int, value: bytes) -> bytes:
+    length, size = len(value), bytearray()
+    while length > 0x7F:
+        size.append(length & 0x7F | 0x80)
+        length >>= 7
+    return bytes([number << 3 | _BYTES, *size, length]) + value
 
 
 def deaggregate(data: bytes, at_most: int) -> list[bytes]:

@@ -4,6 +4,10 @@ PutRecords answers 200 even if some of its records failed. Each failed record is
 partition key is sent before that succeeds, so each key's records arrive in order. This is also why a call holds at most
 one record per key: a later one could succeed while the earlier one fails.
 
+Packing puts several records into one, as the Kinesis Producer Library does, because Kinesis bills each record as whole
+kilobytes. All records of an account go under one key of a fixed set, so that their order is kept here too; but not
+between records that are packed and others.
+
     python data_ingestion/transaction_producer.py --input FILE       # puts NDJSON on the account's stream
 """
 
@@ -11,9 +15,11 @@ from __future__ import annotations
 
 import random
 import time
-from collections import Counter, deque
+import zlib
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -21,6 +27,7 @@ from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
 from data_governance.control_totals import ControlTotals
 from data_ingestion.control_entries import control_entry
+from data_ingestion.kpl_aggregation import aggregate
 from data_ingestion.transaction_input import MAX_RECORD_BYTES, TOO_LONG, Line
 from infrastructure.errors import PlatformError
 from infrastructure.planning.aws_errors import RETRYABLE_CODES, THROTTLING_CODES
@@ -36,13 +43,30 @@ MOST_REFUSALS_TOLD = 20
 _FIRST_PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 5.0
 
+# Packing: among so many partition keys, of so many lines or seconds of them, into records of so many bytes at most.
+# Many keys spread the load over the shards, few make full records.
+_PACKED_KEYS = 512
+_PACKED_LINES, _PACKED_SECONDS, _PACKED_BYTES = 20_000, 1.0, 24 * 1024
+
 
 class Outgoing(NamedTuple):
-    """A record to put: its partition key (account_id if readable), its bytes, and its line in the input."""
+    """A record to put: its partition key (account_id if readable), its bytes, its line in the input (the first one, of
+    several), and the records that are packed in it, if they are."""
 
     partition_key: str
     data: bytes
     line: int = 0
+    packed: tuple[bytes, ...] = ()
+
+    @property
+    def transactions(self) -> tuple[bytes, ...]:
+        """What was a line each."""
+        return self.packed or (self.data,)
+
+    @property
+    def size(self) -> int:
+        """Bytes as Kinesis counts them."""
+        return len(self.data) + len(self.partition_key.encode())
 
 
 @dataclass(slots=True)
@@ -102,35 +126,34 @@ def produce(
     on_progress: Callable[[ProduceReport], None] = lambda report: None,
     pause: Callable[[float], None] = time.sleep,
     first_line: int = 1,
+    packing: bool = False,
+    now: Callable[[], float] = time.monotonic,
 ) -> ProduceReport:
     """Put every record until it is acknowledged; a line that cannot be a record is counted and left out.
 
-    first_line: the number of the first of the lines. If Kinesis accepts none for long or refuses for good, raises
-    PlatformError that names the line to continue from.
+    first_line: the number of the first of the lines. packing: several records in one. If Kinesis accepts none for long
+    or refuses for good, raises PlatformError that names the line to continue from.
     """
     report = ProduceReport(next_line=first_line)
-    source = iter(lines)
+    reader = _Reader(lines, report, first_line)
+    source = reader.packed(now) if packing else reader.single()
     held_back: deque[Outgoing] = deque()
-    last_read = 0
     attempt = 0
-    while True:
-        batch, last_read = _next_batch(held_back, source, report, last_read)
-        if not batch:
-            break
+    while batch := _next_batch(held_back, source):
         failed = _put(kinesis, stream_name, batch, attempt, report)
         for record in batch:
             if record not in failed:
-                key, amount = control_entry(record.data)
-                report.totals.add(key, amount)
-        report.records += len(batch) - len(failed)
+                for data in record.transactions:
+                    report.totals.add(*control_entry(data))
+                report.records += len(record.transactions)
         held_back.extendleft(reversed(failed))
-        report.next_line = min((record.line for record in held_back), default=last_read + 1)
+        report.next_line = min([reader.next_line, *(record.line for record in held_back)])
         attempt = attempt + 1 if len(failed) == len(batch) else 0
         if failed:
-            report.retried += len(failed)
+            report.retried += sum(len(record.transactions) for record in failed)
             pause(_backoff(attempt))
         on_progress(report)
-    report.next_line = last_read + 1
+    report.next_line = reader.next_line
     return report
 
 
@@ -148,13 +171,67 @@ def paced(
         yield line
 
 
-def _next_batch(
-    held_back: deque[Outgoing], source: Iterator[Line], report: ProduceReport, last_read: int
-) -> tuple[list[Outgoing], int]:
-    """The next call's records, and the last line that was read.
+class _Reader:
+    """The records to put, of the lines that can be records. next_line: the first line that was not handed out."""
 
-    Records held back come first; at most one per key, within Kinesis' limits.
-    """
+    def __init__(self, lines: Iterable[Line], report: ProduceReport, first_line: int) -> None:
+        self._lines = lines
+        self._report = report
+        self.next_line = first_line
+
+    def single(self) -> Iterator[Outgoing]:
+        for line in self._lines:
+            self.next_line = line.number + 1
+            record = outgoing(line.data, line.number)
+            fault = line.fault or (TOO_LONG if record.size > MAX_RECORD_BYTES else "")
+            if fault:
+                self._report.refuse(line.number, fault)
+            else:
+                yield record
+
+    def packed(self, now: Callable[[], float]) -> Iterator[Outgoing]:
+        single = self.single()
+        while together := _window(single, now):
+            end = self.next_line
+            packs = sorted(_packs(together), key=lambda pack: pack.line)
+            for pack, following in zip_longest(packs, packs[1:]):
+                self.next_line = following.line if following else end
+                yield pack
+
+
+def _window(records: Iterator[Outgoing], now: Callable[[], float]) -> list[Outgoing]:
+    """The next records that are packed together."""
+    found: list[Outgoing] = []
+    until = now() + _PACKED_SECONDS
+    for record in records:
+        found.append(record)
+        if len(found) == _PACKED_LINES or now() > until:
+            break
+    return found
+
+
+def _packs(records: Iterable[Outgoing]) -> Iterator[Outgoing]:
+    """The records in as few as they fit into, those of a key in their order."""
+    by_key: defaultdict[str, list[Outgoing]] = defaultdict(list)
+    sizes: Counter[str] = Counter()
+    for record in records:
+        key = f"packed-{zlib.crc32(record.partition_key.encode()) % _PACKED_KEYS}"
+        if by_key[key] and sizes[key] + len(record.data) > _PACKED_BYTES:
+            yield _pack(key, by_key.pop(key))
+            del sizes[key]
+        by_key[key].append(record)
+        sizes[key] += len(record.data)
+    for key, together in by_key.items():
+        yield _pack(key, together)
+
+
+def _pack(key: str, together: list[Outgoing]) -> Outgoing:
+    datas = tuple(record.data for record in together)
+    return Outgoing(key, aggregate(datas, key) if len(datas) > 1 else datas[0], together[0].line, datas)
+
+
+def _next_batch(held_back: deque[Outgoing], source: Iterator[Outgoing]) -> list[Outgoing]:
+    """The next call's records: those held back come first; at most one per key, within Kinesis' limits."""
     batch: list[Outgoing] = []
     keys: set[str] = set()
     size = 0
@@ -163,29 +240,21 @@ def _next_batch(
         if held_back:
             record = held_back.popleft()
         else:
-            line = next(source, None)
-            if line is None:
+            following = next(source, None)
+            if following is None:
                 break
-            last_read = line.number
-            if line.fault:
-                report.refuse(line.number, line.fault)
-                continue
-            record = outgoing(line.data, line.number)
-        record_size = len(record.data) + len(record.partition_key.encode())
-        if record_size > MAX_RECORD_BYTES:
-            report.refuse(record.line, TOO_LONG)
-            continue
-        if record.partition_key in keys or size + record_size > MAX_BYTES_PER_CALL:
+            record = following
+        if record.partition_key in keys or size + record.size > MAX_BYTES_PER_CALL:
             still_held.append(record)
             keys.add(record.partition_key)
             continue
         keys.add(record.partition_key)
         batch.append(record)
-        size += record_size
+        size += record.size
     still_held.extend(held_back)
     held_back.clear()
     held_back.extend(still_held)
-    return batch, last_read
+    return batch
 
 
 def _put(kinesis: Any, stream_name: str, batch: list[Outgoing], attempt: int, report: ProduceReport) -> list[Outgoing]:
@@ -206,7 +275,8 @@ def _put(kinesis: Any, stream_name: str, batch: list[Outgoing], attempt: int, re
     failed = [record for record, code in zip(batch, codes, strict=True) if code]
     for record, code in zip(batch, codes, strict=True):
         if code and code not in THROTTLING_CODES:  # the record may have been stored nevertheless
-            report.uncertain.add(*control_entry(record.data))
+            for data in record.transactions:
+                report.uncertain.add(*control_entry(data))
     reason = next((code for code in codes if code), "")
     if len(failed) == len(batch) and attempt + 1 >= _MAX_ATTEMPTS:
         raise PlatformError(

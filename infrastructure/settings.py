@@ -20,6 +20,13 @@ BUCKET_PURPOSES = ("raw", "curated", "quarantine", "artifacts", "access-logs", "
 KEY_PURPOSES = ("data", "tokens", "audit", "messaging")
 _BUCKET_NAME_MAX = 63
 
+# What a profile sets, unless it is set by itself: latency against the bill (docs/cost.md has both).
+PROFILES: dict[str, dict[str, int]] = {
+    "fast": {"batch_window_seconds": 1},
+    "balanced": {},
+    "cheap": {"batch_window_seconds": 10, "glue_every_minutes": 60},
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -33,6 +40,8 @@ class Settings:
     account_id: str = "123456789012"
     project: str = "banking-data"
     tags: dict[str, str] = field(default_factory=dict)
+    expected_tps: int = 100  # transactions a second, on average, with which plan and estimate reckon
+    latency_profile: Literal["fast", "balanced", "cheap"] = "balanced"  # PROFILES, when settings are read
     expected_account_id: str = ""  # if set, no other account is ever changed
     emulated_endpoint: bool = False  # the endpoint is an emulator's, though not on loopback (which always is one)
 

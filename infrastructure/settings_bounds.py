@@ -38,6 +38,7 @@ def problems_of(values: Mapping[str, Any]) -> list[Problem]:
 
 
 _RANGES: dict[str, tuple[int, int, str]] = {
+    "expected_tps": (1, 1_000_000, "transactions a second"),
     "stream_retention_hours": (168, 8760, "hours; records must outlive a long weekend's outage"),
     "shard_count": (1, 10_000, "shards"),
     "pending_expiry_days": (1, 366, "days"),
@@ -70,6 +71,7 @@ _RANGES: dict[str, tuple[int, int, str]] = {
 _LOG_RETENTION_DAYS = (365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)  # CloudWatch Logs' own steps
 _CHOICES: dict[str, tuple[str | int | None, ...]] = {
     "environment": ("dev", "test", "prod", "acceptance"),
+    "latency_profile": ("fast", "balanced", "cheap"),
     "stream_mode": ("ON_DEMAND", "PROVISIONED"),
     "lambda_architecture": ("arm64", "x86_64"),
     "object_lock_mode": (None, "GOVERNANCE", "COMPLIANCE"),

@@ -14,7 +14,7 @@ from dotenv import dotenv_values
 from dotenv.parser import parse_stream
 
 from infrastructure.errors import PlatformError
-from infrastructure.settings import Settings
+from infrastructure.settings import PROFILES, Settings
 from infrastructure.settings_bounds import Problem, problems_of, settings_error
 
 ENV_FILE = Path(__file__).resolve().parents[1] / ".env"
@@ -85,8 +85,8 @@ def _unknown(name: str, who: str) -> Problem:
 def settings_from(environ: Mapping[str, str], **given: Any) -> Settings:
     """The settings of these variables; values given on the command line override them.
 
-    Empty variables count as unset. Raises one PlatformError that lists every value that cannot be read or is out of
-    bounds.
+    Empty variables count as unset; the profile's values stand below all that is set. Raises one PlatformError that
+    lists every value that cannot be read or is out of bounds.
     """
     values: dict[str, Any] = {}
     problems: list[Problem] = []
@@ -102,6 +102,7 @@ def settings_from(environ: Mapping[str, str], **given: Any) -> Settings:
     if region:
         values.setdefault("region", region)
     values |= {name: value for name, value in given.items() if value is not None}
+    values = PROFILES.get(values.get("latency_profile", ""), {}) | values
     if not problems:
         return Settings(**values)
     defaults = {field.name: {} if field.default is MISSING else field.default for field in fields(Settings)}

@@ -27,6 +27,9 @@ PAYLOAD_BYTES, RECORD_ENVELOPE = 6 * 1024**2, 440
 # From so many MB on, a function has a whole core (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html).
 WHOLE_CORE_MB = 1769
 
+# As data_ingestion/transaction_producer.py packs; a test holds this to what it makes.
+PACKED_KEYS, PACKED_BYTES, PACKED_FRAME = 512, 24 * KIB, 8
+
 # Measured on two cores (docs/lambda.md, docs/etl.md), or stated for an account, where they were not.
 LAMBDA_SECONDS_A_RECORD = 9.3e-6
 LAMBDA_SECONDS_A_BATCH = 0.040  # two round trips to S3, stated
@@ -47,12 +50,13 @@ LISTED_AT_ONCE = 1000
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """Traffic: records a second in each hour of some stretch of time that repeats, the bytes of a record on the stream
-    (aggregated records count as one), and the records a second of the busiest minute."""
+    """Traffic: transactions a second in each hour of some stretch of time that repeats, the bytes of one, the
+    transactions a second of the busiest minute, and whether the producer packs several into one record."""
 
     hours: Sequence[float]
     record_bytes: int
     peak: float
+    packed: bool = False
 
     @property
     def average(self) -> float:
@@ -70,7 +74,7 @@ def shards(settings: Settings, workload: Workload) -> int:
     if settings.stream_mode == "PROVISIONED":
         return settings.shard_count
     room = ON_DEMAND_ROOM * workload.peak
-    by_load = max(room / SHARD_RECORDS, room * workload.record_bytes / SHARD_BYTES)
+    by_load = max(0 if workload.packed else room / SHARD_RECORDS, room * workload.record_bytes / SHARD_BYTES)
     return max(ON_DEMAND_SHARDS, math.ceil(by_load))
 
 
@@ -154,10 +158,22 @@ def counts(settings: Settings, workload: Workload) -> Counts:
         gets=objects + commits * 6,
         lists=runs * math.ceil(objects / HOURS_A_MONTH * 24 * PLANNED_DAYS / LISTED_AT_ONCE),
         load_seconds=runs * load_seconds(records / runs) if runs and settings.redshift_enabled else 0.0,
-        # Each record counts as whole KiB where it is written, as its bytes where it is read.
-        kinesis_in_gb=records * math.ceil(workload.record_bytes / KIB) * KIB / GB,
+        kinesis_in_gb=records * billed_bytes(workload) / GB,
         kinesis_out_gb=records * workload.record_bytes / GB,
     )
+
+
+def billed_bytes(workload: Workload) -> float:
+    """Bytes of one transaction as Kinesis bills what is written: each record as whole KiB.
+
+    Packed ones share records: those of a second and one of PACKED_KEYS, up to PACKED_BYTES.
+    """
+    if not workload.packed:
+        return math.ceil(workload.record_bytes / KIB) * KIB
+    framed = workload.record_bytes + PACKED_FRAME
+    most = max(1.0, PACKED_BYTES // framed)
+    together = min(most, max(1.0, workload.average / PACKED_KEYS))
+    return math.ceil(together * framed / KIB) * KIB / together
 
 
 def runs_a_month(settings: Settings) -> float:

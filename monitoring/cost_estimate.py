@@ -201,6 +201,11 @@ class Change:
     difference: Decimal
     otherwise: str
 
+    @property
+    def told(self) -> str:
+        """As it is typed."""
+        return f"{self.setting}{' ' if self.setting == 'produce' else '='}{self.value}"
+
 
 def changes(settings: Settings, workload: Workload, moves: Mapping[str, Moves]) -> list[Change]:
     """Other values of the settings that matter, the largest saving first."""
@@ -209,6 +214,9 @@ def changes(settings: Settings, workload: Workload, moves: Mapping[str, Moves]) 
         Change(name, value, estimate(replace(settings, **given), workload, moves).total - now, otherwise)
         for name, value, given, otherwise in _alternatives(settings, workload)
     ]
+    if not workload.packed:
+        packed = estimate(settings, replace(workload, packed=True), moves).total - now
+        found.append(Change("produce", "--pack", packed, "what is put waits up to a second to be packed"))
     return sorted(found, key=lambda change: change.difference)
 
 

@@ -24,6 +24,7 @@ from scripts.commands.terminal import EXIT_OK, Parser, add_output_options, conso
 
 MOVES = {purpose: BUCKETS[purpose].moves for purpose in ("raw", "curated")}
 _YEARS = (1, 3, 7)
+_RECORD_BYTES, _PEAK = 500, 3.0
 _TOLD = 4
 _MOST_TPS = 1_000_000
 _CENT = Decimal("0.01")
@@ -47,12 +48,17 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
         description="What the platform would cost a month with the settings of .env, where its first limit is, and "
         "which setting changes most. On paper: list prices of one region, before discounts (docs/cost.md).",
     )
-    traffic = parser.add_mutually_exclusive_group(required=True)
-    traffic.add_argument("--tps", type=_positive, metavar="N", help="transactions a second, on average")
+    traffic = parser.add_mutually_exclusive_group()
+    traffic.add_argument(
+        "--tps", type=_positive, metavar="N", help="transactions a second, on average; default: EXPECTED_TPS of .env"
+    )
     traffic.add_argument("--hours", metavar="FILE", help="transactions in each hour, a number a line; they repeat")
-    parser.add_argument("--bytes", type=int, default=500, metavar="N", help="of a record on the stream (default 500)")
     parser.add_argument(
-        "--peak", type=_positive, default=3.0, metavar="X",
+        "--bytes", type=int, default=_RECORD_BYTES, metavar="N", help="of a record (default %(default)s)"
+    )
+    parser.add_argument("--packed", action="store_true", help="the producer packs records (produce --pack)")
+    parser.add_argument(
+        "--peak", type=_positive, default=_PEAK, metavar="X",
         help="the busiest minute beside the average, or beside the file's busiest hour (default 3)",
     )  # fmt: skip
     parser.add_argument(
@@ -68,7 +74,7 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Estimate and print."""
     settings = settings_from(read_environment(), environment=arguments.environment, region=arguments.region)
-    traffic = workload(arguments)
+    traffic = workload(arguments, settings)
     found = estimate(settings, traffic, MOVES, _YEARS)
     effects, near = changes(settings, traffic, MOVES), limits(settings, traffic)
     total = arguments.currency.of(found.total)
@@ -79,15 +85,23 @@ def run(arguments: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def workload(arguments: argparse.Namespace) -> Workload:
+def expected(settings: Settings) -> Estimate:
+    """The bill of a month at EXPECTED_TPS, with the command's defaults."""
+    return estimate(settings, Workload([settings.expected_tps], _RECORD_BYTES, settings.expected_tps * _PEAK), MOVES)
+
+
+def workload(arguments: argparse.Namespace, settings: Settings) -> Workload:
     """The traffic that the options describe. Raises PlatformError on a file without a number of each line."""
     if not 1 <= arguments.bytes <= 10 * 1024**2:
         raise PlatformError("--bytes", f"is {arguments.bytes}", "A record on the stream has 1 byte to 10 MiB")
-    hours = [arguments.tps] if arguments.tps else [count / SECONDS_AN_HOUR for count in _counts(Path(arguments.hours))]
+    if arguments.hours:
+        hours = [count / SECONDS_AN_HOUR for count in _counts(Path(arguments.hours))]
+    else:
+        hours = [arguments.tps or settings.expected_tps]
     peak = max(hours) * arguments.peak
     if not 0 < peak <= _MOST_TPS * arguments.peak:
         raise PlatformError("traffic", f"has a busiest hour of {max(hours):,.0f} a second", f"0 < tps <= {_MOST_TPS:,}")
-    return Workload(hours, arguments.bytes, peak)
+    return Workload(hours, arguments.bytes, peak, arguments.packed)
 
 
 def _counts(file: Path) -> list[float]:
@@ -175,7 +189,7 @@ def show(
     out.print("[bold]What changes most[/]")
     rows = _rows(code, "setting", "otherwise")
     for change in sorted(effects, key=lambda each: -abs(each.difference))[:_TOLD]:
-        rows.add_row(f"{currency.of(change.difference):+,.2f}", f"{change.setting}={change.value}", change.otherwise)
+        rows.add_row(f"{currency.of(change.difference):+,.2f}", change.told, change.otherwise)
     out.print(rows)
     table = price_table()
     out.print(f"List prices of {table['region']}, {table['date']}. Not in it: queries, support, taxes, discounts.")

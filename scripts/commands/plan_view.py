@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import Any
 
 from rich.console import Console
@@ -124,6 +125,15 @@ class PlanView:
         style = "red" if failed else "green"
         counts.append(f"{failed} failed")
         self._outcome.print(f"\n[bold {style}]Done:[/] {', '.join(counts)} in {seconds:.1f} s.")
+
+    def show_bill(self, total: Decimal, services: Mapping[str, Decimal], rate: int) -> None:
+        """What all of it costs a month on paper, in dollars, and the services that cost most."""
+        most = sorted(services.items(), key=lambda each: -each[1])[:4]
+        told = ", ".join(f"{name} {cost:,.0f}" for name, cost in most)
+        self._console.print(
+            f"\n[bold]Costs[/] about {total:,.0f} USD a month at {rate:,} transactions a second (EXPECTED_TPS), "
+            f"on paper: {told}. The command estimate tells more."
+        )
 
     def show_links(self, links: Iterable[tuple[str, str]]) -> None:
         """Where to look in AWS's console."""

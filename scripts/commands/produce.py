@@ -39,6 +39,9 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     )
     producing.add_argument("--input", required=True, metavar="FILE", help="NDJSON, plain or .gz; - for standard input")
     producing.add_argument("--rate", type=_rate, metavar="N", help="records a second at most (default: as they go)")
+    producing.add_argument(
+        "--pack", action="store_true", help="several records in one, as the KPL does: less to pay (docs/cost.md)"
+    )
     producing.add_argument("--from-line", type=_line, default=1, metavar="N", help="go on from that line of the input")
     add_account_options(producing)
     add_output_options(producing, as_json=True)
@@ -80,7 +83,10 @@ def run_produce(arguments: argparse.Namespace) -> int:
                 bar.update(task, completed=report.records)
 
             stream = account.settings.stream_name
-            report = produce(lines, account.clients("kinesis"), stream, on_progress, first_line=arguments.from_line)
+            kinesis = account.clients("kinesis")
+            report = produce(
+                lines, kinesis, stream, on_progress, first_line=arguments.from_line, packing=arguments.pack
+            )
             bar.update(task, total=max(report.records, 1), completed=max(report.records, 1))
     except (BotoCoreError, ClientError) as error:
         raise explain(error, f"stream {account.settings.stream_name}") from error

@@ -19,6 +19,7 @@ from scripts.commands.account import Account, find_account
 from scripts.commands.confirmation import confirm_apply, confirm_destroy
 from scripts.commands.console_links import console_links
 from scripts.commands.environment_lock import environment_locked
+from scripts.commands.estimate import expected
 from scripts.commands.plan_file import document, read_plan, require_same, write_plan
 from scripts.commands.plan_view import PlanView
 from scripts.commands.status import unlanded
@@ -116,6 +117,15 @@ def run_plan(arguments: argparse.Namespace) -> int:
         changes = changes_of(planned)
         found = document(account.settings, arguments, changes)
         found |= {"foreign": foreign_of(planned), "unsupported": unsupported_of(planned)}
+        if not (arguments.only or arguments.except_):
+            bill = expected(account.settings)
+            view.show_bill(bill.total, bill.services(), account.settings.expected_tps)
+            found["monthly_estimate"] = {
+                "currency": "USD",
+                "transactions_a_second": account.settings.expected_tps,
+                "total": str(bill.total),
+                "services": {name: str(cost) for name, cost in bill.services().items()},
+            }
     if arguments.out and not arguments.destroy:
         write_plan(arguments.out, found)
     if arguments.json:

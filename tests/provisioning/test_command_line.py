@@ -19,6 +19,7 @@ def test_plan_apply_plan_status_destroy(run: Run, endpoint: str) -> None:
     assert "account 123456789012  region eu-central-1  environment dev" in planned.stdout.splitlines()[0]
     assert f"endpoint {endpoint} (not AWS)" in planned.stdout
     assert "+ Kinesis::Stream" in planned.stdout
+    assert re.search(r"Costs about [0-9,]+ USD a month at 100 transactions a second", planned.stdout)
     assert client(endpoint, "kinesis").list_streams()["StreamNames"] == []
 
     applied = run("apply")
@@ -34,6 +35,7 @@ def test_plan_apply_plan_status_destroy(run: Run, endpoint: str) -> None:
     stream.decrease_stream_retention_period(StreamName="banking-data-dev-transactions", RetentionPeriodHours=24)
     drifted = run("plan", "--only", "data_ingestion")
     assert drifted.returncode == 2
+    assert "Costs" not in drifted.stdout  # of a part alone no bill can be told
     assert "RetentionPeriodHours  24 -> 168" in drifted.stdout
 
     alone = run(script="data_ingestion/create_kinesis_stream.py")

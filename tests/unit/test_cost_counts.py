@@ -7,8 +7,10 @@ import random
 import pytest
 
 from data_catalog.lake_tables import LAKE_TABLES
+from data_ingestion.transaction_input import Line
+from data_ingestion.transaction_producer import produce
 from infrastructure.settings import Settings
-from monitoring.cost_counts import HOURS_A_MONTH, SECONDS_AN_HOUR, Workload, counts, largest_batch, shards
+from monitoring.cost_counts import HOURS_A_MONTH, SECONDS_AN_HOUR, Workload, billed_bytes, counts, largest_batch, shards
 
 _HOUR = float(SECONDS_AN_HOUR)
 
@@ -78,3 +80,19 @@ def test_without_a_trigger_nothing_runs_by_itself():
 @pytest.mark.parametrize(("peak", "record_bytes", "expected"), [(100, 500, 4), (5000, 500, 10), (5000, 4096, 40)])
 def test_a_stream_on_demand_has_room_for_twice_the_peak_by_records_and_by_bytes(peak, record_bytes, expected):
     assert shards(Settings(), Workload([peak], record_bytes, peak)) == expected
+
+
+@pytest.mark.parametrize("rate", [500, 5000, 20_000])
+def test_bytes_of_packed_records_are_those_of_the_producer(rate):
+    """A second of traffic is packed together."""
+    taken: list[bytes] = []
+
+    class Stream:
+        def put_records(self, *, StreamName, Records):
+            taken.extend(entry["Data"] for entry in Records)
+            return {"Records": [{"SequenceNumber": "1"}] * len(Records)}
+
+    datas = [f'{{"account_id":"account-{number:09d}"}}'.ljust(500).encode() for number in range(rate)]
+    produce([Line(number, data) for number, data in enumerate(datas, 1)], Stream(), "s", packing=True, now=lambda: 0.0)
+    billed = sum(-(-len(data) // 1024) * 1024 for data in taken) / rate
+    assert billed == pytest.approx(billed_bytes(Workload([rate], 500, rate, packed=True)), rel=0.1)

@@ -84,6 +84,21 @@ def test_changes_are_what_the_bill_would_be():
     assert by_name["GLUE_EVERY_MINUTES", 60] == hourly - now < 0
 
 
+def test_packing_saves_what_the_bill_with_it_says():
+    packed = replace(STEADY, hours=[5000.0], peak=5000.0, packed=True)
+    single = replace(packed, packed=False)
+    saved = {change.told: change.difference for change in changes(Settings(), single, MOVES)}["produce --pack"]
+    assert saved == estimate(Settings(), packed, MOVES).total - estimate(Settings(), single, MOVES).total
+    kinesis = [of_service(estimate(Settings(), workload, MOVES), "Kinesis") for workload in (packed, single)]
+    assert kinesis[0] < kinesis[1] * Decimal("0.62")
+
+
+def test_without_a_rate_it_reckons_with_the_expected_one(capsys, monkeypatch):
+    monkeypatch.setenv("EXPECTED_TPS", "250")
+    assert main(["estimate", "--peak", "1"]) == 0
+    assert "USD a month for 250 transactions a second" in capsys.readouterr().out
+
+
 def test_each_price_has_a_unit_a_source_and_the_table_a_date():
     table = json.loads(PRICES.read_text())
     assert date.fromisoformat(table["date"])

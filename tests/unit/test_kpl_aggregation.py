@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import hashlib
 import random
@@ -10,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_ingestion.kpl_aggregation import MAGIC, BrokenAggregateError, deaggregate, is_aggregate
-from tests.unit.kinesis_events import aggregated
+from data_ingestion.kpl_aggregation import MAGIC, BrokenAggregateError, aggregate, deaggregate, is_aggregate
+from tests.unit.kinesis_events import aggregated, event_records
 
 
 def sealed(message: bytes) -> bytes:
@@ -21,6 +22,19 @@ def sealed(message: bytes) -> bytes:
 @given(st.lists(st.binary(max_size=300), min_size=1, max_size=20))
 def test_records_come_out_as_they_went_in(datas: list[bytes]) -> None:
     assert deaggregate(aggregated(datas), at_most=20) == datas
+
+
+@given(st.lists(st.binary(max_size=300), min_size=1, max_size=20), st.text(min_size=1, max_size=256))
+def test_what_is_packed_comes_out_again(datas: list[bytes], key: str) -> None:
+    assert deaggregate(aggregate(datas, key), at_most=20) == datas
+
+
+def test_the_reference_implementation_takes_apart_what_is_packed() -> None:
+    reference = pytest.importorskip("aws_kinesis_agg.deaggregator", reason="aws-kinesis-agg is not installed")
+    datas = [f"record {index}".encode() * index for index in range(1, 40)]
+    found = [each["kinesis"] for each in reference.deaggregate_records(event_records([aggregate(datas, "packed-7")]))]
+    assert [base64.b64decode(each["data"]) for each in found] == datas
+    assert {each["partitionKey"] for each in found} == {"packed-7"}
 
 
 def test_the_reference_implementation_reads_the_same() -> None:

@@ -148,6 +148,16 @@ def test_each_kind_of_variable_is_read() -> None:
     )
 
 
+def test_a_profile_sets_what_is_not_set_by_itself() -> None:
+    assert settings_from({"LATENCY_PROFILE": "balanced"}) == Settings()
+    cheap = settings_from({"LATENCY_PROFILE": "cheap"})
+    assert (cheap.batch_window_seconds, cheap.glue_every_minutes) == (10, 60)
+    assert settings_from({"LATENCY_PROFILE": "fast"}).batch_window_seconds == 1
+    assert settings_from({"LATENCY_PROFILE": "fast", "BATCH_WINDOW_SECONDS": "3"}).batch_window_seconds == 3
+    with pytest.raises(PlatformError, match=r"LATENCY_PROFILE is 'quick'\. Set it to one of fast, balanced, cheap"):
+        settings_from({"LATENCY_PROFILE": "quick"})
+
+
 def test_the_command_line_stands_above_the_environment() -> None:
     settings = settings_from({"ENVIRONMENT": "test", "AWS_REGION": "eu-central-1"}, environment="prod", region=None)
     assert (settings.environment, settings.region) == ("prod", "eu-central-1")

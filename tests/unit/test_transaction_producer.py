@@ -1,6 +1,7 @@
 """The producer loses nothing and keeps the order of a key, whatever Kinesis answers."""
 
 import gzip
+import itertools
 import json
 import math
 import os
@@ -15,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_ingestion import transaction_input
+from data_ingestion.kpl_aggregation import deaggregate, is_aggregate
 from data_ingestion.transaction_input import MAX_RECORD_BYTES, Line, check_readable, read_lines
 from data_ingestion.transaction_producer import MAX_RECORDS_PER_CALL, MOST_REFUSALS_TOLD, outgoing, paced, produce
 from infrastructure.errors import PlatformError
@@ -54,6 +56,15 @@ class Stream:
         return {"FailedRecordCount": sum("ErrorCode" in r for r in results), "Records": results}
 
 
+def arrived(stream):
+    """The transactions that the stream took, as the landing function reads them: aggregates taken apart."""
+    return [
+        data
+        for taken in stream.taken
+        for data in (deaggregate(taken, at_most=1000) if is_aggregate(taken) else [taken])
+    ]
+
+
 def lines(records):
     return [Line(number, data) for number, data in enumerate(records, 1)]
 
@@ -76,14 +87,16 @@ def first_arrivals(taken):
     st.lists(st.integers(0, 5), max_size=300),
     st.integers(0, 2**32),
     st.sampled_from([(0, 0, 0), (0.3, 0, 0), (0.1, 0.3, 0), (0.1, 0.1, 0.2)]),
+    st.booleans(),
 )
-def test_every_record_arrives_and_the_first_puts_of_a_key_keep_their_order(accounts, seed, faults):
+def test_every_record_arrives_and_the_first_puts_of_a_key_keep_their_order(accounts, seed, faults, packing):
     records = [record(f"account-{account}", number) for number, account in enumerate(accounts)]
     stream = Stream(seed, *faults)
-    report = produce(lines(records), stream, "s", pause=no_pause)
-    assert set(stream.taken) == set(records)
+    report = produce(lines(records), stream, "s", pause=no_pause, packing=packing, now=lambda: 0.0)
+    assert set(arrived(stream)) == set(records)
     assert report.records == len(records) == report.totals.records
-    for numbers in first_arrivals(stream.taken).values():
+    assert report.next_line == len(records) + 1
+    for numbers in first_arrivals(arrived(stream)).values():
         assert numbers == sorted(numbers)
 
 
@@ -93,6 +106,41 @@ def test_a_call_holds_at_most_one_record_of_a_key():
     for call in stream.calls:
         keys = [entry["PartitionKey"] for entry in call]
         assert len(keys) == len(set(keys))
+
+
+def test_packed_records_fill_kilobytes_and_all_of_an_account_go_under_one_key():
+    records = [record(f"account-{number % 5000}", number) for number in range(20_000)]
+    stream = Stream()
+    produce(lines(records), stream, "s", pause=no_pause, packing=True, now=lambda: 0.0)
+    assert set(arrived(stream)) == set(records)
+
+    def kilobytes(datas):
+        return sum(-(-len(data) // 1024) for data in datas)
+
+    assert kilobytes(stream.taken) * 5 < kilobytes(records)
+    keys = defaultdict(set)
+    for call in stream.calls:
+        for entry in call:
+            for data in deaggregate(entry["Data"], at_most=1000) if is_aggregate(entry["Data"]) else [entry["Data"]]:
+                keys[json.loads(data)["account_id"]].add(entry["PartitionKey"])
+    assert {len(each) for each in keys.values()} == {1}
+
+
+def test_a_pack_is_never_larger_than_it_may_be_but_for_a_large_record():
+    records = [record("same", number) + b" " * 5_000 for number in range(20)] + [record("same", 20) + b" " * 50_000]
+    stream = Stream()
+    produce(lines(records), stream, "s", pause=no_pause, packing=True, now=lambda: 0.0)
+    assert arrived(stream) == records
+    assert sorted(len(data) > 25 * 1024 for data in stream.taken) == [False] * 5 + [True]
+
+
+def test_what_comes_slowly_is_not_held_back_to_be_packed():
+    clock = itertools.count()  # a second passes whenever it is asked
+    stream = Stream()
+    records = [record("same", number) for number in range(9)]
+    produce(lines(records), stream, "s", pause=no_pause, packing=True, now=lambda: float(next(clock)))
+    assert arrived(stream) == records
+    assert len(stream.calls) > 1
 
 
 def test_totals_count_each_record_once_however_often_it_was_put():
@@ -145,19 +193,20 @@ def test_of_many_lines_that_are_no_records_all_are_counted_and_the_first_are_nam
     assert report.next_line == 102
 
 
-@given(st.lists(st.integers(0, 3), min_size=1, max_size=60), st.integers(0, 2**32), st.integers(1, 30))
-def test_who_goes_on_from_the_line_that_was_told_loses_nothing(accounts, seed, refusing_after):
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=60), st.integers(0, 2**32), st.integers(1, 30), st.booleans())
+def test_who_goes_on_from_the_line_that_was_told_loses_nothing(accounts, seed, refusing_after, packing):
     """The stream gives up after some calls. What it accepted and what follows the named line are all records."""
     records = [record(f"account-{account}", number) for number, account in enumerate(accounts)]
     stream = Stream(seed, fail_each=0.3, refuse_after=refusing_after)
     told: list[int] = []
     try:
-        produce(lines(records), stream, "s", lambda report: told.append(report.next_line), pause=no_pause)
+        on_progress = lambda report: told.append(report.next_line)  # noqa: E731
+        produce(lines(records), stream, "s", on_progress, pause=no_pause, packing=packing, now=lambda: 0.0)
     except PlatformError:
         after = records[(told[-1] if told else 1) - 1 :]
-        assert set(stream.taken) | set(after) == set(records)
+        assert set(arrived(stream)) | set(after) == set(records)
     else:
-        assert set(stream.taken) == set(records)
+        assert set(arrived(stream)) == set(records)
 
 
 def test_a_rate_is_kept_by_waiting():
