@@ -221,9 +221,13 @@ def _client_token(data_api: DataApi, target: WarehouseTarget, name: str, stateme
     return hashlib.sha256(content.encode()).hexdigest()
 
 
-def ledger(data_api: DataApi, target: WarehouseTarget, run_id: str | None = None) -> list[LedgerRow]:
-    """The loaded runs in the order of their manifests, or only the one that is named."""
+def ledger(
+    data_api: DataApi, target: WarehouseTarget, run_id: str | None = None, planned_since: date | None = None
+) -> list[LedgerRow]:
+    """The loaded runs in the order of their manifests; only the one that is named, or those planned since a day."""
     where = f"WHERE run_id = {literal(run_id)}" if run_id is not None else ""
+    if planned_since is not None:
+        where = f"WHERE manifest_created_at >= {literal(planned_since.isoformat())}"
     rows = query(
         data_api,
         target,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 
 import shtab
 
@@ -13,6 +12,7 @@ from scripts.commands import (
     erase,
     estimate,
     lake,
+    lineage,
     local,
     maintain,
     produce,
@@ -25,13 +25,12 @@ from scripts.commands import (
     trace,
     verify,
 )
-from scripts.commands.terminal import Parser, run_parsed
+from scripts.commands.terminal import Parser, program_version, run_parsed
 
-_DISTRIBUTION = "real-time-banking-data-platform"
 # In the order in which the help lists their commands.
 _MODULES = (
-    local, produce, provision, status, lake, quarantine, query, trace, maintain, erase, token_key, schema, verify,
-    estimate, acceptance,
+    local, produce, provision, status, lake, quarantine, query, trace, lineage, maintain, erase, token_key, schema,
+    verify, estimate, acceptance,
 )  # fmt: skip
 
 
@@ -43,16 +42,9 @@ def run(argv: Sequence[str] | None, description: str | None, epilog: str) -> int
 def parser(description: str | None = None, epilog: str | None = None) -> Parser:
     """The command line's parser."""
     top = Parser(prog="banking-data", description=description, epilog=epilog)
-    top.add_argument("--version", action="version", version=f"%(prog)s {_version()}")
+    top.add_argument("--version", action="version", version=f"%(prog)s {program_version()}")
     shtab.add_argument_to(top, "--print-completion", help="print the completion script of a shell")
     commands: argparse._SubParsersAction[Parser] = top.add_subparsers(title="commands", metavar="COMMAND")
     for module in _MODULES:
         module.add_commands(commands)
     return top
-
-
-def _version() -> str:
-    try:
-        return version(_DISTRIBUTION)
-    except PackageNotFoundError:
-        return "(not installed)"

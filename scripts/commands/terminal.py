@@ -8,6 +8,7 @@ import logging
 import sys
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NoReturn
 
 from botocore.model import OperationModel
@@ -19,7 +20,16 @@ from infrastructure.settings import ENVIRONMENTS
 
 EXIT_OK, EXIT_ERROR, EXIT_CHANGES = 0, 1, 2
 
+_DISTRIBUTION = "real-time-banking-data-platform"
 _PIPE_WIDTH = 140  # for output to a pipe or file, for which rich would guess 80
+
+
+def program_version() -> str:
+    """The installed version of the platform."""
+    try:
+        return version(_DISTRIBUTION)
+    except PackageNotFoundError:
+        return "(not installed)"
 
 
 class _HelpFormatter(argparse.HelpFormatter):

@@ -22,6 +22,7 @@ COMMANDS = (
     "quarantine",
     "query",
     "trace",
+    "lineage",
     "maintain",
     "rebuild",
     "erase",
