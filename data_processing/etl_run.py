@@ -344,7 +344,7 @@ class EtlRun:
             if (earlier := former.rows(kind, looked_at, _LOOKED_AT_SCHEMA)) is not None:
                 earlier = token_links.by_first_token(earlier, firsts)
                 transactions = transactions.unionByName(fraud_rules_in_spark.related(earlier, new, is_small))
-        evidence = fraud_rules_in_spark.evidence(transactions, self._rules, self._manifest.run_id).persist()
+        evidence = fraud_rules_in_spark.evidence(transactions, self._rules, self._manifest.run_id)
         try:
             found = self._beyond_former(
                 "fraud_alert_evidence", evidence, FRAUD_ALERT_EVIDENCE_FIELDS,

@@ -218,14 +218,18 @@ def _require_sense(rule: Rule, table: _Table) -> None:
         )
     if rule.last != ANY and not rule.window:
         raise table.error("has last but no window", "Write its conditions into looks_at")
+    if any(each.kind == "speed" for each in rule.raised_by) and "merchant_country" not in rule.concerned.present:
+        raise table.error("measures speed without a country", 'Add present = ["merchant_country"] to looks_at')
     if "currency" not in rule.within and any(measure.kind == "total" for measure in rule.raised_by):
         raise table.error("sums amounts over currencies", 'Add same = ["currency"]')
 
 
 def _measure(table: _Table, limits: Mapping[str, Limits]) -> Measure:
     kind: Any = table.text("measure", _MEASURES)
-    at_least = _named(table, "at_least", limits) if kind == "total" else table.whole("at_least", 1, 1000)
-    measure = Measure(kind, at_least, _conditions(table.table("of", {}), limits))
+    most = 100_000 if kind == "speed" else 1000
+    at_least = _named(table, "at_least", limits) if kind == "total" else table.whole("at_least", 1, most)
+    of = ANY if kind == "speed" else _conditions(table.table("of", {}), limits)
+    measure = Measure(kind, at_least, of)
     table.nothing_else()
     return measure
 

@@ -35,8 +35,9 @@ Subject = Literal["account_id", "card_token"]
 Bucket = Literal["hour", "day"]
 Severity = Literal["LOW", "MEDIUM", "HIGH"]
 # uses: distinct transactions. total: the sum of their amounts; of two puts of one transaction that follow each other,
-# the greater counts. countries: distinct merchant_country.
-Kind = Literal["uses", "total", "countries"]
+# the greater counts. countries: distinct merchant_country. speed: km/h, the greatest at which somebody would have to go
+# from an earlier transaction of the window to its last one, over the least distance of their merchant_country.
+Kind = Literal["uses", "total", "countries", "speed"]
 
 BUCKET_LENGTHS: dict[Bucket, timedelta] = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
 
@@ -78,13 +79,20 @@ ANY = Conditions()
 class Measure:
     """Something measured of a window, and what it must reach at least.
 
-    at_least: a number for uses and countries; limits by the window's currency for total. of: which of the window's
-    transactions are measured.
+    at_least: a number for uses, countries and speed; limits by the window's currency for total. of: which of the
+    window's transactions are measured, for all but speed.
     """
 
     kind: Kind
     at_least: int | Limits
     of: Conditions = ANY
+
+    @property
+    def least_uses(self) -> int:
+        """How many transactions it takes at least to reach it."""
+        if self.kind == "speed":
+            return 2
+        return self.at_least if isinstance(self.at_least, int) else 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,5 +127,4 @@ class Rule:
     @property
     def least_uses(self) -> int:
         """A window with fewer transactions cannot raise the rule."""
-        counts = (measure.at_least for measure in self.raised_by)
-        return max((count for count in counts if isinstance(count, int)), default=1)
+        return max((measure.least_uses for measure in self.raised_by), default=1)

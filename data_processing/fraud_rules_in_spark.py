@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from functools import reduce
+from typing import get_args
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from data_catalog.transaction_contract import FRAUD_ALERT_EVIDENCE_FIELDS, FRAUD_ALERT_FIELDS
-from data_processing.fraud_rules import COLUMNS, LONGEST_WINDOW, Conditions, Limits, Measure, Rule
+from data_processing.fraud_conditions import by_currency, satisfies
+from data_processing.fraud_rules import COLUMNS, LONGEST_WINDOW, Measure, Rule, Subject
+from data_processing.fraud_suspects import of_suspects, suspects
+from data_processing.travel_speed import with_speed
 
+_SUBJECTS: tuple[Subject, ...] = get_args(Subject)
+# Fewer subjects are sent to where their transactions are read; that takes some 100 MB of memory at most.
+_SUBJECTS_TO_BROADCAST = 500_000
 _NAMES = tuple(dict.fromkeys(field.name for field in (*FRAUD_ALERT_EVIDENCE_FIELDS, *FRAUD_ALERT_FIELDS)))
 
 
@@ -36,13 +43,34 @@ def related(former: DataFrame, new: DataFrame, broadcast: bool) -> DataFrame:
 
 def evidence(transactions: DataFrame, rules: Sequence[Rule], run_id: str) -> DataFrame:
     """The evidence of a run's alerts: FRAUD_ALERT_EVIDENCE_FIELDS, and the fields of FRAUD_ALERT_FIELDS that those
-    lack.
+    lack. Persisted and computed.
 
     transactions: COLUMNS of the run's curated transactions, and of former ones on dates_looked_at(). Only windows that
     hold one of the run's transactions are examined; all others were examined when their last transaction was curated.
     """
     happened = transactions.where(F.col("status") != "REJECTED").withColumn("at", F.unix_micros("event_time"))
-    return reduce(DataFrame.unionByName, [_evidence_of(happened, rule, run_id) for rule in rules])
+    own = happened.where(F.col("run_id") == run_id)
+    found = [_of_single_transactions(own, rule, run_id) for rule in rules if not rule.window]
+    scratch = []
+    for subject in _SUBJECTS:
+        windowed = [rule for rule in rules if rule.window and rule.subject == subject]
+        if not windowed:
+            continue
+        suspected = suspects(happened, windowed).persist()
+        scratch.append(suspected)
+        if (count := suspected.count()) == 0:
+            continue
+        few = F.broadcast(suspected) if count <= _SUBJECTS_TO_BROADCAST else suspected
+        looked_at = of_suspects(happened, few, windowed).persist()
+        scratch.append(looked_at)
+        found += [_of_windows(looked_at.where(F.col(rule.name)), rule, run_id) for rule in windowed]
+    if not found:
+        found = [_of_single_transactions(own.limit(0), rules[0], run_id)]
+    all_found = reduce(DataFrame.unionByName, found).persist()
+    all_found.count()
+    for each in scratch:
+        each.unpersist()
+    return all_found
 
 
 def alerts(evidence: DataFrame) -> DataFrame:
@@ -51,13 +79,14 @@ def alerts(evidence: DataFrame) -> DataFrame:
     return dated.select(*(field.name for field in FRAUD_ALERT_FIELDS)).distinct()
 
 
-def _evidence_of(transactions: DataFrame, rule: Rule, run_id: str) -> DataFrame:
+def _of_single_transactions(transactions: DataFrame, rule: Rule, run_id: str) -> DataFrame:
     concerned = transactions.where(satisfies(rule.concerned) & F.col(rule.subject).isNotNull())
-    if not rule.window:
-        own = concerned.where(F.col("run_id") == run_id)
-        return _named(own.withColumn("bucket_start", _bucket("at", rule)), rule, run_id)
-    measured = _measured(_close_together(concerned, rule), rule, run_id)
-    is_tip = reduce(Column.__and__, [_is_reached(rule, number) for number in range(len(rule.raised_by))])
+    return _named(concerned.withColumn("bucket_start", _bucket("at", rule)), rule, run_id)
+
+
+def _of_windows(concerned: DataFrame, rule: Rule, run_id: str) -> DataFrame:
+    measured = _measured(concerned, rule, run_id)
+    is_tip = reduce(Column.__and__, [F.col(_reached(number)) for number in range(len(rule.raised_by))])
     is_tip = is_tip & satisfies(rule.last) & (F.col("new_rows") > 0)
     tips = measured.withColumn("tip_at", F.when(is_tip, F.col("at")))
     by_subject = Window.partitionBy(rule.subject, *rule.within)
@@ -94,23 +123,9 @@ def _named(found: DataFrame, rule: Rule, run_id: str) -> DataFrame:
     return found.select(*(derived.get(name, F.col(name)).alias(name) for name in _NAMES))
 
 
-def _close_together(rows: DataFrame, rule: Rule) -> DataFrame:
-    """The rows that some window holds together with enough others to raise an alert: mostly few.
-
-    All rows of such a window are kept, and the rules are monotone, so the alerts are those of all rows. This takes one
-    sort, and the windows' measures take several.
-    """
-    others = rule.least_uses - 1
-    if not others:
-        return rows
-    ordered = Window.partitionBy(rule.subject, *rule.within).orderBy("at")
-    spans = [F.lead("at", others - n).over(ordered) - F.lag("at", n).over(ordered) for n in range(others + 1)]
-    return rows.withColumn("shortest_span", F.least(*spans)).where(F.col("shortest_span") <= _micros(rule))
-
-
 def _measured(rows: DataFrame, rule: Rule, run_id: str) -> DataFrame:
-    """Adds to rows with at (microseconds) what is measured of the window that ends at a row: measure_0, measure_1, ...
-    in the order of rule.raised_by, and new_rows (those of the run)."""
+    """Adds to rows with at (microseconds) which measures the window that ends at a row reaches: reached_0, reached_1,
+    ... in the order of rule.raised_by; and new_rows, how many of its rows are the run's."""
     reach = _micros(rule)
     ordered = Window.partitionBy(rule.subject, *rule.within).orderBy("at")
 
@@ -135,24 +150,32 @@ def _measured(rows: DataFrame, rule: Rule, run_id: str) -> DataFrame:
         )
         return within(value, value) - repeated
 
-    def measure(number: int, of: Measure) -> Column:
-        if of.kind == "countries":
-            countries = F.when(satisfies(of.of), F.col("merchant_country"))
-            return F.size(F.collect_set(countries).over(ordered.rangeBetween(-reach, 0)))
-        return once(number)
+    def is_reached(number: int, measure: Measure) -> Column:
+        if measure.kind == "countries":
+            countries = F.when(satisfies(measure.of), F.col("merchant_country"))
+            return F.size(F.collect_set(countries).over(ordered.rangeBetween(-reach, 0))) >= _least(measure)
+        return once(number) >= _least(measure)
 
     is_new = F.when(F.col("run_id") == run_id, 1).otherwise(0)
-    measures = {f"measure_{number}": measure(number, each) for number, each in enumerate(rule.raised_by)}
-    return _with_puts(rows, rule).select(
-        "*", within(is_new, is_new).alias("new_rows"), *(column.alias(name) for name, column in measures.items())
+    reached = {_reached(n): is_reached(n, each) for n, each in enumerate(rule.raised_by) if each.kind != "speed"}
+    return _with_puts(_with_speeds(rows, rule), rule).select(
+        "*", within(is_new, is_new).alias("new_rows"), *(column.alias(name) for name, column in reached.items())
     )
+
+
+def _with_speeds(rows: DataFrame, rule: Rule) -> DataFrame:
+    for number, measure in enumerate(rule.raised_by):
+        if measure.kind == "speed" and isinstance(measure.at_least, int):
+            subject = (rule.subject, *rule.within)
+            rows = with_speed(rows, subject, _micros(rule), measure.at_least, _reached(number))
+    return rows
 
 
 def _with_puts(rows: DataFrame, rule: Rule) -> DataFrame:
     """Adds to each row what it counts for in each sum, and when and for how much its transaction was put before and
     after it."""
     for number, measure in enumerate(rule.raised_by):
-        if measure.kind == "countries":
+        if measure.kind not in ("uses", "total"):
             continue
         is_measured = satisfies(measure.of)
         value = F.when(is_measured, F.col("amount") if measure.kind == "total" else F.lit(1)).otherwise(F.lit(0))
@@ -168,38 +191,12 @@ def _with_puts(rows: DataFrame, rule: Rule) -> DataFrame:
     return rows
 
 
-def _is_reached(rule: Rule, number: int) -> Column:
-    at_least = rule.raised_by[number].at_least
-    least = F.lit(at_least) if isinstance(at_least, int) else by_currency(at_least)
-    return F.col(f"measure_{number}") >= least
+def _least(measure: Measure) -> Column:
+    return F.lit(measure.at_least) if isinstance(measure.at_least, int) else by_currency(measure.at_least)
 
 
-def satisfies(conditions: Conditions) -> Column:
-    """Whether a row satisfies the conditions. Null, where a field that they ask about is null, counts as no."""
-    asked: list[Column] = [F.lit(True)]
-    if conditions.transaction_types:
-        asked.append(F.col("transaction_type").isin(*conditions.transaction_types))
-    if conditions.transaction_types_except:
-        asked.append(~F.col("transaction_type").isin(*conditions.transaction_types_except))
-    if conditions.credit_debit_indicator:
-        asked.append(F.col("credit_debit_indicator") == conditions.credit_debit_indicator)
-    if conditions.channels:
-        asked.append(F.col("channel").isin(*conditions.channels))
-    asked += [F.col(name).isNotNull() for name in conditions.present]
-    if conditions.amount_at_least is not None:
-        asked.append(F.col("amount") >= by_currency(conditions.amount_at_least))
-    if conditions.amount_below is not None:
-        asked.append(F.col("amount") < by_currency(conditions.amount_below))
-    if conditions.hours is not None:
-        local = F.from_utc_timestamp("event_time", conditions.hours.time_zone)
-        asked.append(F.hour(local).isin(*conditions.hours.included))
-    return F.coalesce(reduce(Column.__and__, asked), F.lit(False))
-
-
-def by_currency(limits: Limits) -> Column:
-    """The limit for the row's currency; null, which no amount reaches, for a currency without one."""
-    cases = [F.when(F.col("currency") == currency, F.lit(limit)) for currency, limit in limits.items()]
-    return F.coalesce(*cases)
+def _reached(number: int) -> str:
+    return f"reached_{number}"
 
 
 def _bucket(column: str, rule: Rule) -> Column:

@@ -20,6 +20,8 @@ SCHEMA = (
 )
 START = datetime(2026, 3, 2, tzinfo=UTC)
 DAY, MINUTE, MICRO = timedelta(days=1), timedelta(minutes=1), timedelta(microseconds=1)
+# Germany and Japan lie 7,107 km apart at the least, which takes so long at 1,000 km/h.
+LEAST_FLIGHT = timedelta(hours=7.107)
 PURCHASE = {"transaction_type": "CARD_PURCHASE", "channel": "POS", "merchant_country": "DE"}
 DEPOSIT = {"transaction_type": "DEPOSIT", "channel": "ATM", "amount": "4000.00", "credit_debit_indicator": "CRDT"}
 
@@ -52,17 +54,28 @@ def at_the_edges():
         yield START + 10 * MINUTE + late, card
         card = PURCHASE | {"card_token": f"travel {late}"}
         yield START, card
-        yield START + 60 * MINUTE + late, card | {"merchant_country": "JP"}
+        yield START + LEAST_FLIGHT + late, card | {"merchant_country": "JP"}
         yield from ((START, DEPOSIT | {"account_id": f"deposits {late}"}) for _ in range(2))
         yield START + DAY + late, DEPOSIT | {"account_id": f"deposits {late}"}
+        card = PURCHASE | {"card_token": f"tested {late}"}
+        yield from ((START, card | {"amount": "1.00"}) for _ in range(3))
+        yield START + 60 * MINUTE + late, card | {"amount": "200.00"}
+        account = {"account_id": f"rapid {late}", "transaction_type": "PAYMENT", "channel": "WEB"}
+        yield from ((START, account) for _ in range(9))
+        yield START + 60 * MINUTE + late, account
+        mule = {"account_id": f"mule {late}", "transaction_type": "TRANSFER"}
+        yield START, mule | {"amount": "3000.00", "credit_debit_indicator": "CRDT"}
+        yield START + 6 * 60 * MINUTE + late, mule | {"amount": "2700.00"}
+    for number, moment in enumerate((START, START + 5 * 60 * MINUTE - MICRO, START + 5 * 60 * MINUTE, START - MICRO)):
+        yield moment, {"transaction_type": "PAYMENT", "amount": "5000.00", "account_id": f"night {number}"}
 
 
 def at_random():
-    """Uses of two cards and deposits into two accounts, many at the same moment, some put twice; event_time, fields."""
+    """Uses of two cards and two accounts, many at the same moment, some put twice; event_time, fields."""
     draw = random.Random(20)
     now = START
     for number in range(300):
-        now += draw.choice([timedelta(0), timedelta(0), MICRO, MINUTE, 20 * MINUTE])
+        now += draw.choice([timedelta(0), timedelta(0), MICRO, MINUTE, 15 * MINUTE])
         kind, channel = draw.choice([("CARD_PURCHASE", "POS"), ("CARD_PURCHASE", "WEB"), ("WITHDRAWAL", "ATM")])
         shared = {
             "status": draw.choice(["PENDING", "BOOKED", "BOOKED", "REJECTED"]),
@@ -71,24 +84,32 @@ def at_random():
         use = shared | {
             "transaction_type": kind,
             "channel": channel,
+            "amount": draw.choice(["1.00", "4.99", "5.00", "50.00", "200.00"]),
             "card_token": draw.choice(["1", "2", None]),
             "merchant_country": draw.choice(["DE", "DE", "DE", "FR", "JP", None]),
+            "transaction_id": f"use {number}",
         }
-        yield now, use | {"transaction_id": f"use {number}"}
+        yield now, use
         if draw.random() < 0.3:
-            yield now + draw.choice([timedelta(0), MINUTE, 15 * MINUTE]), use | {"transaction_id": f"use {number}"}
-        deposit = shared | {
-            "transaction_type": draw.choice(["DEPOSIT", "DEPOSIT", "REVERSAL"]),
-            "credit_debit_indicator": draw.choice(["CRDT", "CRDT", "DBIT"]),
-            "channel": draw.choice(["ATM", "BRANCH", "WEB"]),
+            yield now + draw.choice([timedelta(0), MINUTE, 15 * MINUTE]), use
+        moved = shared | {
+            "transaction_type": draw.choice(["DEPOSIT", "DEPOSIT", "REVERSAL", "TRANSFER", "PAYMENT", "PAYMENT"]),
+            "credit_debit_indicator": draw.choice(["CRDT", "DBIT"]),
+            "channel": draw.choice(["ATM", "BRANCH", "WEB", "MOBILE"]),
             "account_id": draw.choice("AB"),
             "currency": draw.choice(["EUR", "SEK"]),
-            "transaction_id": f"deposit {number}",
+            "transaction_id": f"moved {number}",
         }
-        amounts = ["333.33", "3333.34", "9999.99", "10000.00", "15000.00"]
-        yield now, deposit | {"amount": draw.choice(amounts)}
+        amounts = ["333.33", "1500.00", "3333.34", "9999.99", "10000.00", "15000.00"]
+        yield now, moved | {"amount": draw.choice(amounts)}
         if draw.random() < 0.3:
-            yield now + 60 * MINUTE, deposit | {"amount": draw.choice(amounts)}
+            yield now + 60 * MINUTE, moved | {"amount": draw.choice(amounts)}
+        for burst in range(12 if number % 50 == 49 else 0):
+            soon = now + draw.choice([1, 2, 5, 8]) * burst * MINUTE
+            booked = {"status": "BOOKED", "credit_debit_indicator": "DBIT"}
+            paid = moved | booked | {"transaction_type": "PAYMENT", "channel": "API", "amount": "12.00"}
+            yield soon, paid | {"transaction_id": f"paid {number} {burst}"}
+            yield soon, use | PURCHASE | booked | {"card_token": "1", "transaction_id": f"bought {number} {burst}"}
 
 
 def window(of, rows, minutes):
@@ -126,27 +147,68 @@ def is_present(one):
     return by_hand and one["channel"] in ("POS", "ATM") and bool(one["merchant_country"])
 
 
+def is_at_night(one):
+    out = one["transaction_type"] in ("PAYMENT", "TRANSFER", "CARD_PURCHASE", "WITHDRAWAL")
+    much = one["amount"] >= 5_000 and one["currency"] == "EUR" and one["credit_debit_indicator"] == "DBIT"
+    return out and much and one["event_time"].hour in range(5)
+
+
+def is_sent(one):
+    sent = one["transaction_type"] in ("PAYMENT", "TRANSFER") and one["credit_debit_indicator"] == "DBIT"
+    return sent and one["channel"] in ("MOBILE", "WEB", "API", "BRANCH")
+
+
+def is_moved(one):
+    return one["transaction_type"] in ("TRANSFER", "PAYMENT", "WITHDRAWAL") and one["currency"] == "EUR"
+
+
+def is_out_of_reach(one, other):
+    """Whether nobody gets from one to the other in time, where Japan alone is far from the other countries."""
+    is_far = (one["merchant_country"] == "JP") != (other["merchant_country"] == "JP")
+    return is_far and abs(one["event_time"] - other["event_time"]) <= LEAST_FLIGHT
+
+
+def tries_a_card(rows, tip):
+    return tip["amount"] >= 200 and tip["currency"] == "EUR" and len(ids(each for each in rows if is_small(each))) >= 3
+
+
+def is_small(one):
+    return one["amount"] < 5 and one["currency"] == "EUR"
+
+
+def passes_on(rows, tip):
+    came = [one for one in rows if one["credit_debit_indicator"] == "CRDT"]
+    went = [one for one in rows if one["credit_debit_indicator"] == "DBIT"]
+    return tip["credit_debit_indicator"] == "DBIT" and total(came) >= 3_000 and total(went) >= 2_700
+
+
+# Name -> subject, whether a transaction is concerned, minutes, whether a window that ends at the tip raises it.
 RULES = {
     "large_amount": (
         "account_id",
         lambda one: one["amount"] >= 15_000 and one["currency"] == "EUR" and one["transaction_type"] != "REVERSAL",
         0,
-        lambda rows: True,
+        lambda rows, tip: True,
     ),
+    "night_high_value": ("account_id", is_at_night, 0, lambda rows, tip: True),
     "structured_deposits": (
         "account_id",
         is_cash,
         24 * 60,
-        lambda rows: len(ids(rows)) >= 3 and total(rows) >= 10_000,
+        lambda rows, tip: len(ids(rows)) >= 3 and total(rows) >= 10_000,
     ),
-    "rapid_card_use": ("card_token", is_purchase, 10, lambda rows: len(ids(rows)) >= 5),
+    "rapid_account_use": ("account_id", is_sent, 60, lambda rows, tip: len(ids(rows)) >= 10),
+    "mule_account": ("account_id", is_moved, 6 * 60, passes_on),
+    "rapid_card_use": ("card_token", is_purchase, 10, lambda rows, tip: len(ids(rows)) >= 5),
+    "card_testing": ("card_token", is_purchase, 60, tries_a_card),
     "implausible_travel": (
         "card_token",
         is_present,
-        60,
-        lambda rows: len({one["merchant_country"] for one in rows}) > 1,
+        12 * 60,
+        lambda rows, tip: any(is_out_of_reach(one, tip) for one in rows),
     ),
 }
+BY_THE_HOUR = {"rapid_account_use", "rapid_card_use", "card_testing"}
 
 
 def expected(transactions):
@@ -157,9 +219,9 @@ def expected(transactions):
         for tip in filter(is_concerned, happened):
             same = [one for one in happened if is_concerned(one) and one[subject] == tip[subject] and tip[subject]]
             rows = window(tip, same, minutes)
-            if rows and raises(rows):
-                midnight = tip["event_time"].replace(minute=0, second=0, microsecond=0)
-                bucket = midnight if subject == "card_token" else midnight.replace(hour=0)
+            if rows and raises(rows, tip):
+                hour = tip["event_time"].replace(minute=0, second=0, microsecond=0)
+                bucket = hour if name in BY_THE_HOUR else hour.replace(hour=0)
                 evidence = {(one["transaction_id"], one["content_hash"]) for one in rows}
                 found.setdefault((name, tip[subject], bucket), set()).update(evidence)
     return found
@@ -181,7 +243,7 @@ def test_alerts_and_evidence_are_those_of_the_rules_spelled_out(spark, made):
     for each in evidence.collect():
         found.setdefault(each["alert_id"], set()).add((each["transaction_id"], each["content_hash"]))
     wanted = expected(transactions)
-    assert {rule for rule, *_ in wanted} >= {"structured_deposits", "rapid_card_use", "implausible_travel"}
+    assert {rule for rule, *_ in wanted} >= RULES.keys() - ({"large_amount"} if made is at_the_edges else set())
     assert found == {named(*key): rests_on for key, rests_on in wanted.items()}
     alerts = fraud_rules_in_spark.alerts(evidence).collect()
     assert sorted((each["rule"], each["subject"], each["bucket_start"].timestamp()) for each in alerts) == sorted(
