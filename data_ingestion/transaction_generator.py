@@ -41,6 +41,8 @@ _MERCHANTS = (
     ("Delta Air Lines", "4511", "US"), ("Bahrain Pharmacy", "5912", "BH"), ("Billa", "5411", "CZ"),
     ("Steam Games", "5816", "US"), ("Hotel Adria", "7011", "CZ"), ("Trainline", "4112", "GB"),
 )  # fmt: skip
+# Who is present at a merchant's is at home; abroad is bought in the web. Otherwise most cards would travel too fast.
+_HOME_COUNTRIES = {"EUR": "DE", "USD": "US", "GBP": "GB", "CZK": "CZ", "JPY": "JP", "BHD": "BH"}
 _DESCRIPTIONS = ("Rent March", "Invoice 2026-0317", "Groceries", "Salary", "Refund order 88412", "Ticket Praha-Wien")
 _ID_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
@@ -247,7 +249,11 @@ def _transaction(random_: random.Random, account: _Account, event_time: datetime
         "channel": random_.choice(_CHANNELS[kind]),
     }
     if kind == "CARD_PURCHASE":
-        name, category, country = random_.choice(_MERCHANTS)
+        merchant = random_.choice(_MERCHANTS)
+        if transaction["channel"] == "POS":
+            home = [each for each in _MERCHANTS if each[2] == _HOME_COUNTRIES[account.currency]]
+            merchant = home[_MERCHANTS.index(merchant) % len(home)]
+        name, category, country = merchant
         transaction |= {
             "card_number": account.card,
             "merchant_name": name,

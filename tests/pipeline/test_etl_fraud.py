@@ -113,4 +113,4 @@ def test_a_card_seen_in_two_countries_by_two_runs(lake):
     card = {"transaction_type": "CARD_PURCHASE", "channel": "POS", "card_token": "1_t", "card_last4": "4242"}
     run(lake, row(1, merchant_country="DE", event_time="2026-03-02T08:00:00Z", **card))
     run(lake, row(2, merchant_country="JP", event_time="2026-03-02T08:30:00Z", **card))
-    assert alerts(lake) == [("implausible_travel", "1_t", "2026-03-02 08")]
+    assert alerts(lake) == [("implausible_travel", "1_t", "2026-03-02 00")]

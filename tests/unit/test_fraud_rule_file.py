@@ -96,6 +96,12 @@ def test_a_fault_is_told_with_its_place_and_what_to_do(old: str, new: str, told:
     assert told in str(refused.value)
 
 
+def test_a_speed_needs_countries() -> None:
+    asked = 'raised_by = [{ measure = "speed", at_least = 900 }]'
+    with pytest.raises(PlatformError, match="measures speed without a country"):
+        parse_rules(FILE[: FILE.index("raised_by")] + asked, "own.toml")
+
+
 def test_two_rules_of_one_name_are_refused() -> None:
     rule = FILE[FILE.index("[[rules]]") :]
     with pytest.raises(PlatformError, match="has two rules named tested_card"):
