@@ -121,9 +121,9 @@ def _landing_alarms(settings: Settings) -> tuple[AlarmSpec, ...]:
     def function(name: str, statistic: Literal["Sum", "Maximum"]) -> dict[str, Metric]:
         return {"value": Metric("AWS/Lambda", name, {"FunctionName": settings.function_name}, statistic)}
 
-    def own(name: str) -> Metric:
+    def own(name: str, period: int) -> Metric:
         dimensions = {"service": settings.function_name}
-        return Metric(settings.metrics_namespace, name, dimensions, "Sum", FIVE_MINUTES)
+        return Metric(settings.metrics_namespace, name, dimensions, "Sum", period)
 
     return (
         AlarmSpec(
@@ -177,10 +177,11 @@ def _landing_alarms(settings: Settings) -> tuple[AlarmSpec, ...]:
             name="batches-given-back",
             description="S3, KMS or the secret cannot be reached: batches are tried again. If it lasts, see the "
             "function's role, the key and AWS Health.",
-            metrics={"value": own("BatchesGivenBack")},
+            metrics={"given_back": own("BatchesGivenBack", MINUTE)},
+            expression="FILL(given_back, 0)",  # well means that nothing is emitted
             threshold=0,
-            periods=3,
-            datapoints=3,
+            periods=15,
+            datapoints=10,
         ),
         AlarmSpec(
             name="batches-given-up",
@@ -200,7 +201,10 @@ def _landing_alarms(settings: Settings) -> tuple[AlarmSpec, ...]:
             name="quarantine-rate",
             description="Too many records are quarantined: a producer broke the contract. RecordsQuarantinedByReason "
             "says how.",
-            metrics={"quarantined": own("RecordsQuarantined"), "received": own("RecordsReceived")},
+            metrics={
+                "quarantined": own("RecordsQuarantined", FIVE_MINUTES),
+                "received": own("RecordsReceived", FIVE_MINUTES),
+            },
             expression="IF(received > 0, 100 * quarantined / received, 0)",
             threshold=settings.alarm_quarantine_percent,
             periods=3,
@@ -210,20 +214,20 @@ def _landing_alarms(settings: Settings) -> tuple[AlarmSpec, ...]:
 
 
 def _job_alarms(settings: Settings) -> tuple[AlarmSpec, ...]:
-    def runs(name: str, period: int) -> dict[str, Metric]:
+    def runs(name: str, period: int) -> Metric:
         dimensions = {
             "JobName": settings.glue_job_name,
             "JobRunId": "ALL",
             "Type": "count",
             "ObservabilityGroup": "error",
         }
-        return {"value": Metric("Glue", name, dimensions, "Sum", period)}
+        return Metric("Glue", name, dimensions, "Sum", period)
 
     failed = AlarmSpec(
         name="job-failed",
         description="A run of the job failed, in curation or in the load of the warehouse. The next run takes it up "
         "where it stopped; if that fails too, its log names the fault.",
-        metrics=runs("glue.error.ALL", FIVE_MINUTES),
+        metrics={"value": runs("glue.error.ALL", FIVE_MINUTES)},
         threshold=0,
     )
     repeated = AlarmSpec(
@@ -236,11 +240,14 @@ def _job_alarms(settings: Settings) -> tuple[AlarmSpec, ...]:
     )
     if not settings.glue_every_minutes:
         return (failed, repeated)
+    # Without FILL an hour without a success is missing, and CloudWatch looks further back for real values before it
+    # takes anything for missing: the alarm would come hours later.
     late = AlarmSpec(
         name="job-late",
         description="No run has succeeded for four of the job's intervals (an hour at least): neither lake nor "
         "warehouse is up to date.",
-        metrics=runs("glue.succeed.ALL", HOUR),
+        metrics={"succeeded": runs("glue.succeed.ALL", HOUR)},
+        expression="FILL(succeeded, 0)",
         threshold=1,
         comparison="LessThanThreshold",
         periods=max(1, _LATE_INTERVALS * settings.glue_every_minutes * MINUTE // HOUR),

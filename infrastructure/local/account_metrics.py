@@ -1,8 +1,9 @@
 """The metrics that AWS's services would have put of what happens on the embedded stack.
 
-Kinesis counts puts and reads, Lambda its invocations, SQS its messages, Glue its runs. Names, units and
-dimensions are those that AWS documents. What the platform puts itself is not made here: it is read from the function's
-log and from the calls of PutMetricData.
+Kinesis counts refused puts and reads (moto itself counts the puts that it takes), Lambda its invocations, SQS its
+messages, Glue its runs, and metric filters events of the audit trail. Names, units and dimensions are those that AWS
+documents. What the platform puts itself is not made here: it is read from the function's log and from the calls of
+PutMetricData.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from typing import Any
 
 from moto.cloudwatch.models import MetricDatum, cloudwatch_backends
 
+from infrastructure.local.metric_filters import matches
+from infrastructure.references import trail_log_group
 from infrastructure.settings import Settings
 from monitoring.documented_metrics import documented_metrics
 from monitoring.metric_data import MetricData, MetricId
@@ -60,6 +63,15 @@ class AccountMetrics:
         }
         self.put("Glue", "glue.succeed.ALL" if succeeded else "glue.error.ALL", dimensions, 1)
 
+    def audited(self, logs: Any, event: Mapping[str, Any]) -> None:
+        """The trail recorded an event: the deployed metric filters of its log group count it."""
+        found = logs.describe_metric_filters(logGroupName=trail_log_group(self._settings))["metricFilters"]
+        for each in found:
+            if matches(each["filterPattern"], event):
+                for put in each["metricTransformations"]:
+                    id_ = MetricId.of(put["metricNamespace"], put["metricName"], {})
+                    self.data.put(id_, float(put["metricValue"]), "None", datetime.now(UTC))
+
     def producer(self, kinesis: Any) -> Any:
         """The stream's client of a producer: what it gets back is counted as Kinesis counts it."""
         return _CountedPuts(kinesis, self._stream)
@@ -81,7 +93,7 @@ class AccountMetrics:
             kinesis.meta.events.unregister("after-call.kinesis.GetRecords", read)
 
     def take_put_metrics(self) -> None:
-        """Take over what PutMetricData was called with since, here or by the job."""
+        """Take over what was put since by PutMetricData, here or by the job, and by moto's Kinesis."""
         held = cloudwatch_backends[self._settings.account_id][self._settings.region].metric_data
         for datum in held:
             dimensions = {str(dimension.name): str(dimension.value) for dimension in datum.dimensions}
@@ -109,7 +121,6 @@ class _CountedPuts:
         answer = self._client.put_records(**request)
         codes = [each.get("ErrorCode") for each in answer["Records"]]
         throttled = codes.count(_THROTTLED)
-        self._count("IncomingRecords", codes.count(None))
         self._count("WriteProvisionedThroughputExceeded", throttled)
         self._count("PutRecords.FailedRecords", len(codes) - codes.count(None) - throttled)
         return answer

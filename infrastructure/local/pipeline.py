@@ -183,7 +183,7 @@ def _produce_and_land(
     lines, expected = _lines(options)
     kinesis, handler = stack.client("kinesis"), process_transaction_lambda.handler
     with contextlib.ExitStack() as exits:
-        exits.enter_context(_function_runtime(stack))
+        exits.enter_context(function_runtime(stack))
         exits.enter_context(metrics.reads(kinesis))
         landing = exits.enter_context(stages.stage("land", expected))
         if faults is None:
@@ -289,7 +289,7 @@ def _load(
 
 
 @contextlib.contextmanager
-def _function_runtime(stack: EmbeddedStack) -> Iterator[None]:
+def function_runtime(stack: EmbeddedStack) -> Iterator[None]:
     """The deployed function's environment variables and its log, for as long as it is invoked in process."""
     before = dict(os.environ)
     os.environ |= stack.function_environment()

@@ -206,7 +206,10 @@ class StreamPoller:
                 StreamName=self._mapping.stream_name, ShardId=shard.shard_id, ShardIteratorType="TRIM_HORIZON"
             )["ShardIterator"]
         limit = min(_READ_LIMIT, self._mapping.batch_size - len(shard.waiting))
-        response = self._kinesis.get_records(ShardIterator=shard.iterator, Limit=limit)
+        try:
+            response = self._kinesis.get_records(ShardIterator=shard.iterator, Limit=limit)
+        except self._kinesis.exceptions.ProvisionedThroughputExceededException:
+            return False  # somebody else reads this shard too
         shard.iterator = response.get("NextShardIterator")
         records = response["Records"]
         if records and not shard.waiting:

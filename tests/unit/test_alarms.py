@@ -70,6 +70,7 @@ def test_an_alarm_says_what_it_means_in_what_cloudwatch_takes(spec: AlarmSpec) -
 @pytest.mark.parametrize("spec", [spec for spec in ALARMS if spec.expression], ids=lambda spec: spec.name)
 def test_an_expression_names_the_metrics_of_its_alarm(spec: AlarmSpec) -> None:
     assert set(re.findall(r"\b[a-z]\w*\b", spec.expression)) == set(spec.metrics)
+    assert "value" not in spec.metrics, "the expression itself is called so"
 
 
 def test_an_alarm_without_an_expression_has_one_metric() -> None:
@@ -122,8 +123,9 @@ def test_records_that_nobody_takes_raise_an_alarm_though_the_mapping_emits_nothi
 
 def test_the_job_is_late_after_four_of_its_intervals_and_never_where_nothing_starts_it() -> None:
     late = named("job-late", alarms(replace(SETTINGS, glue_every_minutes=30)))
-    assert late.periods * late.metrics["value"].period == 4 * 30 * 60
+    assert late.periods * late.metrics["succeeded"].period == 4 * 30 * 60
     assert late.missing == "breaching"
+    assert late.expression == "FILL(succeeded, 0)"
     by_hand = alarms(replace(SETTINGS, glue_every_minutes=0))
     assert "job-late" not in {spec.name for spec in by_hand}
 

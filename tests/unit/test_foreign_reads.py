@@ -1,35 +1,17 @@
-"""Which events of the audit trail count as reads by others. The patterns are CloudWatch Logs' own, evaluated here."""
+"""Which events of the audit trail count as reads by others. The patterns are CloudWatch Logs' own."""
 
 from __future__ import annotations
 
-import re
-from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
 
 from data_governance.enable_cloudtrail_logging import foreign_key_reads_pattern, foreign_reads_pattern
+from infrastructure.local.metric_filters import matches
 from infrastructure.settings import Settings
 
 SETTINGS = Settings(region="eu-central-1")
 SECRET_ARN = SETTINGS.arn("secretsmanager", f"secret:{SETTINGS.tokenization_secret_name}-AbCdEf")
-_CONDITION = re.compile(r'\(\$\.(\S+) (=|!=) "([^"]*)"\)')
-
-
-def counts(pattern: str, event: dict[str, Any]) -> bool:
-    """Whether the filter takes the event: terms with && between, one of them a list with || between."""
-    inner = pattern.removeprefix("{ ").removesuffix(" }")
-    results = []
-    for term in inner.split(" && "):
-        results.append(any(_holds(event, *condition) for condition in _CONDITION.findall(term)))
-    return all(results)
-
-
-def _holds(event: dict[str, Any], path: str, sign: str, wanted: str) -> bool:
-    value: Any = event
-    for part in re.findall(r"[^.\[\]]+", path):
-        value = value[int(part)] if part.isdigit() else value.get(part)
-    return fnmatchcase(str(value), wanted) is (sign == "=")
 
 
 def session(role: str) -> str:
@@ -63,7 +45,7 @@ OURS, OTHERS = session(SETTINGS.role_name("lambda")), session("admin")
     ],
 )
 def test_a_read_of_the_token_key_counts_unless_the_function_reads(event: dict[str, Any], expected: bool) -> None:
-    assert counts(foreign_key_reads_pattern(SETTINGS), event) is expected
+    assert matches(foreign_key_reads_pattern(SETTINGS), event) is expected
 
 
 @pytest.mark.parametrize("name", ["GetShardIterator", "SubscribeToShard"])
@@ -75,4 +57,14 @@ def test_who_starts_to_read_the_stream_counts_unless_it_is_the_function(name: st
         "userIdentity": {"arn": who},
         "resources": [{"ARN": SETTINGS.stream_arn}],
     }
-    assert counts(foreign_reads_pattern(SETTINGS), event) is expected
+    assert matches(foreign_reads_pattern(SETTINGS), event) is expected
+
+
+def test_a_selector_of_what_is_not_there_holds_neither_way() -> None:
+    assert not matches('{ ($.a.b = "x*") }', {"a": "x"})
+    assert not matches('{ ($.a[0].b != "x") }', {"a": []})
+
+
+def test_a_condition_that_is_not_known_is_refused() -> None:
+    with pytest.raises(ValueError, match="no condition"):
+        matches("{ ($.a EXISTS) }", {})

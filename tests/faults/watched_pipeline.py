@@ -1,0 +1,162 @@
+"""The embedded stack on a clock of its own, with all alarms looking on, minute by minute.
+
+Producer, stream, event source mapping, function, buckets, queue and metric filters are the embedded stack's. Only the
+clock is simulated: function, emulator and metrics all read it. Between faults the job's runs are not carried out: each
+quarter of an hour counts as a run that succeeded, so that a job that is late is a fault and not the normal state.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import time_machine
+
+from data_ingestion import process_transaction_lambda
+from data_ingestion.transaction_generator import generate
+from data_ingestion.transaction_input import Line
+from data_ingestion.transaction_producer import produce
+from infrastructure.errors import PlatformError
+from infrastructure.local.account_metrics import AccountMetrics
+from infrastructure.local.glue_job import run_glue_job
+from infrastructure.local.java import find_java
+from infrastructure.local.pipeline import function_runtime
+from infrastructure.local.stack import EmbeddedStack
+from infrastructure.local.warehouse import embedded_settings
+from infrastructure.local.workdir import Workdir
+from infrastructure.settings import Settings
+from monitoring.alarm_evaluation import State, Watch
+from monitoring.alarms import alarms
+
+MINUTE = timedelta(minutes=1)
+RECORDS_A_MINUTE = 4
+_JOB_MINUTES = 15
+_LONGEST_SECONDS = 60  # of an attempt, on a loaded machine
+RECORD_AGE_MINUTES = 30  # so that a batch is given up within a test's time
+
+
+def watched_settings() -> Settings:
+    """The embedded stack's, but a batch is one record, and is given up after half an hour."""
+    return replace(
+        embedded_settings(),
+        batch_size=1,  # so that a batch that fails is the same one when it is tried again
+        batch_window_seconds=0,
+        maximum_record_age_seconds=RECORD_AGE_MINUTES * 60,
+    )
+
+
+@dataclass(slots=True)
+class _Attempts:
+    """Passes on what Lambda counts, and tells when an attempt is over."""
+
+    metrics: AccountMetrics
+    over: threading.Event = field(default_factory=threading.Event)
+
+    def invoked(self, records: list[Any], failed: bool) -> None:
+        self.metrics.invoked(records, failed)
+        self.over.set()
+
+    def throttled(self) -> None:
+        self.metrics.throttled()
+        self.over.set()
+
+
+class WatchedPipeline:
+    """lands: whether what is put is expected to land, else one attempt a minute is waited for; works: the same of the
+    job, which then succeeds each quarter of an hour."""
+
+    def __init__(self, stack: EmbeddedStack, clock: time_machine.Traveller) -> None:
+        self.stack = stack
+        self.settings = stack.settings
+        self.metrics = AccountMetrics(stack.settings)
+        self.watch = Watch(alarms(stack.settings), self.metrics.data)
+        self.lands = True
+        self.works = True
+        self.broken_lines = 0  # of those that are put each minute
+        self._clock = clock
+        self._now = datetime.now(UTC).replace(second=0, microsecond=0)
+        self._minutes = 0
+        self._lines = generate(100_000, seed=17)
+        self._read = 0
+
+    def client(self, service: str) -> Any:
+        return self.stack.client(service)
+
+    def minute(self, records: int = RECORDS_A_MINUTE) -> dict[str, State]:
+        """A minute goes by; the states of the alarms at its end."""
+        if self.works and self._minutes % _JOB_MINUTES == 0:
+            self.metrics.run_ended(succeeded=True)
+        self._put(records)
+        self._land()
+        self.metrics.queue(self.client("sqs"), self.settings.on_failure_queue_name)
+        with self.stack.workdir.function_log.open() as log:
+            log.seek(self._read)
+            self.metrics.data.put_embedded(log)
+            self._read = log.tell()
+        self.metrics.take_put_metrics()
+        self._move(MINUTE)
+        return self.watch.look(self._now)
+
+    @property
+    def minutes(self) -> int:
+        """How many have passed."""
+        return self._minutes
+
+    def run_job(self, **changed: str) -> None:
+        """Really run the Glue job, with some of its arguments changed."""
+        staging = self.stack.workdir.path / "staging"
+        arguments = self.stack.job_arguments | changed
+        try:
+            run_glue_job(arguments, self.stack.job_environment, find_java(), staging)
+        except PlatformError:
+            self.metrics.run_ended(succeeded=False)
+        else:
+            self.metrics.run_ended(succeeded=True)
+
+    def pass_time(self, span: timedelta) -> None:
+        """Time in which nothing is counted."""
+        self._move(span)
+
+    def _move(self, span: timedelta) -> None:
+        self._now += span
+        self._minutes += 1
+        self._clock.move_to(self._now)
+
+    def _put(self, records: int) -> None:
+        lines = [Line(number, next(self._lines)) for number in range(1, records + 1)]
+        broken = [Line(line.number, line.data.replace(b'"amount"', b'"amuont"')) for line in lines[: self.broken_lines]]
+        counted = self.metrics.producer(self.client("kinesis"))
+        produce([*broken, *lines[self.broken_lines :]], counted, self.settings.stream_name, pause=lambda seconds: None)
+
+    def _land(self) -> None:
+        attempts = _Attempts(self.metrics)
+        mapping = self.stack.event_source_mapping(
+            process_transaction_lambda.handler, lambda delivered: None, observer=attempts
+        )
+        with function_runtime(self.stack), self.metrics.reads(self.client("kinesis")):
+            mapping.start()
+            if self.lands:
+                mapping.finish()
+            else:
+                assert attempts.over.wait(_LONGEST_SECONDS), "nothing was attempted"
+                mapping.abandon()
+
+
+@contextlib.contextmanager
+def watched_pipeline(directory: Path) -> Iterator[WatchedPipeline]:
+    """A provisioned stack that is well, half a day ago, so that a process with the real clock finds its objects old."""
+    began = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(hours=12)
+    with contextlib.ExitStack() as exits:
+        workdir = Workdir(str(directory))
+        exits.callback(workdir.close)
+        clock = exits.enter_context(time_machine.travel(began, tick=False))
+        stack = exits.enter_context(EmbeddedStack(watched_settings(), workdir))
+        stack.provision(workdir.begin_incarnation().id)
+        stack.open_for_data()
+        stack.provision_tables()
+        yield WatchedPipeline(stack, clock)
