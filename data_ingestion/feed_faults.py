@@ -124,13 +124,13 @@ def pick_fault(random_: random.Random) -> str | None:
 
 def _spoiled(random_: random.Random, transaction: Transaction, fault: str | None) -> bytes:
     if fault == "truncated_json":
-        record = _encode(transaction)
+        record = encode(transaction)
         return record[: random_.randrange(1, len(record) - 1)]
     change = _CHANGES.get(fault or "")
     if change is None:
-        return _encode(transaction)
+        return encode(transaction)
     changed = transaction | change(random_, transaction)
-    return _encode({field: value for field, value in changed.items() if value is not _ABSENT})
+    return encode({field: value for field, value in changed.items() if value is not _ABSENT})
 
 
 _ABSENT = object()
@@ -147,7 +147,7 @@ _CHANGES: dict[str, Callable[[random.Random, Transaction], Transaction]] = {
 }
 
 
-def _encode(transaction: Transaction) -> bytes:
+def encode(transaction: Transaction) -> bytes:
     return json.dumps(transaction, ensure_ascii=False, separators=(",", ":")).encode()
 
 

@@ -15,16 +15,26 @@ import heapq
 import os
 import random
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from itertools import islice
+from pathlib import Path
 
-from data_catalog.currencies import CURRENCY_MINOR_UNITS
 from data_catalog.transaction_contract import FIRST_VERSION, SCHEMA_VERSION
-from data_ingestion.feed_faults import SPOILING, Book, Entry, Transaction, fed, made_card_number, pick_fault
+from data_ingestion.feed_faults import SPOILING, Book, Entry, Transaction, encode, fed, pick_fault
+from data_ingestion.fraud_scenarios import Scenario, scenarios, write_labels
+from data_ingestion.made_accounts import (
+    Account,
+    account_number,
+    amount_text,
+    made_account,
+    money,
+    rfc3339,
+    transaction_id,
+)
+from infrastructure.errors import PlatformError
 
 DEFAULT_SEED = 20260302
 
@@ -33,8 +43,6 @@ _FIRST_EVENT = datetime(2026, 3, 2, tzinfo=UTC)
 _WINDOW = timedelta(days=4)
 _LATE = timedelta(days=2)
 
-_CURRENCY_WEIGHTS = {"EUR": 45, "USD": 15, "GBP": 15, "CZK": 10, "JPY": 10, "BHD": 5}
-_IBAN_COUNTRIES = {"EUR": "DE", "GBP": "GB", "CZK": "CZ", "BHD": "BH"}
 _MERCHANTS = (
     ("Alza.cz", "5732", "CZ"), ("REWE Markt", "5411", "DE"), ("Tesco Express", "5411", "GB"),
     ("Shell Autobahn", "5541", "DE"), ("Lawson 新宿", "5499", "JP"), ("Café Müller", "5814", "DE"),
@@ -44,19 +52,9 @@ _MERCHANTS = (
 # Who is present at a merchant's is at home; abroad is bought in the web. Otherwise most cards would travel too fast.
 _HOME_COUNTRIES = {"EUR": "DE", "USD": "US", "GBP": "GB", "CZK": "CZ", "JPY": "JP", "BHD": "BH"}
 _DESCRIPTIONS = ("Rent March", "Invoice 2026-0317", "Groceries", "Salary", "Refund order 88412", "Ticket Praha-Wien")
-_ID_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 # What becomes of a pending item, and how often (in percent).
 _OUTCOMES = {"booked": 60, "other_amount": 15, "other_id": 10, "rejected": 7, "never": 8}
-
-
-@dataclass(slots=True, eq=False)
-class _Account:
-    number: str
-    currency: str
-    card: str
-    balance: Decimal
-    sends_booking_date: bool
 
 
 def generate(transactions: int, seed: int = DEFAULT_SEED, book: Book | None = None) -> Iterator[bytes]:
@@ -66,7 +64,7 @@ def generate(transactions: int, seed: int = DEFAULT_SEED, book: Book | None = No
     transactions. book: takes up what the records yielded so far make of the accounts.
     """
     random_ = random.Random(seed)  # nosec B311 # made-up data, the same for a seed
-    accounts = [_account(random_) for _ in range(min(5_000, max(10, transactions // 10)))]
+    accounts = [made_account(random_) for _ in range(min(5_000, max(10, transactions // 10)))]
     bank = _Bank(random_, accounts, _WINDOW / max(1, transactions))
     yield from islice(fed(random_, bank.entries(), book if book is not None else Book()), transactions)
 
@@ -74,14 +72,14 @@ def generate(transactions: int, seed: int = DEFAULT_SEED, book: Book | None = No
 class _Bank:
     """Makes transactions, in the order in which the bank books them; an account's balances follow each other so."""
 
-    def __init__(self, random_: random.Random, accounts: list[_Account], step: timedelta) -> None:
+    def __init__(self, random_: random.Random, accounts: list[Account], step: timedelta) -> None:
         self._random = random_
         self._accounts = accounts
         self._step = step
         self._now = _FIRST_EVENT
         self._due: list[tuple[datetime, int, Callable[[], Entry]]] = []  # a heap: when, a tie-breaker, what
         self._planned = 0
-        self._last_booked: tuple[_Account, Transaction] | None = None
+        self._last_booked: tuple[Account, Transaction] | None = None
 
     def entries(self) -> Iterator[Entry]:
         """Without end; the window is filled after the expected number of transactions."""
@@ -111,7 +109,7 @@ class _Bank:
         self._last_booked = account, transaction
         return self._entry(account, transaction)
 
-    def _entry(self, account: _Account, transaction: Transaction) -> Entry:
+    def _entry(self, account: Account, transaction: Transaction) -> Entry:
         """The transaction as it is sent, with a fault perhaps; enters the account's balance if it is booked."""
         fault = pick_fault(self._random)
         transaction = dict(transaction)
@@ -119,7 +117,7 @@ class _Bank:
         if transaction["status"] == "BOOKED":
             amount = Decimal(transaction["amount"])
             balance = account.balance + (amount if transaction["credit_debit_indicator"] == "CRDT" else -amount)
-            transaction["balance_after"] = _text(balance, account.currency)
+            transaction["balance_after"] = amount_text(balance, account.currency)
             if account.sends_booking_date:
                 transaction["booking_date"] = self._now.date().isoformat()
             if fault in SPOILING:
@@ -128,10 +126,10 @@ class _Bank:
                 account.balance = balance
         if fault == "late":
             happened = datetime.fromisoformat(transaction["event_time"])
-            transaction["event_time"] = _rfc3339(self._random, happened.astimezone(UTC) - _LATE)
+            transaction["event_time"] = rfc3339(self._random, happened.astimezone(UTC) - _LATE)
         return Entry(account.number, transaction, fault, balance)
 
-    def _pending(self, account: _Account, transaction: Transaction) -> Entry:
+    def _pending(self, account: Account, transaction: Transaction) -> Entry:
         """The first put of a pending item; what becomes of it comes later."""
         pending = transaction | {"status": "PENDING"}
         (outcome,) = self._random.choices(list(_OUTCOMES), list(_OUTCOMES.values()))
@@ -149,18 +147,18 @@ class _Bank:
             self._later(hour, longest, lambda: self._entry(account, transaction | other))
         return self._entry(account, pending)
 
-    def _other_amount(self, account: _Account) -> str:
-        return _text(_money(self._random, account.currency, 1, 300), account.currency)
+    def _other_amount(self, account: Account) -> str:
+        return amount_text(money(self._random, account.currency, 1, 300), account.currency)
 
-    def _parts(self, account: _Account, transaction: Transaction) -> list[Transaction]:
+    def _parts(self, account: Account, transaction: Transaction) -> list[Transaction]:
         """The one or two entries under other ids that settle a pending item."""
         amount = Decimal(transaction["amount"])
-        first = _text(amount / 2, account.currency) if self._random.random() < 0.3 else transaction["amount"]
-        amounts = [first, _text(amount - Decimal(first), account.currency)]
+        first = amount_text(amount / 2, account.currency) if self._random.random() < 0.3 else transaction["amount"]
+        amounts = [first, amount_text(amount - Decimal(first), account.currency)]
         return [
             transaction
             | {
-                "transaction_id": _transaction_id(self._random),
+                "transaction_id": transaction_id(self._random),
                 "amount": part,
                 "pending_transaction_id": transaction["transaction_id"],
             }
@@ -168,7 +166,7 @@ class _Bank:
             if Decimal(part)
         ]
 
-    def _reversal(self, account: _Account, original: Transaction) -> Transaction:
+    def _reversal(self, account: Account, original: Transaction) -> Transaction:
         """The other side of a booked transaction."""
         reversal = {
             name: original[name]
@@ -176,43 +174,13 @@ class _Bank:
             if name in original
         }
         return reversal | {
-            "transaction_id": _transaction_id(self._random),
+            "transaction_id": transaction_id(self._random),
             "transaction_type": "REVERSAL",
             "credit_debit_indicator": "DBIT" if original["credit_debit_indicator"] == "CRDT" else "CRDT",
-            "event_time": _rfc3339(self._random, self._now),
+            "event_time": rfc3339(self._random, self._now),
             "original_transaction_id": original["transaction_id"],
             "description": "Reversal",
         }
-
-
-def _account(random_: random.Random) -> _Account:
-    currency = random_.choices(list(_CURRENCY_WEIGHTS), list(_CURRENCY_WEIGHTS.values()))[0]
-    opening = _money(random_, currency, 500, 20_000)
-    number, card = _account_number(random_, currency), made_card_number(random_)
-    return _Account(number, currency, card, opening, random_.random() < 0.5)
-
-
-def _account_number(random_: random.Random, currency: str) -> str:
-    """An IBAN with valid check digits, or an own account number where the country has no IBAN."""
-    country = _IBAN_COUNTRIES.get(currency)
-    if country is None:
-        return f"{random_.randrange(10**9, 10**10)}"
-    bank = {"DE": "10070024", "GB": "MIDL400512", "CZ": "0800000019", "BH": "BBME"}[country]
-    length = {"DE": 22, "GB": 22, "CZ": 24, "BH": 22}[country] - 4 - len(bank)
-    basic = bank + "".join(random_.choices("0123456789", k=length))
-    digits = "".join(str(int(character, 36)) for character in basic + country + "00")
-    return f"{country}{98 - int(digits) % 97:02d}{basic}"
-
-
-def _money(random_: random.Random, currency: str, low: int, high: int) -> Decimal:
-    minor_units = CURRENCY_MINOR_UNITS[currency]
-    factor = 150 if currency == "JPY" else 1
-    scale = 10**minor_units * factor
-    return Decimal(random_.randrange(low * scale, high * scale)).scaleb(-minor_units)
-
-
-def _text(amount: Decimal, currency: str) -> str:
-    return f"{amount:.{CURRENCY_MINOR_UNITS[currency]}f}"
 
 
 _KINDS: tuple[tuple[str, str, int], ...] = (
@@ -230,21 +198,21 @@ _CHANNELS = {
 }
 
 
-def _transaction(random_: random.Random, account: _Account, event_time: datetime) -> Transaction:
+def _transaction(random_: random.Random, account: Account, event_time: datetime) -> Transaction:
     """A transaction of the account as it will be booked, without its balance."""
     kind, indicator, _ = random_.choices(_KINDS, [weight for *_, weight in _KINDS])[0]
-    amount = _money(random_, account.currency, 1, 300)
+    amount = money(random_, account.currency, 1, 300)
     if random_.random() < 0.002:
         amount *= 100  # the fraud rules should find something
     transaction: Transaction = {
         "schema_version": SCHEMA_VERSION if account.sends_booking_date else FIRST_VERSION,
-        "transaction_id": _transaction_id(random_),
+        "transaction_id": transaction_id(random_),
         "account_id": account.number,
         "transaction_type": kind,
         "credit_debit_indicator": indicator,
-        "amount": _text(amount, account.currency),
+        "amount": amount_text(amount, account.currency),
         "currency": account.currency,
-        "event_time": _rfc3339(random_, event_time),
+        "event_time": rfc3339(random_, event_time),
         "status": "BOOKED",
         "channel": random_.choice(_CHANNELS[kind]),
     }
@@ -263,25 +231,23 @@ def _transaction(random_: random.Random, account: _Account, event_time: datetime
     elif kind in ("PAYMENT", "TRANSFER"):
         transaction |= {
             "value_date": event_time.date().isoformat(),
-            "counterparty_account": _account_number(random_, "EUR"),
+            "counterparty_account": account_number(random_, "EUR"),
             "counterparty_bank": "DEUTDEFF",
             "description": random_.choice(_DESCRIPTIONS),
         }
     return transaction
 
 
-def _transaction_id(random_: random.Random) -> str:
-    return "".join(random_.choices(_ID_ALPHABET, k=26))
-
-
-def _rfc3339(random_: random.Random, moment: datetime) -> str:
-    """Milliseconds with one of the offsets that a bank's systems send."""
-    offset = random_.choice((timedelta(0), timedelta(hours=1), timedelta(hours=-5), timedelta(hours=9)))
-    text = (moment + offset).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}"
-    if not offset:
-        return text + "Z"
-    sign = "+" if offset > timedelta(0) else "-"
-    return f"{text}{sign}{abs(offset).seconds // 3600:02d}:00"
+def generate_with_fraud(transactions: int, seed: int, told: Sequence[Scenario]) -> Iterator[bytes]:
+    """Yield generate()'s records, and those of the scenarios between them, each scenario's in its order."""
+    of_scenarios = [each for scenario in told for each in scenario.transactions]
+    every = max(1, transactions // max(1, len(of_scenarios)))
+    rest = iter(of_scenarios)
+    for number, record in enumerate(generate(transactions, seed)):
+        yield record
+        if number % every == 0 and (other := next(rest, None)) is not None:
+            yield encode(other)
+    yield from map(encode, rest)
 
 
 def main() -> None:
@@ -292,10 +258,21 @@ def main() -> None:
     write_sample(arguments.transactions, arguments.seed)
 
 
-def write_sample(transactions: int, seed: int) -> None:
-    """Write generated records to standard output, a line each."""
+def write_sample(transactions: int, seed: int, frauds: int = 0, labels: str = "") -> None:
+    """Write generated records to standard output, a line each.
+
+    frauds: add so many of each kind of scenario, and as many honest likenesses; labels: the file that tells which
+    transactions are fraud. Raises PlatformError if it cannot be written.
+    """
+    told = list(scenarios(frauds, seed))
+    if labels:
+        try:
+            with Path(labels).open("w", encoding="utf-8") as file:
+                write_labels(told, file)
+        except OSError as error:
+            raise PlatformError(labels, f"cannot be written ({error.strerror})", "Name another file") from None
     try:
-        for record in generate(transactions, seed):
+        for record in generate_with_fraud(transactions, seed, told):
             sys.stdout.buffer.write(record + b"\n")
         sys.stdout.flush()
     except BrokenPipeError:  # the reader has closed the pipe, as head does

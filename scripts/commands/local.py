@@ -53,6 +53,10 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     sample = commands.add_parser("sample", help="print transactions of the contract, as NDJSON, to try or to look at")
     sample.add_argument("--transactions", type=_count, default=10, metavar="N", help="how many (default 10)")
     sample.add_argument("--seed", type=int, default=DEFAULT_SEED, metavar="S", help=f"default {DEFAULT_SEED}")
+    sample.add_argument(
+        "--frauds", type=_count, default=0, metavar="N", help="add N made-up frauds of each kind, and honest likenesses"
+    )
+    sample.add_argument("--labels", metavar="FILE", help="for --frauds: write which transactions are fraud, as CSV")
     sample.set_defaults(run=run_sample)
 
 
@@ -65,7 +69,9 @@ def _count(text: str) -> int:
 
 def run_sample(arguments: argparse.Namespace) -> int:
     """Print generated transactions."""
-    write_sample(arguments.transactions, arguments.seed)
+    if bool(arguments.frauds) != bool(arguments.labels):
+        raise PlatformError("sample", "--frauds and --labels go together", "Name both: records carry no labels")
+    write_sample(arguments.transactions, arguments.seed, arguments.frauds, arguments.labels or "")
     return EXIT_OK
 
 
