@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from data_ingestion.function_package import build_zip
-from infrastructure.aws.iam import RolePolicy
-from infrastructure.aws.lambda_ import EventSourceMapping, Function, code_sha256
-from infrastructure.aws.policy_template import policy_from
+from infrastructure.aws.lambda_ import Function, code_sha256
+from infrastructure.aws.lambda_mapping import EventSourceMapping
 from infrastructure.aws.sqs import Queue
+from infrastructure.encrypted_queue import LONGEST_RETENTION_SECONDS, encrypted_queue
+from infrastructure.function_network import network, network_rights
+from infrastructure.function_package import build_zip
 from infrastructure.log_groups import log_group
 from infrastructure.planning.resource import Clients, Properties, Resource
 from infrastructure.references import (
-    NETWORK_POLICY,
     bucket_id,
     key_arn,
     role_id,
@@ -34,10 +33,12 @@ from infrastructure.settings import Settings
 HANDLER = "data_ingestion.process_transaction_lambda.handler"
 DESCRIPTION = "Lands transactions: validates, tokenises, writes raw and quarantine objects"
 STARTING_POSITION = "TRIM_HORIZON"  # so that records put before the mapping existed land too
-# SQS's maximum, longer than the stream keeps the records that a message points to
-QUEUE_RETENTION_SECONDS = 14 * 86_400
 QUEUE_VISIBILITY_SECONDS = 300
-NETWORK_POLICY_TEMPLATE = Path(__file__).resolve().parents[1] / "security" / "lambda_network.json"
+
+
+def package(settings: Settings) -> bytes:
+    """The function's zip."""
+    return build_zip(settings.lambda_runtime, settings.lambda_architecture, HANDLER.rpartition(".")[0])
 
 
 def function_environment(settings: Settings, incarnation: Any) -> dict[str, Any]:
@@ -63,9 +64,17 @@ def resources(
     lambda_zip, incarnation: given by the embedded stack, which runs the handler in process and numbers its streams
     itself.
     """
-    zip_bytes = functools.cache(lambda_zip or _packaged(settings))
+    zip_bytes = functools.cache(lambda_zip or (lambda: package(settings)))
     group = log_group(settings, clients, "data_ingestion", settings.function_log_group)
-    queue = _queue(settings, clients)
+    queue = encrypted_queue(
+        settings,
+        clients,
+        "data_ingestion",
+        settings.on_failure_queue_name,
+        # SQS's maximum, longer than the stream keeps the records that a message points to
+        MessageRetentionPeriod=LONGEST_RETENTION_SECONDS,
+        VisibilityTimeout=QUEUE_VISIBILITY_SECONDS,
+    )
     function = Function(
         part="data_ingestion",
         name=settings.function_name,
@@ -91,76 +100,12 @@ def resources(
             "KMSKeyArn": key_arn(settings, "data"),
             "TracingConfig": "Active",
             "ReservedConcurrentExecutions": settings.lambda_reserved_concurrency or None,
-            **_network(settings),
+            **network(settings),
             "Tags": settings.all_tags,
         },
     )
-    rights = _network_rights(settings, clients)
-    if rights.wanted:
-        function.depends_on = (*function.depends_on, rights.id)
-    else:
-        rights.after = (function.id,)  # Lambda removes the function's network interfaces with its role's rights
+    rights = network_rights(settings, clients, function, "lambda")
     return [group, queue, rights, function, _mapping(settings, clients, function, queue)]
-
-
-def _network(settings: Settings) -> Properties:
-    """Where the function stands, if the settings name a network."""
-    if not settings.lambda_subnet_ids:
-        return {}
-    subnets, groups = settings.lambda_subnet_ids, settings.lambda_security_group_ids
-    return {"VpcConfig": {"SubnetIds": list(subnets), "SecurityGroupIds": list(groups)}}
-
-
-def _network_rights(settings: Settings, clients: Clients) -> RolePolicy:
-    """The role's right to network interfaces, which Lambda makes and removes with it. The function's code has none."""
-    return RolePolicy(
-        part="data_ingestion",
-        name=f"{settings.role_name('lambda')}/{NETWORK_POLICY}",
-        clients=clients,
-        depends_on=(role_id(settings, "lambda"),),
-        wanted=bool(settings.lambda_subnet_ids),
-        properties={"PolicyDocument": network_policy(settings)},
-    )
-
-
-def network_policy(settings: Settings) -> dict[str, Any]:
-    """What the role of a function in a network may do beside."""
-    return policy_from(NETWORK_POLICY_TEMPLATE, {"function_arn": settings.function_arn})
-
-
-def _packaged(settings: Settings) -> Callable[[], bytes]:
-    def build() -> bytes:
-        return build_zip(settings.lambda_runtime, settings.lambda_architecture)
-
-    return build
-
-
-def _queue(settings: Settings, clients: Clients) -> Queue:
-    arn = settings.on_failure_queue_arn
-    return Queue(
-        part="data_ingestion",
-        name=settings.on_failure_queue_name,
-        clients=clients,
-        properties={
-            "KmsMasterKeyId": key_arn(settings, "messaging"),
-            "MessageRetentionPeriod": QUEUE_RETENTION_SECONDS,
-            "VisibilityTimeout": QUEUE_VISIBILITY_SECONDS,
-            "Policy": {
-                "Version": "2012-10-17",
-                "Statement": [
-                    {
-                        "Sid": "DenyInsecureTransport",
-                        "Effect": "Deny",
-                        "Principal": {"AWS": "*"},
-                        "Action": "sqs:*",
-                        "Resource": arn,
-                        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-                    }
-                ],
-            },
-            "Tags": settings.all_tags,
-        },
-    )
 
 
 def _mapping(settings: Settings, clients: Clients, function: Function, queue: Queue) -> EventSourceMapping:
@@ -183,7 +128,7 @@ def _mapping(settings: Settings, clients: Clients, function: Function, queue: Qu
         name=f"{settings.stream_name} -> {settings.function_name}",
         clients=clients,
         function_name=settings.function_name,
-        stream_arn=settings.stream_arn,
+        source_arn=settings.stream_arn,
         depends_on=(function.id, queue.id, stream_id(settings)),
         properties=properties,
     )

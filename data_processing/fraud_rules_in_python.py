@@ -11,11 +11,13 @@ from decimal import Decimal
 from functools import cache
 from zoneinfo import ZoneInfo
 
+from data_catalog.country_distances import least_distance
 from data_processing.fraud_rules import BUCKET_LENGTHS, Conditions, Limits, Measure, Rule
 from data_processing.landed_transactions import Transaction, micros
 
 Raised = dict[int, list[Transaction]]
 _REJECTED = "REJECTED"
+_MICROS_PER_HOUR = 3_600_000_000
 
 
 def concerned(rule: Rule, transactions: Iterable[Transaction]) -> Iterator[Transaction]:
@@ -36,8 +38,8 @@ def raised(rule: Rule, transactions: Collection[Transaction], new: Collection[Tr
         if not any(each in new for each in window):
             continue
         last_at = window[-1].at
-        tips = [each for each in reversed(window) if each.at == last_at and satisfies(rule.last, each)]
-        if tips and all(_is_reached(measure, window) for measure in rule.raised_by):
+        tips = [each for each in window if each.at == last_at and satisfies(rule.last, each)]
+        if any(all(_is_reached(measure, window, tip) for measure in rule.raised_by) for tip in tips):
             found[_bucket(rule, last_at)].update(dict.fromkeys(window))
     return {bucket: list(evidence) for bucket, evidence in found.items()}
 
@@ -81,13 +83,22 @@ def _kept_apart(rule: Rule, transactions: Iterable[Transaction]) -> Collection[l
     return groups.values()
 
 
-def _is_reached(measure: Measure, window: Sequence[Transaction]) -> bool:
+def _is_reached(measure: Measure, window: Sequence[Transaction], tip: Transaction) -> bool:
+    """tip: the one of the window's last transactions that it is said to end at."""
     measured = [each for each in window if satisfies(measure.of, each)]
     if isinstance(measure.at_least, int):
+        if measure.kind == "speed":
+            return any(_is_too_fast(each, tip, measure.at_least) for each in window)
         if measure.kind == "uses":
             return len({each.transaction_id for each in measured}) >= measure.at_least
         return len({each.merchant_country for each in measured} - {None}) >= measure.at_least
-    return _is_at_least(_total(measured), measure.at_least, window[-1].currency)
+    return _is_at_least(_total(measured), measure.at_least, tip.currency)
+
+
+def _is_too_fast(one: Transaction, tip: Transaction, least_speed: int) -> bool:
+    """Whether nobody who used the card at one could have come to the tip, at this speed (km/h)."""
+    distance = least_distance(one.merchant_country or "", tip.merchant_country or "")
+    return distance > 0 and distance * _MICROS_PER_HOUR >= least_speed * (tip.at - one.at)
 
 
 def _total(window: Iterable[Transaction]) -> Decimal:

@@ -24,10 +24,14 @@ def job_zip(rules_file: str = "") -> bytes:
 
     rules_file: the fraud rules that take the place of the shipped ones. Raises PlatformError if they are none.
     """
+    return zip_of(ROOT, modules_of(SCRIPT), compressed=False, others=rules_of(rules_file))
+
+
+def rules_of(rules_file: str) -> dict[str, bytes]:
+    """The fraud rules as they go with a package: their path in it -> their text. rules_file: as for job_zip()."""
     rules = Path(rules_file) if rules_file else SHIPPED_FILE
     read_rules(rules)
-    others = {SHIPPED_FILE.relative_to(ROOT).as_posix(): rules.read_bytes()}
-    return zip_of(ROOT, modules_of(SCRIPT), compressed=False, others=others)
+    return {SHIPPED_FILE.relative_to(ROOT).as_posix(): rules.read_bytes()}
 
 
 def modules_of(script: Path) -> list[Path]:

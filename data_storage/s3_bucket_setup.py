@@ -21,7 +21,7 @@ from data_catalog.lake_layout import CORRECTED_PREFIX, QUARANTINE_PREFIX, STAGIN
 from infrastructure.aws.policy_template import policy_from
 from infrastructure.aws.s3 import Bucket, BucketPolicy
 from infrastructure.planning.resource import Clients, Properties, Resource
-from infrastructure.references import bucket_id, bucket_policy_id, key_arn
+from infrastructure.references import bucket_id, bucket_policy_id, fraud_notification_id, key_arn
 from infrastructure.settings import BUCKET_PURPOSES, Settings
 
 POLICY_TEMPLATE = Path(__file__).resolve().parents[1] / "data_governance" / "s3_access_policy.json"
@@ -114,6 +114,7 @@ def resources(settings: Settings, clients: Clients) -> list[Resource]:
                 clients=clients,
                 region=settings.region,
                 account_id=settings.account_id,
+                own_notification=fraud_notification_id(settings) if purpose == "raw" else "",
                 depends_on=(bucket_policy_id(settings, "access-logs"),) if spec.logged else (),
                 keep=spec.keep,
                 properties=bucket_properties(settings, purpose),

@@ -45,6 +45,7 @@ MODULES = (
     "data_catalog.table_optimizers",
     "data_catalog.create_athena_workgroup",
     "data_processing.create_glue_job",
+    "data_processing.deploy_detect_fraud",
     "data_storage.redshift_setup",
     "data_governance.enable_cloudtrail_logging",
     "monitoring.setup_cloudwatch_alarms",
@@ -75,6 +76,8 @@ def gather(settings: Settings, clients: Clients, embedded: Embedded | None = Non
         options: dict[str, Any] = {}
         if embedded and name == "data_ingestion.deploy_transaction_lambda":
             options = {"lambda_zip": embedded.lambda_zip, "incarnation": embedded.stream_incarnation}
+        if embedded and name == "data_processing.deploy_detect_fraud":
+            options = {"lambda_zip": embedded.lambda_zip}
         if embedded and name == "data_processing.create_glue_job":
             options = {"wheels": embedded.lambda_zip}
         found += module.resources(settings, clients, **options)

@@ -62,6 +62,36 @@ def role_id(settings: Settings, purpose: str) -> str:
     return resource_id(Role.type, settings.role_name(purpose))
 
 
+def fraud_function_name(settings: Settings) -> str:
+    """The function that raises alerts seconds after the landing."""
+    return f"{settings.prefix}-detect-fraud"
+
+
+def fraud_queue_name(settings: Settings) -> str:
+    """The queue that tells that function of each raw object."""
+    return f"{settings.prefix}-fraud-objects"
+
+
+def fraud_failures_queue_name(settings: Settings) -> str:
+    """The dead-letter queue of that queue."""
+    return f"{fraud_queue_name(settings)}-failures"
+
+
+def fraud_table_name(settings: Settings) -> str:
+    """The table of what the rules remember, and of the alerts."""
+    return f"{settings.prefix}-fraud"
+
+
+def fraud_topic_name(settings: Settings) -> str:
+    """The topic that is told of alerts."""
+    return f"{settings.prefix}-fraud-alerts"
+
+
+def fraud_notification_id(settings: Settings) -> str:
+    """The id of the raw bucket's notification."""
+    return fraud_queue_name(settings)
+
+
 def trail_log_group(settings: Settings) -> str:
     return f"/aws/cloudtrail/{settings.trail_name}"
 

@@ -78,6 +78,10 @@ class Settings:
     lambda_security_group_ids: tuple[str, ...] = ()
     lambda_reserved_concurrency: int = 0  # 0: none reserved; else at least shards x parallelization_factor
 
+    # Fraud alerts seconds after the landing
+    stream_alerts: bool = True  # false: no queue, function, table, topic and notification for them; the job raises all
+    fraud_maximum_concurrency: int = 10  # objects that are looked at at the same time
+
     # Warehouse: the name of an existing workgroup or cluster; without one, the platform makes its own workgroup
     warehouse_database: str = "banking"
     warehouse_schema: str = "banking"

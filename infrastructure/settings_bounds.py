@@ -57,6 +57,7 @@ _RANGES: dict[str, tuple[int, int, str]] = {
     "maximum_record_age_seconds": (60, 604_800, "seconds"),
     "parallelization_factor": (1, 10, "batches of one shard at once"),
     "lambda_reserved_concurrency": (0, 10_000, "executions"),
+    "fraud_maximum_concurrency": (2, 1000, "objects at once"),
     "alarm_iterator_age_seconds": (10, 86_400, "seconds"),
     "alarm_quarantine_percent": (0, 100, "percent"),
     "glue_workers": (2, 299, "workers"),

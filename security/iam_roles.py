@@ -28,6 +28,10 @@ from infrastructure.references import (
     GLUE_LOG_GROUPS,
     NETWORK_POLICY,
     WAREHOUSE_LOAD_POLICY,
+    fraud_function_name,
+    fraud_queue_name,
+    fraud_table_name,
+    fraud_topic_name,
     key_arn,
     secret_arn,
     trail_log_group,
@@ -57,6 +61,13 @@ ROLES: dict[str, RoleSpec] = {
         services=("lambda.amazonaws.com",),
         sources=lambda settings: [settings.arn("lambda", "*")],
         description="Lands transactions from the stream",
+        added_policies=(NETWORK_POLICY,),
+    ),
+    "fraud": RoleSpec(
+        policy="fraud_execution_role.json",
+        services=("lambda.amazonaws.com",),
+        sources=lambda settings: [settings.arn("lambda", "*")],
+        description="Raises fraud alerts from landed transactions",
         added_policies=(NETWORK_POLICY,),
     ),
     "glue": RoleSpec(
@@ -96,6 +107,7 @@ def resources(settings: Settings, clients: Clients) -> list[Resource]:
             part=spec.part,
             name=settings.role_name(purpose),
             clients=clients,
+            wanted=settings.stream_alerts or purpose != "fraud",
             added_policies=tuple(each for each in spec.added_policies if each != WAREHOUSE_LOAD_POLICY)
             if not settings.redshift_enabled
             else spec.added_policies,
@@ -142,6 +154,10 @@ def policy_values(settings: Settings) -> dict[str, Any]:
         "dns_suffix": settings.dns_suffix,
         "stream_arn": settings.stream_arn,
         "on_failure_queue_arn": settings.on_failure_queue_arn,
+        "fraud_queue_arn": settings.arn("sqs", fraud_queue_name(settings)),
+        "fraud_table_arn": settings.arn("dynamodb", f"table/{fraud_table_name(settings)}"),
+        "fraud_topic_arn": settings.arn("sns", fraud_topic_name(settings)),
+        "fraud_log_group_arn": settings.arn("logs", f"log-group:/aws/lambda/{fraud_function_name(settings)}"),
         "function_log_group_arn": settings.arn("logs", f"log-group:{settings.function_log_group}"),
         "trail_log_group_arn": settings.arn("logs", f"log-group:{trail_log_group(settings)}"),
         "glue_log_groups_arn": settings.arn("logs", f"log-group:{GLUE_LOG_GROUPS}"),

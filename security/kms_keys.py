@@ -23,7 +23,7 @@ KEY_DESCRIPTIONS = {
     "data": "Transactions: stream, lake, warehouse",
     "tokens": "Tokenisation secret",
     "audit": "Audit trail and log groups",
-    "messaging": "On-failure queue and alarm topic",
+    "messaging": "Queues and topics",
 }
 ROTATION_PERIOD_DAYS = 365
 POLICY_TEMPLATE = Path(__file__).with_name("kms_key_policy.json")
@@ -31,7 +31,7 @@ POLICY_STATEMENTS = {
     "data": ("AccountRoot",),
     "tokens": ("AccountRoot", "ThroughSecretsManagerAlone"),
     "audit": ("AccountRoot", "CloudWatchLogs", "CloudTrailEncrypts"),
-    "messaging": ("AccountRoot", "AlarmsPublish"),
+    "messaging": ("AccountRoot", "AlarmsPublish", "RawBucketTells"),
 }
 
 
@@ -43,6 +43,7 @@ def key_policy(settings: Settings, purpose: str) -> dict[str, Any]:
         "region": settings.region,
         "dns_suffix": settings.dns_suffix,
         "trail_arn": settings.arn("cloudtrail", f"trail/{settings.trail_name}"),
+        "raw_bucket_arn": settings.bucket_arn("raw"),
     }
     return policy_from(POLICY_TEMPLATE, values, POLICY_STATEMENTS[purpose])
 

@@ -10,12 +10,13 @@ from data_governance.controls.access import ACCESS
 from data_governance.controls.audit import AUDIT
 from data_governance.controls.buckets import BUCKETS
 from data_governance.controls.control import Control
+from data_governance.controls.fraud import FRAUD
 from data_governance.controls.ingestion import INGESTION
 from data_governance.controls.keys import KEYS
 from data_governance.controls.lake import LAKE
 from data_governance.controls.warehouse import WAREHOUSE
 
-CONTROLS: tuple[Control, ...] = (*BUCKETS, *KEYS, *ACCESS, *INGESTION, *AUDIT, *LAKE, *WAREHOUSE)
+CONTROLS: tuple[Control, ...] = (*BUCKETS, *KEYS, *ACCESS, *INGESTION, *FRAUD, *AUDIT, *LAKE, *WAREHOUSE)
 
 # Requirement -> what is left to the account.
 ELSEWHERE: dict[str, str] = {
@@ -34,6 +35,7 @@ UNCONTROLLED: dict[str, str] = {
     "AWS::Glue::Trigger": "when the job starts",
     "AWS::KMS::Alias": "a name for a key; whatever uses keys names them by ARN",
     "AWS::RedshiftServerless::UsageLimit": "what the warehouse may cost",
+    "AWS::S3::BucketNotification": "what tells the fraud function of a raw object; bucket-not-copied names all others",
     "AWS::S3::Object": "the job's files; job-code says where they lie, plan compares their hash",
     "Warehouse::Schema": "masks and row security, which docs/warehouse.md tells and tests hold",
 }

@@ -18,6 +18,7 @@ from data_governance.controls.policy_meaning import (
 # The services that may assume the role of each purpose; a test holds it equal to security/iam_roles.py.
 ASSUMED_BY: dict[str, tuple[str, ...]] = {
     "lambda": ("lambda.amazonaws.com",),
+    "fraud": ("lambda.amazonaws.com",),
     "glue": ("glue.amazonaws.com",),
     "optimizer": ("glue.amazonaws.com",),
     "redshift": ("redshift.amazonaws.com", "redshift-serverless.amazonaws.com"),

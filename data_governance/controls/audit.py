@@ -127,9 +127,7 @@ def _topic_tls(topic: Subject) -> list[str]:
 
 
 def _plain_subscribers(topic: Subject) -> list[str]:
-    return [
-        f"{each['Endpoint']} gets alarms without TLS" for each in topic["Subscribers"] if each["Protocol"] == "http"
-    ]
+    return [f"{each['Endpoint']} is told without TLS" for each in topic["Subscribers"] if each["Protocol"] == "http"]
 
 
 def _acts(alarm: Subject) -> list[str]:
@@ -335,7 +333,7 @@ AUDIT: tuple[Control, ...] = (
         "topic-encryption",
         "3.5.1",
         ("SNS.1",),
-        "the alarm topic is encrypted with a customer key",
+        "topics are encrypted with a customer key",
         (TOPIC,),
         Severity.MEDIUM,
         "",
@@ -346,7 +344,7 @@ AUDIT: tuple[Control, ...] = (
         "topic-tls",
         "4.2.1",
         (),
-        "the alarm topic refuses messages without TLS",
+        "topics refuse messages without TLS",
         (TOPIC,),
         Severity.MEDIUM,
         "",
@@ -357,7 +355,7 @@ AUDIT: tuple[Control, ...] = (
         "topic-subscribers",
         "4.2.1",
         (),
-        "no alarm is sent without TLS",
+        "no alarm or alert is sent without TLS",
         (TOPIC,),
         Severity.MEDIUM,
         "aws sns unsubscribe --subscription-arn ARN",
@@ -369,7 +367,7 @@ AUDIT: tuple[Control, ...] = (
         "topic-strangers",
         "7.2.1",
         ("SNS.4",),
-        "nobody of another account may publish to the alarm topic or subscribe to it",
+        "nobody of another account may publish to a topic or subscribe to it",
         (TOPIC,),
         Severity.HIGH,
         "",

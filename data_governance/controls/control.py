@@ -102,6 +102,7 @@ STREAM, FUNCTION, MAPPING, QUEUE = (
     "AWS::Lambda::EventSourceMapping",
     "AWS::SQS::Queue",
 )
+FRAUD_TABLE = "AWS::DynamoDB::Table"
 LOG_GROUP, TRAIL, METRIC_FILTER = "AWS::Logs::LogGroup", "AWS::CloudTrail::Trail", "AWS::Logs::MetricFilter"
 ALARM, TOPIC, SUBSCRIPTION = "AWS::CloudWatch::Alarm", "AWS::SNS::Topic", "AWS::SNS::Subscription"
 JOB, SECURITY_CONFIGURATION = "AWS::Glue::Job", "AWS::Glue::SecurityConfiguration"

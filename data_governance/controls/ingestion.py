@@ -67,7 +67,7 @@ def _queue_tls(queue: Subject) -> list[str]:
     refuses = denies(
         queue["Policy"],
         "sqs:*",
-        [queue.settings.on_failure_queue_arn],
+        [queue.settings.arn("sqs", queue.name)],
         {"Bool": {"aws:SecureTransport": "false"}},
     )
     return unless(refuses, "no statement denies everything without TLS")
@@ -80,6 +80,7 @@ def _has_network(settings: Settings) -> bool:
 _STREAM = "aws kinesis describe-stream-summary --stream-name STREAM"
 _FUNCTION = "aws lambda get-function --function-name FUNCTION"
 _MAPPING = "aws lambda list-event-source-mappings --event-source-arn STREAM_ARN"
+_OF_THE_STREAM = ("-transactions -> ",)
 _QUEUE = "aws sqs get-queue-attributes --queue-url QUEUE --attribute-names All"
 
 INGESTION: tuple[Control, ...] = (
@@ -122,7 +123,7 @@ INGESTION: tuple[Control, ...] = (
         "function-strangers",
         "7.2.1",
         ("Lambda.1",),
-        "nobody of another account may call or change the function",
+        "nobody of another account may call or change a function",
         (FUNCTION,),
         Severity.CRITICAL,
         "",
@@ -133,7 +134,7 @@ INGESTION: tuple[Control, ...] = (
         "function-url",
         "1.4.4",
         (),
-        "the function cannot be called over HTTP",
+        "no function can be called over HTTP",
         (FUNCTION,),
         Severity.CRITICAL,
         "",
@@ -144,7 +145,7 @@ INGESTION: tuple[Control, ...] = (
         "function-code",
         "11.5.2",
         (),
-        "the function runs nothing but its own zip",
+        "functions run nothing but their own zip",
         (FUNCTION,),
         Severity.CRITICAL,
         "Treat the records of that time as known to whoever made the layer.",
@@ -155,7 +156,7 @@ INGESTION: tuple[Control, ...] = (
         "function-environment",
         "3.5.1",
         (),
-        "the function's environment is encrypted with a customer key",
+        "the functions' environment is encrypted with a customer key",
         (FUNCTION,),
         Severity.MEDIUM,
         "",
@@ -166,7 +167,7 @@ INGESTION: tuple[Control, ...] = (
         "function-runtime",
         "6.3.3",
         ("Lambda.2",),
-        "the function's runtime is supported",
+        "the functions' runtime is supported",
         (FUNCTION,),
         Severity.MEDIUM,
         "Set LAMBDA_RUNTIME.",
@@ -177,7 +178,7 @@ INGESTION: tuple[Control, ...] = (
         "function-network",
         "1.3.1",
         ("Lambda.3",),
-        "the function stands in the bank's network",
+        "functions stand in the bank's network",
         (FUNCTION,),
         Severity.HIGH,
         "",
@@ -195,6 +196,7 @@ INGESTION: tuple[Control, ...] = (
         "Records that a filter dropped are in the stream until they expire: docs/monitoring.md.",
         _MAPPING,
         _takes_everything,
+        only=_OF_THE_STREAM,
     ),
     Control(
         "mapping-readers",
@@ -206,13 +208,14 @@ INGESTION: tuple[Control, ...] = (
         "aws lambda delete-event-source-mapping --uuid UUID",
         _MAPPING,
         _other_functions,
+        only=_OF_THE_STREAM,
         by_hand=True,
     ),
     Control(
         "queue-encryption",
         "3.5.1",
         ("SQS.1",),
-        "the on-failure queue is encrypted with a customer key",
+        "queues are encrypted with a customer key",
         (QUEUE,),
         Severity.MEDIUM,
         "",
@@ -223,7 +226,7 @@ INGESTION: tuple[Control, ...] = (
         "queue-tls",
         "4.2.1",
         (),
-        "the on-failure queue refuses requests without TLS",
+        "queues refuse requests without TLS",
         (QUEUE,),
         Severity.MEDIUM,
         "",
@@ -234,7 +237,7 @@ INGESTION: tuple[Control, ...] = (
         "queue-strangers",
         "7.2.1",
         ("SQS.3",),
-        "nobody of another account may use the on-failure queue",
+        "nobody of another account may use a queue",
         (QUEUE,),
         Severity.HIGH,
         "",

@@ -1,4 +1,4 @@
-"""A Lambda function and its event source mapping, as the planner sees them."""
+"""A Lambda function, as the planner sees it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from infrastructure.errors import PlatformError
-from infrastructure.planning.aws_errors import error_code, is_not_found
+from infrastructure.planning.aws_errors import error_code
 from infrastructure.planning.resource import DeletionPending, Properties, Resource
 from infrastructure.planning.waiting import PROPAGATION_SECONDS, retry_while, wait_until
 
-_SETTLE_SECONDS = 600  # the network interfaces of a function in a VPC take minutes
+SETTLE_SECONDS = 600  # the network interfaces of a function in a VPC take minutes
 _ALWAYS_UNRESERVED = 100
 _LATEST = "$LATEST"
 _SCRATCH_MB = 512  # Lambda's default, without extra cost
@@ -51,7 +51,7 @@ def code_sha256(zip_bytes: bytes) -> str:
     return base64.b64encode(hashlib.sha256(zip_bytes).digest()).decode("ascii")
 
 
-def _is_new_role(error: Exception) -> bool:
+def is_new_role(error: Exception) -> bool:
     return error_code(error) == "InvalidParameterValueException" and any(
         message in str(error) for message in _NEW_ROLE_MESSAGES
     )
@@ -127,7 +127,7 @@ class Function(Resource):
 
     def create(self, properties: Properties) -> None:
         retry_while(
-            _is_new_role,
+            is_new_role,
             lambda: self._lambda.create_function(
                 FunctionName=self.name,
                 PackageType="Zip",
@@ -149,7 +149,7 @@ class Function(Resource):
             others["LoggingConfig"] = properties["LoggingConfig"]
         if changed & set(_CONFIGURATION) or others:
             retry_while(
-                _is_new_role,
+                is_new_role,
                 lambda: self._lambda.update_function_configuration(
                     FunctionName=self.name, **_configuration(properties), **others
                 ),
@@ -238,7 +238,7 @@ class Function(Resource):
                 )
             return bool(found.get(field_name) == value)
 
-        wait_until(settled, f"function {self.name}", _SETTLE_SECONDS)
+        wait_until(settled, f"function {self.name}", SETTLE_SECONDS)
 
 
 def _vpc(found: dict[str, Any] | None) -> dict[str, Any] | None:
@@ -253,143 +253,3 @@ def _configuration(properties: Properties) -> dict[str, Any]:
         "Environment": {"Variables": properties["Environment"]},
         "TracingConfig": {"Mode": properties["TracingConfig"]},
     }
-
-
-_MAPPING = (
-    "BatchSize",
-    "MaximumBatchingWindowInSeconds",
-    "ParallelizationFactor",
-    "BisectBatchOnFunctionError",
-    "MaximumRetryAttempts",
-    "MaximumRecordAgeInSeconds",
-    "FunctionResponseTypes",
-    "DestinationConfig",
-)
-
-
-_MAPPING_AS_IF_UNSET: dict[str, Any] = {
-    "FilterCriteria": {"Filters": []},
-    "TumblingWindowInSeconds": 0,
-    "KMSKeyArn": "",
-    "MetricsConfig": {"Metrics": []},
-}
-
-
-@dataclass(kw_only=True, eq=False)
-class EventSourceMapping(Resource):
-    """The poller that passes a stream's batches to a function. Found by the names of both; its Uuid is an output.
-
-    A mapping to a version or an alias of the function is another one, e.g. that of a recovery (docs/monitoring.md).
-    """
-
-    type: ClassVar[str] = "AWS::Lambda::EventSourceMapping"
-    permissions: ClassVar[str] = (
-        "lambda:CreateEventSourceMapping lambda:DeleteEventSourceMapping lambda:ListEventSourceMappings "
-        "lambda:ListTags lambda:TagResource lambda:UpdateEventSourceMapping"
-    )
-    immutable: ClassVar[frozenset[str]] = frozenset({"StartingPosition"})
-
-    function_name: str
-    stream_arn: str
-
-    @property
-    def unset(self) -> Properties:
-        # A filter drops records without a trace; a tumbling window passes state and changes what is retried.
-        return {"FilterCriteria": [], "TumblingWindowInSeconds": 0, "KMSKeyArn": None, "MetricsConfig": []}
-
-    def read(self) -> Properties | None:
-        found = self._find()
-        if found is None or found["State"] == "Deleting":
-            return None
-        arn = found.get("EventSourceMappingArn", "")
-        others = self._other_mappings()
-        return {name: found.get(name) for name in _MAPPING} | {
-            "StartingPosition": found.get("StartingPosition"),
-            "DestinationConfig": {"OnFailure": found.get("DestinationConfig", {}).get("OnFailure", {})},
-            "Enabled": found["State"] in ("Enabled", "Enabling", "Creating", "Updating"),
-            "FilterCriteria": (found.get("FilterCriteria") or {}).get("Filters", []),
-            "TumblingWindowInSeconds": found.get("TumblingWindowInSeconds") or 0,
-            "KMSKeyArn": found.get("KMSKeyArn") or None,
-            "MetricsConfig": (found.get("MetricsConfig") or {}).get("Metrics", []),
-            "OtherFunctions": [each["FunctionArn"] for each in others],
-            "Foreign": [
-                f"a mapping {each['UUID']} of the stream to {each['FunctionArn'].rpartition(':function:')[2]}"
-                for each in others
-            ],
-            "Tags": self.readable(lambda: self._lambda.list_tags(Resource=arn)["Tags"]),
-            "Uuid": found["UUID"],
-            "Arn": arn,
-        }
-
-    def create(self, properties: Properties) -> None:
-        self._wait_until_gone()  # a mapping of the same stream and function may be in deletion
-        retry_while(
-            _is_new_role,
-            lambda: self._lambda.create_event_source_mapping(
-                FunctionName=self.function_name,
-                EventSourceArn=self.stream_arn,
-                StartingPosition=properties["StartingPosition"],
-                Enabled=properties["Enabled"],
-                Tags=properties["Tags"],
-                **{name: properties[name] for name in _MAPPING},
-            ),
-            PROPAGATION_SECONDS,
-        )
-        self._wait()
-
-    def update(self, changed: frozenset[str], properties: Properties) -> None:
-        found = self._find() or {}
-        others = {name: value for name, value in _MAPPING_AS_IF_UNSET.items() if name in changed}
-        if changed - {"Tags"}:
-            self._wait()
-            self._lambda.update_event_source_mapping(
-                UUID=found["UUID"],
-                FunctionName=self.function_name,
-                Enabled=properties["Enabled"],
-                **{name: properties[name] for name in _MAPPING},
-                **others,
-            )
-            self._wait()
-        if "Tags" in changed:
-            self._lambda.tag_resource(Resource=found["EventSourceMappingArn"], Tags=properties["Tags"])
-
-    def delete(self) -> DeletionPending | None:
-        found = self._find()
-        if found is None:
-            return None
-        try:
-            self._lambda.delete_event_source_mapping(UUID=found["UUID"])
-        except self._lambda.exceptions.ClientError as error:
-            if not is_not_found(error):
-                raise
-        self._wait_until_gone()
-        return None
-
-    @property
-    def _lambda(self) -> Any:
-        return self.clients("lambda")
-
-    def _find(self) -> dict[str, Any] | None:
-        found = [mapping for mapping in self._of_the_stream() if self._is_ours(mapping)]
-        return next((mapping for mapping in found if mapping["State"] != "Deleting"), found[0] if found else None)
-
-    def _of_the_stream(self) -> list[dict[str, Any]]:
-        pages = self._lambda.get_paginator("list_event_source_mappings").paginate(EventSourceArn=self.stream_arn)
-        return [mapping for page in pages for mapping in page["EventSourceMappings"]]
-
-    def _is_ours(self, mapping: dict[str, Any]) -> bool:
-        return str(mapping["FunctionArn"]).endswith(f":function:{self.function_name}")
-
-    def _other_mappings(self) -> list[dict[str, Any]]:
-        """Other readers of the stream through Lambda: a recovery under way, or somebody who must not."""
-        return [mapping for mapping in self._of_the_stream() if not self._is_ours(mapping)]
-
-    def _wait(self) -> None:
-        wait_until(
-            lambda: (self._find() or {}).get("State") in ("Enabled", "Disabled"),
-            f"event source mapping {self.name}",
-            _SETTLE_SECONDS,
-        )
-
-    def _wait_until_gone(self) -> None:
-        wait_until(lambda: self._find() is None, f"event source mapping {self.name}", _SETTLE_SECONDS)

@@ -73,7 +73,10 @@ def _policy(s3: S3Client, bucket: str) -> str | None:
 
 @dataclass(kw_only=True, eq=False)
 class Bucket(Resource):
-    """An S3 bucket with all of its own settings; its policy is a resource of its own."""
+    """An S3 bucket with all of its own settings; its policy is a resource of its own, and its notification.
+
+    own_notification: the id of the latter, "" for none.
+    """
 
     type: ClassVar[str] = "AWS::S3::Bucket"
     permissions: ClassVar[str] = (
@@ -93,6 +96,7 @@ class Bucket(Resource):
 
     region: str
     account_id: str
+    own_notification: str = ""
 
     @property
     def unset(self) -> Properties:
@@ -114,7 +118,7 @@ class Bucket(Resource):
                 lambda: self._get("get_bucket_lifecycle_configuration", "TransitionDefaultMinimumObjectSize")
             ),
             "Logging": self.readable(self._logging),
-            **{name: self.readable(read) for name, read in s3_additions.readers(self._s3, self.name).items()},
+            **{name: self.readable(read) for name, read in self._additions.items()},
             "Tags": self.readable(self._tags),
         }
 
@@ -148,7 +152,7 @@ class Bucket(Resource):
                 Bucket=self.name, BucketLoggingStatus={"LoggingEnabled": value} if value else {}
             ),
             "Tags": self._tag,
-            **s3_additions.removers(self._s3, self.name),
+            **s3_additions.removers(self._s3, self.name, self.own_notification),
         }
         self.write_each(changed, properties, {name: _patient(write) for name, write in writers.items()})
 
@@ -175,6 +179,10 @@ class Bucket(Resource):
     @property
     def _s3(self) -> Any:
         return self.clients("s3")
+
+    @property
+    def _additions(self) -> dict[str, Callable[[], Any]]:
+        return s3_additions.readers(self._s3, self.name, self.own_notification)
 
     def _exists(self) -> bool:
         try:

@@ -21,8 +21,8 @@ UNSET: Properties = {
 }
 
 
-def readers(s3: Any, bucket: str) -> dict[str, Callable[[], Any]]:
-    """How each of them is read."""
+def readers(s3: Any, bucket: str, own_notification: str) -> dict[str, Callable[[], Any]]:
+    """How each of them is read. own_notification: the id of the one that is a resource of its own, "" for none."""
 
     def plain(call: str, key: str) -> Callable[[], Any]:
         return lambda: _answer(s3, bucket, call).get(key)
@@ -30,7 +30,7 @@ def readers(s3: Any, bucket: str) -> dict[str, Callable[[], Any]]:
     return {
         "Replication": plain("get_bucket_replication", "ReplicationConfiguration"),
         "Inventories": lambda: _inventories(s3, bucket),
-        "Notifications": lambda: _answer(s3, bucket, "get_bucket_notification_configuration") or None,
+        "Notifications": lambda: _notifications(s3, bucket, lambda id_: id_ != own_notification),
         "Cors": plain("get_bucket_cors", "CORSRules"),
         "Website": lambda: _answer(s3, bucket, "get_bucket_website") or None,
         "RequestPayer": lambda: _answer(s3, bucket, "get_bucket_request_payment").get("Payer", "BucketOwner"),
@@ -38,7 +38,7 @@ def readers(s3: Any, bucket: str) -> dict[str, Callable[[], Any]]:
     }
 
 
-def removers(s3: Any, bucket: str) -> dict[str, Callable[[Any], object]]:
+def removers(s3: Any, bucket: str, own_notification: str) -> dict[str, Callable[[Any], object]]:
     """How each of them is taken off."""
     return {
         "Replication": lambda _: s3.delete_bucket_replication(Bucket=bucket),
@@ -46,7 +46,8 @@ def removers(s3: Any, bucket: str) -> dict[str, Callable[[Any], object]]:
             s3.delete_bucket_inventory_configuration(Bucket=bucket, Id=id_) for id_ in _inventories(s3, bucket)
         ],
         "Notifications": lambda _: s3.put_bucket_notification_configuration(
-            Bucket=bucket, NotificationConfiguration={}
+            Bucket=bucket,
+            NotificationConfiguration=_notifications(s3, bucket, lambda id_: "" != id_ == own_notification) or {},
         ),
         "Cors": lambda _: s3.delete_bucket_cors(Bucket=bucket),
         "Website": lambda _: s3.delete_bucket_website(Bucket=bucket),
@@ -68,6 +69,17 @@ def _answer(s3: Any, bucket: str, call: str) -> dict[str, Any]:
             return {}
         raise
     return {name: value for name, value in found.items() if value and name != "ResponseMetadata"}
+
+
+def _notifications(s3: Any, bucket: str, is_among: Callable[[str], bool]) -> dict[str, Any] | None:
+    """The bucket's notifications with these ids; None if there are none. EventBridge, which is on or off, has no id."""
+    found = _answer(s3, bucket, "get_bucket_notification_configuration")
+    among = {
+        kind: [each for each in value if is_among(each.get("Id", ""))] if isinstance(value, list) else value
+        for kind, value in found.items()
+        if isinstance(value, list) or is_among("")
+    }
+    return {kind: value for kind, value in among.items() if value or not isinstance(value, list)} or None
 
 
 def _inventories(s3: Any, bucket: str) -> list[str]:

@@ -18,7 +18,7 @@ _NUMBERS = ("MessageRetentionPeriod", "VisibilityTimeout", "KmsDataKeyReusePerio
 
 @dataclass(kw_only=True, eq=False)
 class Queue(Resource):
-    """An encrypted SQS queue. Its outputs: Arn, Url."""
+    """An encrypted SQS queue. Its outputs: Arn, Url. RedrivePolicy: deadLetterTargetArn, maxReceiveCount."""
 
     type: ClassVar[str] = "AWS::SQS::Queue"
     permissions: ClassVar[str] = (
@@ -45,7 +45,7 @@ class Queue(Resource):
             "KmsMasterKeyId": found.get("KmsMasterKeyId"),
             "Policy": found.get("Policy"),
             "Tags": self._sqs.list_queue_tags(QueueUrl=url).get("Tags", {}),
-            "RedrivePolicy": found.get("RedrivePolicy") or None,
+            "RedrivePolicy": _redrive(found.get("RedrivePolicy")),
             "DelaySeconds": int(found.get("DelaySeconds", 0)),
             "MaximumMessageSize": _too_small(int(found.get("MaximumMessageSize", _ENOUGH_BYTES))),
             "Arn": found["QueueArn"],
@@ -64,8 +64,9 @@ class Queue(Resource):
         url = self._url()
         if changed - {"Tags"}:
             # All attributes at once, because moto drops a policy that is not sent again.
-            attributes = _as_text(properties, properties.keys() - {"Tags", *self.unset})
-            attributes |= {name: value for name, value in _AS_IF_UNSET.items() if name in changed}
+            unset = {name for name, value in self.unset.items() if properties[name] == value}
+            attributes = _as_text(properties, properties.keys() - {"Tags", *unset})
+            attributes |= {name: value for name, value in _AS_IF_UNSET.items() if name in changed & unset}
             self._sqs.set_queue_attributes(QueueUrl=url, Attributes=attributes)
         if "Tags" in changed:
             self._sqs.tag_queue(QueueUrl=url, Tags=properties["Tags"])
@@ -96,6 +97,12 @@ def _as_text(properties: Properties, names: set[str]) -> dict[str, str]:
         name: json.dumps(properties[name]) if isinstance(properties[name], dict) else str(properties[name])
         for name in sorted(names)
     }
+
+
+def _redrive(text: str | None) -> dict[str, Any] | None:
+    """The redrive policy; SQS answers the count as text or as a number, as it was put."""
+    found: dict[str, Any] = json.loads(text or "{}")
+    return found | {"maxReceiveCount": int(found["maxReceiveCount"])} if found else None
 
 
 def _too_small(size: int) -> int | None:

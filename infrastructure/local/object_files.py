@@ -41,7 +41,9 @@ class ObjectFiles:
             root = self._directory / bucket
             for path in sorted(root.rglob("*")):
                 if path.is_file() and not path.is_symlink():
-                    stored = backend.put_object(bucket, path.relative_to(root).as_posix(), path.read_bytes())
+                    key = path.relative_to(root).as_posix()
+                    # Whoever is told of new objects was told of these when they were new.
+                    stored = backend.put_object(bucket, key, path.read_bytes(), disable_notification=True)
                     _read_from(path, stored)
                     stored.last_modified = datetime.fromtimestamp(path.stat().st_mtime, UTC).replace(tzinfo=None)
                     count += 1

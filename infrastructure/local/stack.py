@@ -153,7 +153,7 @@ class EmbeddedStack:
         for bucket in s3.list_buckets()["Buckets"]:
             s3.delete_bucket_policy(Bucket=bucket["Name"])
             s3.put_bucket_logging(Bucket=bucket["Name"], BucketLoggingStatus={})
-        self._silence_moto_mapping()
+        self._silence_moto_mappings()
         self._keep_tokenization_secret()
         restored = self._files.restore()
         self._exits.enter_context(self._files.kept())
@@ -211,13 +211,16 @@ class EmbeddedStack:
         variables: dict[str, str] = configuration["Environment"]["Variables"]
         return variables
 
-    def _silence_moto_mapping(self) -> None:
-        """moto would invoke its own mapping inside put_records, record by record; our poller delivers instead."""
+    def _silence_moto_mappings(self) -> None:
+        """moto would invoke its own mappings inside put_records and put_object; our pollers deliver instead."""
         from moto.kinesis.models import kinesis_backends
+        from moto.sqs.models import sqs_backends
 
-        backend = kinesis_backends[self.settings.account_id][self.settings.region]
-        for stream in backend.streams.values():
+        account, region = self.settings.account_id, self.settings.region
+        for stream in kinesis_backends[account][region].streams.values():
             stream.lambda_event_source_mappings.clear()
+        for queue in sqs_backends[account][region].queues.values():
+            queue.lambda_event_source_mappings.clear()
 
     def _keep_tokenization_secret(self) -> None:
         """One tokenisation key for all runs in a workdir, so that their tokens and fingerprints are comparable."""

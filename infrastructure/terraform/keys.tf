@@ -13,8 +13,8 @@ locals {
       statements  = ["AccountRoot", "CloudWatchLogs", "CloudTrailEncrypts"]
     }
     messaging = {
-      description = "On-failure queue and alarm topic"
-      statements  = ["AccountRoot", "AlarmsPublish"]
+      description = "Queues and topics"
+      statements  = ["AccountRoot", "AlarmsPublish", "RawBucketTells"]
     }
   }
 
@@ -26,6 +26,8 @@ locals {
       region     = local.region
       dns_suffix = data.aws_partition.current.dns_suffix
       trail_arn  = local.trail_arn
+
+      raw_bucket_arn = "arn:${local.partition}:s3:::${local.bucket_names["raw"]}"
     })).Statement : statement.Sid => statement
   }
 }

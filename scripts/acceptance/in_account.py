@@ -241,6 +241,16 @@ def denied_and_allowed(settings: Settings) -> dict[str, tuple[list[tuple[str, st
             [("s3:GetObject", raw), ("s3:GetObject", quarantine), ("s3:DeleteObject", raw), ("s3:GetObject", curated)],
             ("kinesis:GetRecords", stream),
         ),
+        "fraud": (
+            [
+                ("kinesis:GetRecords", stream),
+                ("secretsmanager:GetSecretValue", secret),
+                ("s3:PutObject", raw),
+                ("s3:GetObject", curated),
+                ("s3:GetObject", quarantine),
+            ],
+            ("s3:GetObject", f"{settings.bucket_arn('raw')}/raw/transactions/x"),
+        ),
         "glue": (
             [
                 ("kinesis:GetRecords", stream),

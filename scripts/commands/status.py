@@ -23,7 +23,7 @@ from infrastructure.planning.aws_errors import error_code, is_not_found, unsuppo
 from infrastructure.planning.plan import read_all
 from infrastructure.planning.resource import Clients, Resource, references
 from infrastructure.provisioning import gather
-from infrastructure.references import warehouse_target
+from infrastructure.references import fraud_failures_queue_name, fraud_function_name, fraud_queue_name, warehouse_target
 from infrastructure.settings import Settings
 from scripts.commands.account import find_account
 from scripts.commands.terminal import (
@@ -316,12 +316,29 @@ def _loaded(data_api: DataApi, target: WarehouseTarget) -> Finding:
     return Finding("last loaded", f"run {last.run_id}, {last.loaded_at} UTC, {rows_loaded:,} rows", True)
 
 
-def _queue(settings: Settings, clients: Clients) -> Finding:
+def _messages(queue_name: str, clients: Clients) -> int:
     sqs = clients("sqs")
-    url = sqs.get_queue_url(QueueName=settings.on_failure_queue_name)["QueueUrl"]
+    url = sqs.get_queue_url(QueueName=queue_name)["QueueUrl"]
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
-    waiting = sum(int(value) for value in found.values())
+    return sum(int(value) for value in found.values())
+
+
+def _fraud(settings: Settings, clients: Clients) -> Finding:
+    if not settings.stream_alerts:
+        return Finding("fraud alerts", "left to the job (STREAM_ALERTS=false)")
+    function = fraud_function_name(settings)
+    found = clients("lambda").list_event_source_mappings(FunctionName=function)["EventSourceMappings"]
+    if not found:
+        return Finding("fraud alerts", f"no mapping feeds {function}", False)
+    waiting = _messages(fraud_queue_name(settings), clients)
+    failures = _messages(fraud_failures_queue_name(settings), clients)
+    text = f"{_told(found[0])}; {waiting} objects wait, {failures} in {fraud_failures_queue_name(settings)}"
+    return Finding("fraud alerts", text, _works(found[0]) and not failures)
+
+
+def _queue(settings: Settings, clients: Clients) -> Finding:
+    waiting = _messages(settings.on_failure_queue_name, clients)
     return Finding(
         "given up", f"{waiting} batch{'' if waiting == 1 else 'es'} in {settings.on_failure_queue_name}", waiting == 0
     )
@@ -344,6 +361,7 @@ _PROBES: dict[str, Probe] = {
     "iterator age": _iterator_age,
     "last landed": _last_landed,
     "given up": _queue,
+    "fraud alerts": _fraud,
     "last job run": _last_job_run,
     "last curated": _last_curated,
     "last loaded": _last_loaded,

@@ -10,11 +10,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
-from data_ingestion.deploy_transaction_lambda import network_policy
 from data_ingestion.deploy_transaction_lambda import resources as ingestion
+from data_processing.deploy_detect_fraud import resources as fraud
 from data_storage.redshift_setup import load_policy
 from data_storage.s3_bucket_setup import BUCKETS, bucket_policy
-from infrastructure.references import trail_log_group
+from infrastructure.function_network import network_policy
+from infrastructure.references import fraud_queue_name, trail_log_group
 from infrastructure.settings import KEY_PURPOSES, Settings
 from monitoring.setup_cloudwatch_alarms import topic_arn, topic_policy
 from scripts.acceptance.in_account import denied_and_allowed
@@ -62,7 +63,8 @@ class Row:
 
 
 def rows() -> list[Row]:
-    return [*_roles(), *_network(), *_trusts(), *_buckets(), *_keys(), *_secret(), *_queue(), *_topic()]
+    of_identities = (*_roles(), *_network(), *_trusts())
+    return [*of_identities, *_buckets(), *_keys(), *_secret(), *_queue(), *_fraud_queue(), *_topic()]
 
 
 def admin(account: str = ACCOUNT) -> str:
@@ -114,11 +116,11 @@ def _network() -> Iterator[Row]:
             action,
             "*" if "Describe" in action else SETTINGS.arn("ec2", "network-interface/eni-0"),
             context,
-            (plain(network_policy(SETTINGS)),),
+            (plain(network_policy(SETTINGS, SETTINGS.function_name)),),
         )
 
 
-_VIA = ("s3", "kinesis", "secretsmanager", "lambda", "sqs")
+_VIA = ("s3", "kinesis", "secretsmanager", "lambda", "sqs", "sns", "dynamodb")
 _KEY_USES = (
     ("lambda", "kms:Decrypt", "data", "kinesis", True),
     ("lambda", "kms:Decrypt", "tokens", "secretsmanager", True),
@@ -129,6 +131,13 @@ _KEY_USES = (
     ("lambda", "kms:GenerateDataKey", "data", "s3", True),
     ("lambda", "kms:GenerateDataKey", "messaging", "sqs", True),
     ("lambda", "kms:Decrypt", "audit", "s3", False),
+    ("fraud", "kms:Decrypt", "data", "s3", True),
+    ("fraud", "kms:Decrypt", "data", "dynamodb", True),
+    ("fraud", "kms:GenerateDataKey", "data", "s3", False),
+    ("fraud", "kms:Decrypt", "data", "kinesis", False),
+    ("fraud", "kms:Decrypt", "tokens", "secretsmanager", False),
+    ("fraud", "kms:Decrypt", "messaging", "sqs", True),
+    ("fraud", "kms:GenerateDataKey", "messaging", "sns", True),
     ("glue", "kms:Decrypt", "data", "s3", True),
     ("glue", "kms:Decrypt", "data", "kinesis", False),
     ("glue", "kms:Decrypt", "data", "secretsmanager", False),
@@ -258,6 +267,7 @@ def _keys() -> Iterator[Row]:
     trail = {"aws:SourceArn": SETTINGS.arn("cloudtrail", f"trail/{SETTINGS.trail_name}")}
     logs, cloudtrail = f"logs.{SETTINGS.region}.amazonaws.com", "cloudtrail.amazonaws.com"
     ours, theirs = {"aws:SourceAccount": ACCOUNT}, {"aws:SourceAccount": OTHER}
+    raw = {"aws:SourceArn": SETTINGS.bucket_arn("raw")}
     through_s3, through_secrets = (
         {"kms:ViaService": f"{service}.{SETTINGS.region}.amazonaws.com"} for service in ("s3", "secretsmanager")
     )
@@ -271,6 +281,10 @@ def _keys() -> Iterator[Row]:
         ("messaging", "cloudwatch.amazonaws.com", "kms:GenerateDataKey", ours, True),
         ("messaging", "cloudwatch.amazonaws.com", "kms:GenerateDataKey", theirs, False),
         ("messaging", "sns.amazonaws.com", "kms:Decrypt", ours, True),
+        ("messaging", "s3.amazonaws.com", "kms:GenerateDataKey", ours | raw, True),
+        ("messaging", "s3.amazonaws.com", "kms:GenerateDataKey", ours | {"aws:SourceArn": "arn:aws:s3:::x"}, False),
+        ("messaging", "s3.amazonaws.com", "kms:GenerateDataKey", theirs | raw, False),
+        ("data", "s3.amazonaws.com", "kms:GenerateDataKey", ours | raw, False),
         ("messaging", "events.amazonaws.com", "kms:GenerateDataKey", ours, False),
         *(("tokens", admin(), action, direct, False) for action in _WITH_A_KEY for direct in ({}, through_s3)),
         *(("tokens", admin(), action, through_secrets, True) for action in ("kms:Decrypt", "kms:GenerateDataKey")),
@@ -357,6 +371,35 @@ def _queue() -> Iterator[Row]:
             SETTINGS.on_failure_queue_arn,
             context,
             (EVERYTHING,),
+            queue.properties["Policy"],
+        )
+
+
+def _fraud_queue() -> Iterator[Row]:
+    name, tls = fraud_queue_name(SETTINGS), "aws:SecureTransport"
+    queue = next(each for each in fraud(SETTINGS, cast(Any, NoClients())) if each.name == name)
+    s3, raw = (
+        "s3.amazonaws.com",
+        {"aws:SourceAccount": ACCOUNT, "aws:SourceArn": SETTINGS.bucket_arn("raw"), tls: "true"},
+    )
+    tried: tuple[tuple[str, str, str, Context, bool], ...] = (
+        ("the raw bucket", s3, "sqs:SendMessage", raw, True),
+        ("the raw bucket without TLS", s3, "sqs:SendMessage", raw | {tls: "false"}, False),
+        ("another bucket", s3, "sqs:SendMessage", raw | {"aws:SourceArn": "arn:aws:s3:::x"}, False),
+        ("another account's", s3, "sqs:SendMessage", raw | {"aws:SourceAccount": OTHER}, False),
+        ("S3", s3, "sqs:ReceiveMessage", raw, False),
+        ("SNS", "sns.amazonaws.com", "sqs:SendMessage", raw, False),
+        ("another account", admin(OTHER), "sqs:SendMessage", {tls: "true"}, False),
+    )
+    for who, principal, action, context, allowed in tried:
+        yield Row(
+            f"{who} may {action} on the fraud queue: {allowed}",
+            allowed,
+            principal,
+            action,
+            SETTINGS.arn("sqs", name),
+            context,
+            (EVERYTHING,) if principal.startswith("arn:") else (),
             queue.properties["Policy"],
         )
 

@@ -63,11 +63,15 @@ def test_the_exit_status_of_status_gates_a_job(run: Run, endpoint: str) -> None:
     assert run("status").returncode == 1, "nothing exists"
     assert run("apply").returncode == 0
     assert run("status").returncode == 0
-    mapping, *_ = client(endpoint, "lambda").list_event_source_mappings()["EventSourceMappings"]
-    client(endpoint, "lambda").update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
-    stopped = run("status", "--json")
-    assert stopped.returncode == 1
-    assert [each["subject"] for each in json.loads(stopped.stdout) if each["well"] is False] == ["event source"]
+    lambda_ = client(endpoint, "lambda")
+    for subject, source in (("event source", ":kinesis:"), ("fraud alerts", ":sqs:")):
+        found = lambda_.list_event_source_mappings()["EventSourceMappings"]
+        (uuid,) = [mapping["UUID"] for mapping in found if source in mapping["EventSourceArn"]]
+        lambda_.update_event_source_mapping(UUID=uuid, Enabled=False)
+        stopped = run("status", "--json")
+        assert stopped.returncode == 1
+        assert [each["subject"] for each in json.loads(stopped.stdout) if each["well"] is False] == [subject]
+        lambda_.update_event_source_mapping(UUID=uuid, Enabled=True)
 
 
 def test_another_account_than_expected_is_refused_before_any_change(run: Run, endpoint: str) -> None:

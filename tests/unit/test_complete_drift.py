@@ -23,8 +23,8 @@ from infrastructure.planning.resource import Resource
 
 AWS = Path(__file__).resolve().parents[2] / "infrastructure" / "aws"
 FILES = {
-    "lambda": ("lambda_.py",),
-    "s3": ("s3.py", "s3_additions.py"),
+    "lambda": ("lambda_.py", "lambda_mapping.py"),
+    "s3": ("s3.py", "s3_additions.py", "s3_notification.py"),
     "glue": ("glue.py", "glue_table.py", "glue_table_optimizer.py", "iceberg_table.py"),
     "redshift-serverless": ("redshift_serverless.py",),
 }

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from data_ingestion.function_package import REQUIREMENTS
+from infrastructure.function_package import REQUIREMENTS
 from scripts.commands.command_line import parser
 
 ROOT = Path(__file__).resolve().parents[2]

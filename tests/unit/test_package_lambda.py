@@ -15,24 +15,33 @@ from pathlib import Path
 
 import pytest
 
-from data_ingestion import function_package
-from data_ingestion.function_package import ARCHITECTURES, build_zip, write_zip
+from data_ingestion import deploy_transaction_lambda
+from data_processing import deploy_detect_fraud
+from data_processing.job_package import rules_of
+from infrastructure import function_package
 from infrastructure.aws.lambda_ import code_sha256
 from infrastructure.errors import PlatformError
+from infrastructure.function_package import ARCHITECTURES, build_zip
 from infrastructure.settings import Settings
 from infrastructure.wheels import PinnedWheels
+from scripts import package_lambda
 
 RUNTIME = Settings().lambda_runtime
 ROOT = Path(__file__).resolve().parents[2]
 MAX_BYTES = 3 * 1024 * 1024
 UNCHECKED_HASH = 0b01
+MODULE = "data_ingestion.process_transaction_lambda"
+
+
+def landing(architecture: str) -> bytes:
+    return deploy_transaction_lambda.package(Settings(lambda_architecture=architecture))  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module", params=sorted(ARCHITECTURES))
 def built(request: pytest.FixtureRequest) -> tuple[str, bytes]:
     """(architecture, zip). The wheels come from build/, or from the package index where there are none yet."""
     try:
-        return request.param, build_zip(RUNTIME, request.param)
+        return request.param, landing(request.param)
     except PlatformError as error:
         if "pip could not get the wheels" in error.what:
             pytest.skip(f"package index not reachable and no wheels under build/: {error.what}")
@@ -45,7 +54,7 @@ def archive(zip_bytes: bytes) -> zipfile.ZipFile:
 
 def test_a_second_build_has_the_same_bytes(built: tuple[str, bytes]) -> None:
     architecture, zip_bytes = built
-    assert hashlib.sha256(build_zip(RUNTIME, architecture)).digest() == hashlib.sha256(zip_bytes).digest()
+    assert hashlib.sha256(landing(architecture)).digest() == hashlib.sha256(zip_bytes).digest()
 
 
 def test_it_is_at_most_3_mb(built: tuple[str, bytes]) -> None:
@@ -153,9 +162,45 @@ def test_the_unpacked_zip_lands_a_batch_with_nothing_but_boto3_beside_it(
     assert outcome["strangers"] == []
 
 
-def test_write_zip_puts_it_where_asked(built: tuple[str, bytes], tmp_path: Path) -> None:
-    output = write_zip(RUNTIME, built[0], tmp_path / "new" / "function.zip")
+def test_the_command_puts_a_zip_where_asked(
+    built: tuple[str, bytes], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "new" / "function.zip"
+    assert package_lambda.main(["--architecture", built[0], "--output", str(output)]) == 0
     assert output.read_bytes() == built[1]
+    assert code_sha256(built[1]) in capsys.readouterr().out
+
+
+FRAUD_RUN = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from data_processing.detect_fraud_lambda import handler
+from data_processing.fraud_rule_file import shipped_rules
+event = {"Records": [{"messageId": "1", "body": '{"Service": "Amazon S3", "Event": "s3:TestEvent"}'}]}
+assert handler(event, None) == {"batchItemFailures": []}
+assert not {"pyspark", "data_ingestion"} & sys.modules.keys()
+sys.stderr.write(shipped_rules()[0].name)
+"""
+
+
+@pytest.mark.parametrize("name", ["", "only"])
+def test_the_fraud_functions_zip_holds_the_rules_that_the_settings_name(
+    built: tuple[str, bytes], name: str, tmp_path: Path
+) -> None:
+    rules = ""
+    if name:
+        text = rules_of("")["data_processing/fraud_rules.toml"].decode()
+        (tmp_path / "rules.toml").write_text(text.replace("large_amount", name))
+        rules = str(tmp_path / "rules.toml")
+    architecture = next((each for each, machine in ARCHITECTURES.items() if machine == platform.machine()), "")
+    if not architecture:
+        pytest.skip("no such wheels for this machine")
+    zip_bytes = deploy_detect_fraud.package(Settings(lambda_architecture=architecture, fraud_rules_file=rules))  # type: ignore[arg-type]
+    assert len(zip_bytes) <= MAX_BYTES
+    archive(zip_bytes).extractall(tmp_path / "zip")
+    run = [sys.executable, "-c", FRAUD_RUN, str(tmp_path / "zip")]
+    done = subprocess.run(run, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert (done.returncode, done.stderr) == (0, name or "large_amount")
 
 
 def test_code_sha256_is_lambdas_own_notation() -> None:
@@ -186,7 +231,7 @@ def test_pinned_versions_are_those_that_are_tested_with() -> None:
 )
 def test_what_cannot_be_built_is_said(runtime: str, architecture: str, what: str) -> None:
     with pytest.raises(PlatformError, match=what):
-        build_zip(runtime, architecture)
+        build_zip(runtime, architecture, MODULE)
 
 
 def test_without_index_and_wheels_the_error_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,7 +240,7 @@ def test_without_index_and_wheels_the_error_says_what_to_do(tmp_path: Path, monk
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
     with pytest.raises(PlatformError, match="Let pip reach a package index"):
-        build_zip(RUNTIME, "arm64")
+        build_zip(RUNTIME, "arm64", MODULE)
 
 
 def test_a_wheel_with_another_hash_is_not_taken(tmp_path: Path) -> None:

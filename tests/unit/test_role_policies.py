@@ -22,6 +22,7 @@ from data_catalog.lake_layout import (
 from data_processing.create_glue_job import log_groups
 from data_storage.redshift_setup import load_policy
 from infrastructure.planning.resource import Ref
+from infrastructure.references import fraud_queue_name, fraud_table_name, fraud_topic_name
 from infrastructure.settings import Settings
 from security.iam_roles import ROLES, resources, role_policy, trust_policy
 from security.kms_keys import key_policy
@@ -139,7 +140,7 @@ def test_keys_are_used_through_named_services_only(purpose: str) -> None:
         ("s3:PutObject", in_bucket("raw", f"{RAW_CONTROL_PREFIX}a.json"), {"lambda"}),
         ("s3:PutObject", in_bucket("raw", "elsewhere/a"), set()),
         # Raw keeps what was erased (docs/erasure.md), so no engine that people query reads it.
-        ("s3:GetObject", in_bucket("raw", f"{RAW_TRANSACTIONS_PREFIX}a.ndjson.gz"), {"glue"}),
+        ("s3:GetObject", in_bucket("raw", f"{RAW_TRANSACTIONS_PREFIX}a.ndjson.gz"), {"fraud", "glue"}),
         ("s3:GetObject", in_bucket("raw", f"{RAW_CONTROL_PREFIX}a.json"), {"glue"}),
         ("s3:PutObject", in_bucket("quarantine", f"{QUARANTINE_PREFIX}stage=landing/a"), {"lambda"}),
         ("s3:PutObject", in_bucket("quarantine", "quarantine_table/data/a"), {"glue", "optimizer"}),
@@ -167,6 +168,12 @@ def test_keys_are_used_through_named_services_only(purpose: str) -> None:
         ("s3:GetObject", in_bucket("audit", "AWSLogs/a"), set()),
         ("s3:PutObject", in_bucket("artifacts", "glue/x/script.py"), set()),
         ("sqs:SendMessage", SETTINGS.on_failure_queue_arn, {"lambda"}),
+        ("sqs:ReceiveMessage", SETTINGS.arn("sqs", fraud_queue_name(SETTINGS)), {"fraud"}),
+        ("sqs:DeleteMessage", SETTINGS.arn("sqs", f"{fraud_queue_name(SETTINGS)}-failures"), set()),
+        ("dynamodb:UpdateItem", SETTINGS.arn("dynamodb", f"table/{fraud_table_name(SETTINGS)}"), {"fraud"}),
+        ("dynamodb:Scan", SETTINGS.arn("dynamodb", f"table/{fraud_table_name(SETTINGS)}"), set()),
+        ("sns:Publish", SETTINGS.arn("sns", fraud_topic_name(SETTINGS)), {"fraud"}),
+        ("s3:GetObject", in_bucket("raw", f"{RAW_CONTROL_PREFIX}a.json"), {"glue"}),
         ("redshift-data:BatchExecuteStatement", WORKGROUP, {"glue's load of a workgroup"}),
     ],
 )  # fmt: skip

@@ -40,7 +40,8 @@ def found(memory: InMemory, *objects: Iterable[Transaction]) -> set[Alert]:
 
 def test_a_rule_on_one_transaction_needs_no_memory() -> None:
     memory = InMemory()
-    assert found(memory, [transaction(1, amount="15000")]) == {("large_amount", "A", START)}
+    large = transaction(1, transaction_type="INTEREST", amount="15000")
+    assert found(memory, [large]) == {("large_amount", "A", START)}
     assert memory.held == {}
 
 
@@ -66,16 +67,19 @@ def test_five_puts_of_one_purchase_are_one_use() -> None:
 
 def test_only_what_a_rule_with_a_window_looks_at_is_remembered() -> None:
     memory = InMemory()
-    found(memory, [transaction(1), transaction(2, status="REJECTED", **DEPOSIT), transaction(3, **DEPOSIT)])
+    fee, rejected = transaction(1, transaction_type="FEE"), transaction(2, status="REJECTED", **DEPOSIT)
+    found(memory, [fee, rejected, transaction(3, **DEPOSIT)])
     assert memory.held == {SubjectDay("ACCOUNT", "A", START.date()): {transaction(3, **DEPOSIT)}}
 
 
 def test_a_neighbouring_day_is_read_only_if_a_window_reaches_into_it() -> None:
-    memory = InMemory()
-    found(memory, [transaction(1, START + DAY / 2, **PURCHASE)])
-    assert memory.reads == []
-    found(memory, [transaction(2, START + 59 * MINUTE, **PURCHASE)])
-    assert memory.reads == [SubjectDay("CARD", "1_t", (START - DAY).date())]
+    memory, rules = InMemory(), [rule for rule in shipped_rules() if rule.window == 60 * MINUTE]
+    for number, (at, neighbours) in enumerate(
+        ((DAY / 2, []), (59 * MINUTE, [-1]), (60 * MINUTE, []), (DAY - 60 * MINUTE, [1])), 1
+    ):
+        memory.reads.clear()
+        detect(arrived(transaction(number, START + at, **PURCHASE)), rules, memory, START)
+        assert memory.reads == [SubjectDay("CARD", "1_t", (START + days * DAY).date()) for days in neighbours]
 
 
 def test_a_rule_that_is_not_for_the_stream_is_left_to_the_job() -> None:

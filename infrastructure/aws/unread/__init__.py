@@ -8,9 +8,10 @@ calls that tell of a bucket, a function, a stream, a topic or a warehouse (calls
 from __future__ import annotations
 
 from infrastructure.aws.unread.answer import Answer
+from infrastructure.aws.unread.fraud import FRAUD
 from infrastructure.aws.unread.governance import GOVERNANCE
 from infrastructure.aws.unread.ingestion import INGESTION
 from infrastructure.aws.unread.lake import LAKE
 from infrastructure.aws.unread.warehouse import WAREHOUSE
 
-ANSWERS: tuple[Answer, ...] = (*INGESTION, *LAKE, *WAREHOUSE, *GOVERNANCE)
+ANSWERS: tuple[Answer, ...] = (*INGESTION, *FRAUD, *LAKE, *WAREHOUSE, *GOVERNANCE)

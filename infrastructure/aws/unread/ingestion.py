@@ -55,15 +55,15 @@ INGESTION = (
         "EventSourceMappings",
         "UUID StartingPosition BatchSize MaximumBatchingWindowInSeconds ParallelizationFactor FilterCriteria KMSKeyArn "
         "MetricsConfig FunctionArn State DestinationConfig MaximumRecordAgeInSeconds BisectBatchOnFunctionError "
-        "MaximumRetryAttempts TumblingWindowInSeconds FunctionResponseTypes EventSourceMappingArn",
+        "MaximumRetryAttempts TumblingWindowInSeconds FunctionResponseTypes EventSourceMappingArn ScalingConfig",
         {
             "EventSourceArn": NAME,
             **because(TIME, "LastModified StartingPositionTimestamp"),
             **because(STATE, "LastProcessingResult StateTransitionReason FilterCriteriaError"),
             **because(
-                "of event sources other than a Kinesis stream",
+                "of event sources other than a Kinesis stream and a queue",
                 "AmazonManagedKafkaEventSourceConfig DocumentDBEventSourceConfig LoggingConfig ProvisionedPollerConfig "
-                "Queues ScalingConfig SelfManagedEventSource SelfManagedKafkaEventSourceConfig "
+                "Queues SelfManagedEventSource SelfManagedKafkaEventSourceConfig "
                 "SourceAccessConfigurations Topics",
             ),
         },

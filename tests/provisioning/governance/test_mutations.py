@@ -21,6 +21,7 @@ from infrastructure.planning.resource import Resource
 from infrastructure.settings import Settings
 from tests.provisioning.mutations.alarms import ALARMS
 from tests.provisioning.mutations.audit import AUDIT
+from tests.provisioning.mutations.fraud import FRAUD
 from tests.provisioning.mutations.identities import IDENTITIES
 from tests.provisioning.mutations.ingestion import INGESTION
 from tests.provisioning.mutations.lake import LAKE
@@ -28,7 +29,7 @@ from tests.provisioning.mutations.mutation import ADDRESS, Mutation, Rows, Whole
 from tests.provisioning.mutations.storage import STORAGE
 from tests.provisioning.mutations.warehouse import WAREHOUSE
 
-TABLES: tuple[Rows, ...] = (STORAGE, IDENTITIES, INGESTION, AUDIT, ALARMS, LAKE, WAREHOUSE)
+TABLES: tuple[Rows, ...] = (STORAGE, IDENTITIES, INGESTION, FRAUD, AUDIT, ALARMS, LAKE, WAREHOUSE)
 ROWS: Rows = {name: row for table in TABLES for name, row in table.items()}
 LEAST_ROWS = 200
 
@@ -38,6 +39,8 @@ UNBROKEN = {
     "AWS::Glue::IcebergTable": "Fields Location PartitionBy FormatVersion: others cannot change them in place",
     "AWS::Glue::Job": "JobRunQueuingEnabled LogUri MaintenanceWindow NotificationProperty ProfileName "
     "SourceControlDetails: the emulator does not keep them",
+    "AWS::DynamoDB::Table": "AttributeDefinitions KeySchema GlobalSecondaryIndexes LocalSecondaryIndexes Replicas: "
+    "cannot be changed in place",
     "AWS::Glue::Database": "FederatedDatabase TargetDatabase: an own database is no link",
     "AWS::Glue::Table": "FederatedTable TargetTable ViewExpandedText ViewOriginalText: an own table is no link",
     "AWS::Kinesis::Stream": "MaxRecordSizeInKiB RecordDistributionStrategy: the emulator does not keep them",

@@ -33,8 +33,8 @@ from tests.provisioning.command_line import Run
 from tests.provisioning.mutations.mutation import ADDRESS, WholeAccount
 
 SERVICES = (
-    "athena cloudtrail cloudwatch ec2 glue iam kinesis kms lambda logs redshift redshift-data redshift-serverless s3 "
-    "secretsmanager sns sqs"
+    "athena cloudtrail cloudwatch dynamodb ec2 glue iam kinesis kms lambda logs redshift redshift-data "
+    "redshift-serverless s3 secretsmanager sns sqs"
 ).split()
 SETTINGS = Settings(region="eu-central-1")
 # Commands that need no permissions of their own: plan, apply, destroy and verify those of the resources, the other an

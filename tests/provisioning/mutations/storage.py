@@ -115,9 +115,13 @@ def replicate(a: WholeAccount) -> None:
 
 def notify(a: WholeAccount) -> None:
     topic = a.client("sns").create_topic(Name="elsewhere")["TopicArn"]
+    ours = s3(a).get_bucket_notification_configuration(Bucket=raw(a))["QueueConfigurations"]
     s3(a).put_bucket_notification_configuration(
         Bucket=raw(a),
-        NotificationConfiguration={"TopicConfigurations": [{"TopicArn": topic, "Events": ["s3:ObjectCreated:*"]}]},
+        NotificationConfiguration={
+            "QueueConfigurations": ours,
+            "TopicConfigurations": [{"TopicArn": topic, "Events": ["s3:ObjectCreated:*"]}],
+        },
         SkipDestinationValidation=True,
     )
 

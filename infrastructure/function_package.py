@@ -1,4 +1,4 @@
-"""The function's zip for a Lambda runtime and an architecture: the same bytes on every build.
+"""A Lambda function's zip for a runtime and an architecture: the same bytes on every build.
 
 Three things make it repeatable: dependencies are pinned by the hash of each wheel (scripts/lambda_requirements.txt);
 entries are sorted by name and have one fixed time and mode; .pyc files are compiled by the runtime's own Python version
@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from infrastructure.code_package import imported_files, zip_of
@@ -24,7 +25,6 @@ from infrastructure.errors import PlatformError
 from infrastructure.wheels import PinnedWheels
 
 ROOT = Path(__file__).resolve().parents[1]
-HANDLER_MODULE = "data_ingestion.process_transaction_lambda"
 REQUIREMENTS = ROOT / "scripts" / "lambda_requirements.txt"
 BUILD = ROOT / "build" / "lambda"
 ARCHITECTURES = {"arm64": "aarch64", "x86_64": "x86_64"}  # Lambda's name -> the name in wheel platforms
@@ -40,10 +40,11 @@ sys.exit(not ok)
 """
 
 
-def build_zip(runtime: str, architecture: str) -> bytes:
+def build_zip(runtime: str, architecture: str, module: str, others: Mapping[str, bytes] | None = None) -> bytes:
     """The zip for a runtime (python3.11) and an architecture (arm64, x86_64).
 
-    Raises PlatformError if a wheel cannot be had, or if the runtime's Python version is not there to compile with.
+    module: the handler's. others: further files, by their paths in the zip. Raises PlatformError if a wheel cannot be
+    had, or if the runtime's Python version is not there to compile with.
     """
     python = _interpreter(runtime)
     wheels = _wheels(runtime, architecture).files()
@@ -51,17 +52,12 @@ def build_zip(runtime: str, architecture: str) -> bytes:
         stage = Path(directory)
         for wheel in wheels:
             _unpack(wheel, stage)
-        _copy_platform(stage)
-        _keepimported_files(stage)
+        _copy_platform(module, stage)
+        _keep_imported_files(module, stage)
+        for name, content in (others or {}).items():
+            stage.joinpath(name).write_bytes(content)
         _compile(python, stage)
         return zip_of(stage, (path for path in stage.rglob("*") if path.is_file()), compressed=True)
-
-
-def write_zip(runtime: str, architecture: str, output: Path) -> Path:
-    """Build and write the zip; returns its path."""
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_bytes(build_zip(runtime, architecture))
-    return output
 
 
 def _version(runtime: str) -> str:
@@ -125,17 +121,17 @@ def _unpack(wheel: Path, stage: Path) -> None:
             target.write_bytes(archive.read(name))
 
 
-def _copy_platform(stage: Path) -> None:
+def _copy_platform(module: str, stage: Path) -> None:
     """The platform's own modules that the handler imports."""
-    for path in imported_files([HANDLER_MODULE], ROOT):
+    for path in imported_files([module], ROOT):
         target = stage / path.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
 
 
-def _keepimported_files(stage: Path) -> None:
+def _keep_imported_files(module: str, stage: Path) -> None:
     """Drop the modules of Powertools that nothing here imports, even inside a function."""
-    kept = set(imported_files([HANDLER_MODULE], stage))
+    kept = set(imported_files([module], stage))
     for path in sorted((stage / _TRIMMED).rglob("*")):
         if path.is_file() and path not in kept:
             path.unlink()
