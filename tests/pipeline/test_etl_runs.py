@@ -102,6 +102,7 @@ def test_a_transaction_of_a_former_run_is_a_duplicate_or_a_conflict(lake):
     assert (conflict["reason"], conflict["transaction_id"]) == ("conflicting_duplicate", "tx-000002")
 
 
+@pytest.mark.slow
 def test_a_batch_that_was_retried_with_other_boundaries_counts_once(lake):
     lake.land(rows(1, 2, 3), BASE + 1, BASE + 3)
     lake.run()
@@ -143,6 +144,7 @@ def test_late_data_adds_files_to_a_date_and_takes_none_away(lake):
     assert len(lake.curated()) == 2
 
 
+@pytest.mark.slow
 def test_many_objects_of_any_size_an_empty_one_too(lake):
     for number in range(1, 41):
         lake.land(rows(number) if number % 10 else [], BASE + number, BASE + number, hour=f"{number % 24:02}")

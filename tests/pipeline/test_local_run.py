@@ -164,6 +164,7 @@ def asked(capsys, *arguments):
     return status, json.loads(capsys.readouterr().out)
 
 
+@pytest.mark.slow
 def test_a_rule_corrects_what_is_in_quarantine_and_the_next_run_curates_it(first_run, capsys):
     workdir, _ = first_run
     chosen = ("--workdir", workdir, "--where", "reason=invalid_currency")
@@ -288,6 +289,7 @@ def test_an_id_that_is_nowhere_says_where_was_looked_and_what_may_be_why(first_r
     assert len(trail["searched"]) == 2
 
 
+@pytest.mark.slow
 def test_reconcile_and_replay_work_on_the_kept_state(first_run):
     workdir, _ = first_run
     reconciled = orchestrate("reconcile", "--workdir", workdir)
@@ -297,6 +299,7 @@ def test_reconcile_and_replay_work_on_the_kept_state(first_run):
     assert of_run.returncode == 0, of_run.stdout + of_run.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "keys"),
     [("reconcile", {"balanced", "imbalances", "control_totals"}), ("status", {"subject", "text", "well"})],
@@ -308,6 +311,7 @@ def test_json_of_kept_state_stands_alone_on_standard_output(first_run, command, 
     assert json.loads(orchestrate("load", "--workdir", workdir, "--json").stdout) == []
 
 
+@pytest.mark.slow
 def test_of_a_command_that_fails_nothing_is_on_standard_output(first_run):
     workdir, _ = first_run
     failed = orchestrate("replay", "--workdir", workdir, "--from", "nothing/here/", "--json")

@@ -31,6 +31,7 @@ def test_without_a_rotation_there_are_no_links(lake):
     assert lake.table("token_links") == []
 
 
+@pytest.mark.slow
 def test_uses_before_during_and_after_the_overlap_are_of_one_card(lake):
     run(lake, use(1), use(2))
     run(lake, use(3, NEW, OLD), use(4, NEW, OLD))
@@ -83,12 +84,14 @@ def test_two_rotations_lead_to_the_first_token(lake):
     assert alerts(lake) == [RAPID], "more of the same hour is more evidence, under whatever token"
 
 
+@pytest.mark.slow
 def test_two_rotations_in_one_run_as_after_a_rebuild(lake):
     run(lake, use(1, NEWEST, NEW), use(2, NEW, OLD), use(3), use(4, NEWEST), use(5, NEW))
     assert links(lake) == [(NEW, OLD, OLD), (NEWEST, NEW, OLD)]
     assert alerts(lake) == [RAPID]
 
 
+@pytest.mark.slow
 def test_a_transaction_that_comes_again_after_the_rotation_is_a_duplicate_and_links_its_card(lake):
     run(lake, use(1))
     result = run(lake, use(1, NEW, OLD, sequence_number=str(BASE + 7)))

@@ -59,6 +59,7 @@ def test_plan_apply_plan_status_destroy(run: Run, endpoint: str) -> None:
     assert "apply before then restores it" in gone.stdout
 
 
+@pytest.mark.slow
 def test_the_exit_status_of_status_gates_a_job(run: Run, endpoint: str) -> None:
     assert run("status").returncode == 1, "nothing exists"
     assert run("apply").returncode == 0
@@ -82,6 +83,7 @@ def test_another_account_than_expected_is_refused_before_any_change(run: Run, en
     assert client(endpoint, "s3").list_buckets()["Buckets"] == []
 
 
+@pytest.mark.slow
 def test_prod_is_destroyed_by_name_only(run: Run, endpoint: str) -> None:
     settings = {"ENVIRONMENT": "prod"}
     assert run("apply", "--only", "security", **settings).returncode == 0
@@ -293,6 +295,7 @@ def test_an_env_file_that_guards_nothing_ends_a_command_before_aws_is_asked(
     assert len(said.err.splitlines()) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("environment", ["dev", "prod"])
 def test_verify_gates_a_job_and_leaves_a_report(environment: str, run: Run, endpoint: str, tmp_path: Path) -> None:
     nothing = run("verify", "-q", "--environment", environment)
@@ -333,6 +336,7 @@ def test_a_report_that_cannot_be_written_is_an_error_of_one_line(run: Run, tmp_p
     assert "cannot be written" in finished.stderr and "Traceback" not in finished.stderr
 
 
+@pytest.mark.slow
 def test_quiet_tells_how_it_ended_and_no_more(run: Run, endpoint: str, feed: Path) -> None:
     planned = run("plan", "-q")
     assert planned.returncode == 2

@@ -87,6 +87,7 @@ def test_without_a_terminal_destroy_wants_the_name(options: tuple[str, ...], run
     assert stands(run)
 
 
+@pytest.mark.slow
 def test_apply_asks_at_a_terminal_before_it_changes_prod_and_nowhere_else(run: Run) -> None:
     status, screen = at_a_terminal(run, "apply", *SECURITY, answer="dev", ENVIRONMENT="prod")
     assert (status, stands(run, "prod")) == (1, False)
@@ -98,6 +99,7 @@ def test_apply_asks_at_a_terminal_before_it_changes_prod_and_nowhere_else(run: R
     assert "Name the environment" not in screen
 
 
+@pytest.mark.slow
 def test_plan_destroy_is_the_preview_of_destroy_and_removes_nothing(run: Run) -> None:
     assert run("apply", *SECURITY).returncode == 0
     previewed = run("plan", "--destroy", "--delete-data", *SECURITY)
@@ -141,11 +143,13 @@ def test_a_command_that_comes_second_changes_nothing_and_names_the_first(
     assert not stands(run)
 
 
+@pytest.mark.slow
 def test_plan_and_status_wait_for_nobody(run: Run, held: Any) -> None:
     assert run("plan", *SECURITY).returncode == 2
     assert "is being changed" not in run("status").stderr
 
 
+@pytest.mark.slow
 def test_of_two_first_applies_at_once_one_does_it_and_nothing_is_made_twice(run: Run) -> None:
     both = [
         subprocess.Popen(
