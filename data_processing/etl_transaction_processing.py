@@ -4,7 +4,7 @@ Arguments (as Glue passes them; the job's defaults have the same names):
     --JOB_NAME --raw_bucket --curated_bucket --quarantine_bucket
     --glue_database            the catalog's database of the lake's tables
     --stream_retention_hours   optional: how long after its arrival a record may still land (168)
-    --metrics_namespace        optional: where a metric is put once a day of ids that are final twice in the warehouse
+    --metrics_namespace        optional: where the job's metrics are put; once a day, ids that are final twice
     --timeout_minutes          optional: when Glue ends the job; its loads give up a little earlier (120)
     --staging_directory        optional, on a laptop: a local directory for scratch; without it, curated/staging/ in S3
     --deduplication_window_days  optional: how far around its event dates a batch is compared with what is curated
@@ -35,6 +35,7 @@ from data_governance.run_result import RunResult
 from data_processing.etl_run import Buckets, EtlRun, emit
 from data_processing.fraud_rule_file import read_rules
 from data_processing.fraud_rules import Rule
+from data_processing.job_metrics import JobMetrics
 from data_processing.known_ids import DEFAULT_WINDOW_DAYS
 from data_processing.lake_catalog import LakeCatalog
 from data_processing.planning import next_manifest
@@ -81,7 +82,7 @@ def main(argv: Sequence[str]) -> None:
     buckets = Buckets(options["raw_bucket"], options["curated_bucket"], options["quarantine_bucket"])
     region = options["region"] or None
     s3 = client("s3", region)
-    process(
+    results = process(
         spark,
         s3,
         buckets,
@@ -91,10 +92,13 @@ def main(argv: Sequence[str]) -> None:
         window_days=int(options["deduplication_window_days"]),
         rules=read_rules(Path(options["fraud_rules_file"])) if options["fraud_rules_file"] else None,
     )
+    metrics = JobMetrics(client("cloudwatch", region), options["metrics_namespace"])
+    metrics.curated(results, datetime.now(UTC))
     if options["redshift_workgroup"] or options["redshift_cluster"]:
         give_up_at = started + int(options["timeout_minutes"]) * 60 - _SECONDS_TO_TELL
         target = replace(warehouse(options), give_up_at=give_up_at)
         _load(client("redshift-data", region), s3, target, buckets.curated)
+        metrics.loaded(results, datetime.now(UTC))
         if options["metrics_namespace"]:
             _look_for_repeated_ids(
                 client("redshift-data", region),
@@ -104,6 +108,7 @@ def main(argv: Sequence[str]) -> None:
                 buckets.curated,
                 options["metrics_namespace"],
             )
+    metrics.ended(time.monotonic() - started)
     commit()
 
 

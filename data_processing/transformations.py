@@ -52,7 +52,7 @@ _LANDED_SCHEMA = spark_ddl(json_columns(LANDED_FIELDS))
 # object has it whole.
 _LONGEST_PAYLOAD = 16_000
 _REPLACED_AND_OWN = tuple(zip(REPLACED, POSITION, strict=True))
-_CONFLICT = "conflicting_duplicate"
+CONFLICT = "conflicting_duplicate"
 PENDING_STATUS = "PENDING"
 _FINAL = "final"
 
@@ -171,7 +171,7 @@ def decided(rows: DataFrame, curated: DataFrame | None = None, earlier: DataFram
         .when(same, DUPLICATE)
         .otherwise(QUARANTINE)
     )
-    reason = F.when(F.col("disposition") == QUARANTINE, F.coalesce("reason", F.lit(_CONFLICT)))
+    reason = F.when(F.col("disposition") == QUARANTINE, F.coalesce("reason", F.lit(CONFLICT)))
     return positioned.withColumn("disposition", disposition).withColumn("reason", reason)
 
 
@@ -329,7 +329,7 @@ def _as_text(value: Column) -> Column:
 
 def _taken_out(staged_rows: DataFrame) -> DataFrame:
     """Adds field and payload, and restores the transaction_id of a row at fault, if it is readable."""
-    conflict = F.col("slice") == _CONFLICT
+    conflict = F.col("slice") == CONFLICT
     fault, line = (F.when(~conflict, F.substring_index("description", "\n", end)) for end in (1, -1))
     landed = F.to_json(F.struct(*(_landed_text(name) for name in _LANDED)))
     rows = staged_rows.select(

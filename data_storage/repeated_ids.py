@@ -22,7 +22,7 @@ from data_storage.sql_text import literal, position, text, within
 from data_storage.warehouse_derived_sql import derived_anew
 from infrastructure.aws import s3_objects
 from infrastructure.aws.redshift_data import DataApi, WarehouseTarget, query
-from infrastructure.metrics import REPEATED_IDS_METRIC
+from infrastructure.metrics import REPEATED_IDS_METRIC, put_count
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -65,9 +65,7 @@ def look_for_repeated_ids(
     if _was_counted_within_a_day(s3, curated_bucket, now):
         return None
     found = count_repeated(data_api, target)
-    cloudwatch.put_metric_data(
-        Namespace=namespace, MetricData=[{"MetricName": REPEATED_IDS_METRIC, "Value": found, "Unit": "Count"}]
-    )
+    put_count(cloudwatch, namespace, REPEATED_IDS_METRIC, found)
     body = json.dumps({"counted_at": now.isoformat(), "ids": found}).encode()
     s3.put_object(Bucket=curated_bucket, Key=REPEATED_IDS_KEY, Body=body, ContentType="application/json")
     return found

@@ -102,8 +102,11 @@ class Settings:
     )
     permissions_boundary_arn: str = ""  # a permissions boundary for every role; many banks demand one
     alarm_emails: tuple[str, ...] = ()  # each owner has to confirm the subscription by mail
+    alarm_page_emails: tuple[str, ...] = ()  # who is woken by the composite alarms alone
     alarm_iterator_age_seconds: int = 300
     alarm_quarantine_percent: int = 5
+    alarm_silence_minutes: int = 0  # longer than the stream is ever idle, nights and weekends too; 0: no such alarm
+    runbook_url: str = "docs/runbook"  # where the runbook's pages lie; in the description of each alarm
     glue_version: str = "5.1"
     glue_worker_type: str = "G.1X"  # only G.1X and G.2X can run on spare capacity (Flex)
     glue_workers: int = 4

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from statistics import fmean
 from typing import Literal
 
-from monitoring.alarms import AlarmSpec, Metric
+from monitoring.alarm_spec import AlarmSpec, CompositeSpec, Metric
 from monitoring.metric_data import MetricData, MetricId
 from monitoring.metric_math import Number, calculate
 
@@ -78,6 +78,7 @@ class Watch:
 
     specs: Sequence[AlarmSpec]
     data: MetricData
+    composites: Sequence[CompositeSpec] = ()
     states: dict[str, State] = field(default_factory=dict)
     raised: set[str] = field(default_factory=set)
 
@@ -86,5 +87,8 @@ class Watch:
         for spec in self.specs:
             before = self.states.get(spec.name, "INSUFFICIENT_DATA")
             self.states[spec.name] = state(spec, datapoints(spec, self.data, now), before)
+        for composite in self.composites:
+            is_raised = any(self.states.get(child) == "ALARM" for child in composite.any_of)
+            self.states[composite.name] = "ALARM" if is_raised else "OK"
         self.raised |= {name for name, found in self.states.items() if found == "ALARM"}
         return dict(self.states)

@@ -6,49 +6,15 @@ trouble has to be acted on within minutes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
 
-from infrastructure.metrics import REPEATED_IDS_METRIC
+from infrastructure.metrics import CONFLICTS_METRIC, DRIFT_METRIC, REPEATED_IDS_METRIC, TOTALS_OFF_METRIC
 from infrastructure.references import FOREIGN_STREAM_READS_METRIC, FOREIGN_TOKEN_KEY_READS_METRIC
 from infrastructure.settings import Settings
-
-MINUTE, FIVE_MINUTES, HOUR, DAY = 60, 300, 3600, 86_400
-
+from monitoring.alarm_spec import DAY, FIVE_MINUTES, HOUR, MINUTE, AlarmSpec, CompositeSpec, Metric
 
 # The job counts as late after this many intervals of its trigger without a successful run.
 _LATE_INTERVALS = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """One CloudWatch metric with its statistic over a period of seconds."""
-
-    namespace: str
-    name: str
-    dimensions: Mapping[str, str]
-    statistic: Literal["Sum", "Maximum", "Minimum", "Average"]
-    period: int = MINUTE
-
-
-@dataclass(frozen=True, slots=True)
-class AlarmSpec:
-    """One alarm: raised if `datapoints` of the last `periods` values are beyond the threshold.
-
-    metrics: one metric, or several by the ids that `expression` (CloudWatch metric math) uses. missing: how a period
-    without data counts; ignore leaves the alarm as it is.
-    """
-
-    name: str
-    description: str
-    metrics: Mapping[str, Metric]
-    threshold: float
-    comparison: Literal["GreaterThanThreshold", "LessThanThreshold"] = "GreaterThanThreshold"
-    periods: int = 1
-    datapoints: int = 1
-    expression: str = ""
-    missing: Literal["notBreaching", "breaching", "ignore"] = "notBreaching"
 
 
 def alarms(settings: Settings) -> tuple[AlarmSpec, ...]:
@@ -57,6 +23,7 @@ def alarms(settings: Settings) -> tuple[AlarmSpec, ...]:
         *_stream_alarms(settings),
         *_landing_alarms(settings),
         *_job_alarms(settings),
+        *_audit_alarms(settings),
         AlarmSpec(
             name="stream-read-by-others",
             description="Somebody other than the landing function read the stream, which holds clear card numbers. "
@@ -65,6 +32,55 @@ def alarms(settings: Settings) -> tuple[AlarmSpec, ...]:
             threshold=0,
         ),
         *_token_key_alarms(settings),
+    )
+
+
+def composite_alarms(settings: Settings) -> tuple[CompositeSpec, ...]:
+    """What somebody is woken for: records that may be lost, books that do not balance, card data in foreign hands."""
+    there = {spec.name for spec in alarms(settings)}
+    return tuple(
+        CompositeSpec(name, description, children)
+        for name, description, of in (
+            (
+                "page-landing",
+                "Records do not land, and are lost once the stream's retention is over.",
+                ("landing-stopped", "landing-silent", "iterator-age", "batches-given-up"),
+            ),
+            ("page-curation", "Lake and warehouse are no longer brought up to date.", ("job-late",)),
+            ("page-totals", "Records are missing, or there twice.", ("balance-off", "repeated-ids")),
+            (
+                "page-card-data",
+                "Somebody may have seen card numbers, or the key that makes their tokens.",
+                ("stream-read-by-others", "token-key-read-by-others"),
+            ),
+        )
+        if (children := tuple(child for child in of if child in there))
+    )
+
+
+def _audit_alarms(settings: Settings) -> tuple[AlarmSpec, ...]:
+    """Of what is looked for from outside, once a day: .github/workflows/watch.yml, or a scheduler of the bank's own."""
+
+    def daily(name: str) -> dict[str, Metric]:
+        return {"value": Metric(settings.metrics_namespace, name, {}, "Maximum", DAY)}
+
+    return (
+        AlarmSpec(
+            name="balance-off",
+            description="Control totals of two hops differ: records were lost, or are there twice. reconcile names the "
+            "first hop that is off, with records and amount.",
+            metrics=daily(TOTALS_OFF_METRIC),
+            threshold=0,
+            missing="ignore",
+        ),
+        AlarmSpec(
+            name="drift-found",
+            description="The account is not as the settings say: somebody changed it by hand, or the settings were "
+            "changed and not applied. plan names each difference.",
+            metrics=daily(DRIFT_METRIC),
+            threshold=0,
+            missing="ignore",
+        ),
     )
 
 
@@ -125,7 +141,17 @@ def _landing_alarms(settings: Settings) -> tuple[AlarmSpec, ...]:
         dimensions = {"service": settings.function_name}
         return Metric(settings.metrics_namespace, name, dimensions, "Sum", period)
 
+    silent = AlarmSpec(
+        name="landing-silent",
+        description="Nothing has landed for ALARM_SILENCE_MINUTES: the producers have stopped, or landing has.",
+        metrics={"landed": own("RecordsLanded", settings.alarm_silence_minutes * MINUTE)},
+        expression="FILL(landed, 0)",  # a silent function emits nothing
+        threshold=1,
+        comparison="LessThanThreshold",
+        missing="breaching",
+    )
     return (
+        *((silent,) if settings.alarm_silence_minutes else ()),
         AlarmSpec(
             name="iterator-age",
             description="Transactions wait in the stream. See the function's errors and throttles; past the stream's "
@@ -230,6 +256,13 @@ def _job_alarms(settings: Settings) -> tuple[AlarmSpec, ...]:
         metrics={"value": runs("glue.error.ALL", FIVE_MINUTES)},
         threshold=0,
     )
+    conflicts = AlarmSpec(
+        name="conflicts",
+        description="A run of the job found records whose id is final already with other content: a producer reuses "
+        "ids, or corrects in place. The first stays; quarantine has the others.",
+        metrics={"value": Metric(settings.metrics_namespace, CONFLICTS_METRIC, {}, "Sum", FIVE_MINUTES)},
+        threshold=0,
+    )
     repeated = AlarmSpec(
         name="repeated-ids",
         description="A transaction id is final twice in the warehouse: both came further apart than the window of "
@@ -239,7 +272,7 @@ def _job_alarms(settings: Settings) -> tuple[AlarmSpec, ...]:
         missing="ignore",
     )
     if not settings.glue_every_minutes:
-        return (failed, repeated)
+        return (failed, conflicts, repeated)
     # Without FILL an hour without a success is missing, and CloudWatch looks further back for real values before it
     # takes anything for missing: the alarm would come hours later.
     late = AlarmSpec(
@@ -254,4 +287,4 @@ def _job_alarms(settings: Settings) -> tuple[AlarmSpec, ...]:
         datapoints=max(1, _LATE_INTERVALS * settings.glue_every_minutes * MINUTE // HOUR),
         missing="breaching",
     )
-    return (failed, late, repeated)
+    return (failed, late, conflicts, repeated)

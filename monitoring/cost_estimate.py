@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from infrastructure.settings import KEY_PURPOSES, Settings
-from monitoring.alarms import alarms
+from monitoring.alarms import alarms, composite_alarms
 from monitoring.cost_counts import GB, HOURS_A_MONTH, SECONDS_AN_HOUR, Counts, Workload, counts, worker_dpus
 
 PRICES = Path(__file__).with_name("prices.json")
@@ -28,7 +28,7 @@ _CLASSES = {"STANDARD_IA": "s3_standard_ia", "GLACIER_IR": "s3_glacier_ir"}
 # event of the trail, which goes to a log group too. Stated, not measured.
 _LOG_BYTES_AN_INVOCATION, _LOG_BYTES_A_RUN, _LOG_BYTES_AN_EVENT = 2_000, 300_000, 1_500
 # Metrics that the function and the job put, reasons of quarantine among them; Glue's own for each run of a job.
-_METRICS = 45
+_METRICS = 48
 # X-Ray takes one request a second, and 5% of all others, of each function.
 _TRACED_A_SECOND, _TRACED_SHARE = 1, 0.05
 # Each shard's records are encrypted under a data key of five minutes, on both sides.
@@ -160,6 +160,8 @@ def _governance(settings: Settings, made: Counts) -> Iterator[Line]:
     yield _line("CloudWatch", "metrics", _METRICS, "cloudwatch_metric_month")
     watched = sum(len(alarm.metrics) for alarm in alarms(settings))
     yield _line("CloudWatch", "metrics in alarms", watched, "cloudwatch_alarm_metric_month")
+    composites = len(composite_alarms(settings))
+    yield _line("CloudWatch", "composite alarms", composites, "cloudwatch_composite_alarm_month")
     yield _line("CloudWatch", "dashboard", 1, "cloudwatch_dashboard_month")
     yield _line("KMS", "keys", len(KEY_PURPOSES), "kms_key_month")
     requests = made.shards * _KMS_REQUESTS_A_SHARD_HOUR * HOURS_A_MONTH

@@ -8,6 +8,7 @@ from string import Template
 from typing import Any
 
 from infrastructure.settings import Settings
+from monitoring.cost_counts import worker_dpus
 
 BODY = Path(__file__).with_name("dashboard.json")
 
@@ -21,6 +22,7 @@ def dashboard_body(settings: Settings, alarm_arns: list[str], workgroup: str) ->
         "function_log_group": settings.function_log_group,
         "on_failure_queue_name": settings.on_failure_queue_name,
         "glue_job_name": settings.glue_job_name,
+        "glue_dpus": settings.glue_workers * worker_dpus(settings.glue_worker_type),
         "metrics_namespace": settings.metrics_namespace,
         "workgroup": workgroup,
         "alarm_arns": '", "'.join(alarm_arns),  # one string of the file becomes several

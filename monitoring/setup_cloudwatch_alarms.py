@@ -1,13 +1,14 @@
-"""The alarms, the topic that they notify, and the dashboard.
+"""The alarms, the topics that they notify, and the dashboard.
 
     python monitoring/setup_cloudwatch_alarms.py        # make or mend these alone
 
-monitoring/alarms.py says what is watched. Every alarm notifies the topic when it is raised and when it is over. The
-topic is encrypted with a customer key, because CloudWatch cannot use AWS's own key for SNS.
+monitoring/alarms.py says what is watched. Every alarm notifies a topic when it is raised and when it is over: alarms on
+metrics the one that mails, composite alarms the one that wakes somebody. The topics are encrypted with a customer key,
+because CloudWatch cannot use AWS's own key for SNS.
 
-Only alarms of this account may publish to the topic. EventBridge may not: SNS accepts no conditions on what EventBridge
-publishes, so a topic open to it is open to the rules of every account. A job's failure is therefore an alarm on the
-job's own metrics, which count timeouts and failed launches too.
+Only alarms of this account may publish to the topics. EventBridge may not: SNS accepts no conditions on what
+EventBridge publishes, so a topic open to it is open to the rules of every account. A job's failure is therefore an
+alarm on the job's own metrics, which count timeouts and failed launches too.
 """
 
 from __future__ import annotations
@@ -15,62 +16,69 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from infrastructure.aws.cloudwatch import Alarm, Dashboard
+from infrastructure.aws.cloudwatch import Alarm, CompositeAlarm, Dashboard
 from infrastructure.aws.sns import EmailSubscription, Topic
-from infrastructure.planning.resource import Clients, Properties, Resource
+from infrastructure.planning.resource import Clients, Properties, Resource, resource_id
 from infrastructure.references import key_arn
 from infrastructure.settings import Settings
-from monitoring.alarms import AlarmSpec, Metric, alarms
+from monitoring.alarm_spec import AlarmSpec, CompositeSpec, Metric
+from monitoring.alarms import alarms, composite_alarms
 from monitoring.dashboard import dashboard_body
 
 _PART = "monitoring"
 
 
-def topic_name(settings: Settings) -> str:
-    return f"{settings.prefix}-alarms"
+def topic_name(settings: Settings, of: str = "alarms") -> str:
+    """of: alarms or pages."""
+    return f"{settings.prefix}-{of}"
 
 
-def topic_arn(settings: Settings) -> str:
-    return settings.arn("sns", topic_name(settings))
+def topic_arn(settings: Settings, of: str = "alarms") -> str:
+    return settings.arn("sns", topic_name(settings, of))
 
 
 def resources(settings: Settings, clients: Clients) -> list[Resource]:
-    """Topic, subscriptions, alarms and dashboard."""
-    topic = Topic(
-        part=_PART,
-        name=topic_name(settings),
-        clients=clients,
-        topic_arn=topic_arn(settings),
-        addresses=settings.alarm_emails,
-        properties={
-            "KmsMasterKeyId": key_arn(settings, "messaging"),
-            "Policy": topic_policy(settings),
-            "Tags": settings.all_tags,
-        },
-    )
-    specs = alarms(settings)
+    """Topics, subscriptions, alarms and dashboard."""
+    mails = _topic(settings, clients, "alarms", settings.alarm_emails)
+    pages = _topic(settings, clients, "pages", settings.alarm_page_emails)
+    alarms_ = [_alarm(settings, clients, mails, spec) for spec in alarms(settings)]
+    composites = [_composite(settings, clients, pages, spec) for spec in composite_alarms(settings)]
+    arns = [settings.arn("cloudwatch", f"alarm:{each.name}") for each in (*composites, *alarms_)]
     return [
-        topic,
-        *(_subscription(settings, clients, topic, address) for address in settings.alarm_emails),
-        *(_alarm(settings, clients, topic, spec) for spec in specs),
+        mails,
+        pages,
+        *(_subscription(clients, topic, address) for topic in (mails, pages) for address in topic.addresses),
+        *alarms_,
+        *composites,
         Dashboard(
             part=_PART,
             name=settings.dashboard_name,
             clients=clients,
             properties={
-                "DashboardBody": dashboard_body(
-                    settings,
-                    [settings.arn("cloudwatch", f"alarm:{_alarm_name(settings, spec)}") for spec in specs],
-                    settings.redshift_workgroup or settings.prefix,
-                )
+                "DashboardBody": dashboard_body(settings, arns, settings.redshift_workgroup or settings.prefix)
             },
         ),
     ]
 
 
-def topic_policy(settings: Settings) -> dict[str, Any]:
+def _topic(settings: Settings, clients: Clients, of: str, addresses: tuple[str, ...]) -> Topic:
+    return Topic(
+        part=_PART,
+        name=topic_name(settings, of),
+        clients=clients,
+        topic_arn=topic_arn(settings, of),
+        addresses=addresses,
+        properties={
+            "KmsMasterKeyId": key_arn(settings, "messaging"),
+            "Policy": topic_policy(settings, of),
+            "Tags": settings.all_tags,
+        },
+    )
+
+
+def topic_policy(settings: Settings, of: str = "alarms") -> dict[str, Any]:
     """Alarms of this account may publish; nobody may without TLS."""
-    arn = topic_arn(settings)
+    arn = topic_arn(settings, of)
     return {
         "Version": "2012-10-17",
         "Statement": [
@@ -97,41 +105,59 @@ def topic_policy(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _subscription(settings: Settings, clients: Clients, topic: Topic, address: str) -> EmailSubscription:
+def _subscription(clients: Clients, topic: Topic, address: str) -> EmailSubscription:
     return EmailSubscription(
         part=_PART,
         name=f"{topic.name} -> {address}",
         clients=clients,
-        topic_arn=topic_arn(settings),
+        topic_arn=topic.topic_arn,
         address=address,
         depends_on=(topic.id,),
     )
 
 
-def _alarm_name(settings: Settings, spec: AlarmSpec) -> str:
-    return f"{settings.prefix}-{spec.name}"
+def _alarm_name(settings: Settings, name: str) -> str:
+    return f"{settings.prefix}-{name}"
 
 
 def _alarm(settings: Settings, clients: Clients, topic: Topic, spec: AlarmSpec) -> Alarm:
     properties: Properties = {
-        "AlarmDescription": spec.description,
-        "ActionsEnabled": True,
-        "AlarmActions": [topic_arn(settings)],
-        "OKActions": [topic_arn(settings)],
         "EvaluationPeriods": spec.periods,
         "DatapointsToAlarm": spec.datapoints,
         "Threshold": float(spec.threshold),
         "ComparisonOperator": spec.comparison,
         "TreatMissingData": spec.missing,
-        "Tags": settings.all_tags,
     }
     return Alarm(
         part=_PART,
-        name=_alarm_name(settings, spec),
+        name=_alarm_name(settings, spec.name),
         clients=clients,
         depends_on=(topic.id,),
-        properties=properties | _measured(spec),
+        properties=_told(settings, topic, spec) | properties | _measured(spec),
     )
+
+
+def _composite(settings: Settings, clients: Clients, topic: Topic, spec: CompositeSpec) -> CompositeAlarm:
+    children = [_alarm_name(settings, name) for name in spec.any_of]
+    return CompositeAlarm(
+        part=_PART,
+        name=_alarm_name(settings, spec.name),
+        clients=clients,
+        depends_on=(topic.id, *(resource_id(Alarm.type, child) for child in children)),
+        properties=_told(settings, topic, spec) | {"AlarmRule": " OR ".join(f'ALARM("{child}")' for child in children)},
+    )
+
+
+def _told(settings: Settings, topic: Topic, spec: AlarmSpec | CompositeSpec) -> Properties:
+    """What is told to whom, and where its page of the runbook lies."""
+    page = f"{settings.runbook_url.rstrip('/')}/{spec.name}.md"
+    return {
+        "AlarmDescription": f"{spec.description} Runbook: {page}",
+        "ActionsEnabled": True,
+        "AlarmActions": [topic.topic_arn],
+        "OKActions": [topic.topic_arn],
+        "Tags": settings.all_tags,
+    }
 
 
 def _measured(spec: AlarmSpec) -> Properties:

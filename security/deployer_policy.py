@@ -50,6 +50,7 @@ def _statements(settings: Settings) -> list[dict[str, Any]]:
         "fraud_topic_arn": settings.arn("sns", fraud_topic_name(settings)),
         "glue_arn": f"arn:{settings.partition}:glue:{settings.region}:{settings.account_id}",
         "glue_database": settings.glue_database,
+        "metrics_namespace": settings.metrics_namespace,
         **{
             f"{purpose}_bucket_arn": settings.bucket_arn(purpose)
             for purpose in ("raw", "curated", "quarantine", "artifacts")

@@ -8,6 +8,7 @@ from typing import Any
 
 from data_governance.controls.control import (
     ALARM,
+    COMPOSITE_ALARM,
     LOG_GROUP,
     METRIC_FILTER,
     SUBSCRIPTION,
@@ -312,7 +313,7 @@ AUDIT: tuple[Control, ...] = (
         "10.7.2",
         ("CloudWatch.15", "CloudWatch.17"),
         "alarms act",
-        (ALARM,),
+        (ALARM, COMPOSITE_ALARM),
         Severity.HIGH,
         "",
         "aws cloudwatch describe-alarms --alarm-names ALARM",

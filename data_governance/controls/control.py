@@ -104,7 +104,8 @@ STREAM, FUNCTION, MAPPING, QUEUE = (
 )
 FRAUD_TABLE = "AWS::DynamoDB::Table"
 LOG_GROUP, TRAIL, METRIC_FILTER = "AWS::Logs::LogGroup", "AWS::CloudTrail::Trail", "AWS::Logs::MetricFilter"
-ALARM, TOPIC, SUBSCRIPTION = "AWS::CloudWatch::Alarm", "AWS::SNS::Topic", "AWS::SNS::Subscription"
+ALARM, COMPOSITE_ALARM = "AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm"
+TOPIC, SUBSCRIPTION = "AWS::SNS::Topic", "AWS::SNS::Subscription"
 JOB, SECURITY_CONFIGURATION = "AWS::Glue::Job", "AWS::Glue::SecurityConfiguration"
 TABLE, ICEBERG_TABLE, DATABASE = "AWS::Glue::Table", "AWS::Glue::IcebergTable", "AWS::Glue::Database"
 WORKGROUP_ATHENA = "AWS::Athena::WorkGroup"

@@ -94,6 +94,62 @@ class Alarm(Resource):
         self._cloudwatch.put_metric_alarm(AlarmName=self.name, **parameters, **options)
 
 
+_COMPOSITE_PARAMETERS = ("AlarmDescription", "ActionsEnabled", "AlarmActions", "OKActions", "AlarmRule")
+_COMPOSITE_LEFT_UNSET = ("InsufficientDataActions", "ActionsSuppressor", "ActionConfiguration")
+
+
+@dataclass(kw_only=True, eq=False)
+class CompositeAlarm(Resource):
+    """An alarm on other alarms. It exists after them, and is removed before them."""
+
+    type: ClassVar[str] = "AWS::CloudWatch::CompositeAlarm"
+    permissions: ClassVar[str] = (
+        "cloudwatch:DeleteAlarms cloudwatch:DescribeAlarms cloudwatch:ListTagsForResource cloudwatch:PutCompositeAlarm "
+        "cloudwatch:TagResource"
+    )
+    unordered: ClassVar[frozenset[str]] = frozenset({"AlarmActions", "OKActions"})
+
+    @property
+    def unset(self) -> Properties:
+        return dict.fromkeys(_COMPOSITE_LEFT_UNSET)
+
+    def read(self) -> Properties | None:
+        asked = self._cloudwatch.describe_alarms(AlarmNames=[self.name], AlarmTypes=["CompositeAlarm"])
+        found = asked["CompositeAlarms"]
+        if not found:
+            return None
+        alarm, arn = found[0], found[0]["AlarmArn"]
+        tags = self._cloudwatch.list_tags_for_resource(ResourceARN=arn)["Tags"]
+        return {name: alarm.get(name) for name in _COMPOSITE_PARAMETERS} | {
+            **{name: alarm.get(name) or None for name in _COMPOSITE_LEFT_UNSET},
+            "Tags": tag_dict(tags),
+            "Arn": arn,
+        }
+
+    def create(self, properties: Properties) -> None:
+        self._put(properties, Tags=tag_list(properties["Tags"]))
+
+    def update(self, changed: frozenset[str], properties: Properties) -> None:
+        if changed - {"Tags"}:
+            self._put(properties)  # it replaces the whole alarm, but for its tags
+        if "Tags" in changed:
+            asked = self._cloudwatch.describe_alarms(AlarmNames=[self.name], AlarmTypes=["CompositeAlarm"])
+            arn = asked["CompositeAlarms"][0]["AlarmArn"]
+            self._cloudwatch.tag_resource(ResourceARN=arn, Tags=tag_list(properties["Tags"]))
+
+    def delete(self) -> DeletionPending | None:
+        self._cloudwatch.delete_alarms(AlarmNames=[self.name])  # no error if it is gone already
+        return None
+
+    @property
+    def _cloudwatch(self) -> Any:
+        return self.clients("cloudwatch")
+
+    def _put(self, properties: Properties, **options: Any) -> None:
+        parameters = {name: properties[name] for name in _COMPOSITE_PARAMETERS}
+        self._cloudwatch.put_composite_alarm(AlarmName=self.name, **parameters, **options)
+
+
 def _as_put(query: dict[str, Any]) -> dict[str, Any]:
     """A metric query without the fields that CloudWatch adds."""
     return {name: value for name, value in query.items() if value not in (None, "", [])}

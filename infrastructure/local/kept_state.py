@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from infrastructure.errors import PlatformError
 from infrastructure.local.glue_job import run_glue_job
@@ -40,6 +40,7 @@ class KeptState:
     tables: Callable[[str], Table]
     run_job: Callable[[], int]
     warehouse: EmbeddedWarehouse
+    cloudwatch: Any
 
 
 @contextmanager
@@ -57,6 +58,7 @@ def open_kept_state(directory: str) -> Iterator[KeptState]:
             s3 = stack.client("s3")
             with Warehouse(workdir.warehouse) as server:
                 run_job = partial(_run_job, stack, workdir)
-                yield KeptState(settings, workdir, s3, stack.tables, run_job, open_warehouse(server, s3, settings))
+                warehouse, cloudwatch = open_warehouse(server, s3, settings), stack.client("cloudwatch")
+                yield KeptState(settings, workdir, s3, stack.tables, run_job, warehouse, cloudwatch)
     finally:
         workdir.close()

@@ -87,6 +87,7 @@ class EmbeddedStack:
             "quarantine_bucket": settings.bucket("quarantine"),
             "glue_database": settings.glue_database,
             "deduplication_window_days": str(settings.deduplication_window_days),
+            "metrics_namespace": settings.metrics_namespace,
             "fraud_rules_file": settings.fraud_rules_file,
         }
 

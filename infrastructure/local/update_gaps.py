@@ -1,4 +1,4 @@
-"""Updates that moto lacks: of a Glue job and trigger, of an Athena workgroup, of a log group's key.
+"""Updates that moto lacks: of a Glue job and trigger, of an Athena workgroup, of a log group's key; composite alarms.
 
 Without them an emulated account could be made and removed, but what is changed in it could not be mended.
 """
@@ -12,6 +12,7 @@ from typing import Any
 from unittest.mock import patch
 
 from moto.athena.responses import AthenaResponse
+from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult, EmptyResult
 from moto.glue.responses import GlueResponse
 from moto.glue.utils import Action
@@ -27,6 +28,8 @@ def filled() -> Iterator[None]:
             (GlueResponse, "update_trigger", _update_trigger),
             (AthenaResponse, "update_work_group", _update_work_group),
             (LogsResponse, "associate_kms_key", _associate_kms_key),
+            # It keeps an alarm's rule, but has no call to put one.
+            (CloudWatchResponse, "put_composite_alarm", CloudWatchResponse.put_metric_alarm),
         ):
             patches.enter_context(patch.object(owner, name, method, create=True))
         yield

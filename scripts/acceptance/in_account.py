@@ -27,7 +27,8 @@ from infrastructure.planning.waiting import wait_until
 from infrastructure.provisioning import gather
 from infrastructure.references import GLUE_LOG_GROUPS
 from infrastructure.settings import Settings
-from monitoring.alarms import Metric, alarms
+from monitoring.alarm_spec import Metric
+from monitoring.alarms import alarms
 from monitoring.setup_cloudwatch_alarms import topic_arn
 from scripts.acceptance import flow
 from scripts.acceptance.provisioning_proofs import Provisioning

@@ -7,7 +7,7 @@ import getpass
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -40,8 +40,8 @@ class CommandContext:
 
     tables: the lake's Iceberg tables by name. producer: what was produced; None in an account, whose producers keep
     their own totals. data_api: None if there is no warehouse. auditor, loader, admin: the logins for counting, for
-    loading and for repairs (in an account, the caller's own). caller: who runs the command. run_job: runs the Glue job
-    here; None in an account.
+    loading and for repairs (in an account, the caller's own). caller: who runs the command. cloudwatch: the client that
+    metrics are put with. run_job: runs the Glue job here; None in an account.
     """
 
     settings: Settings
@@ -53,6 +53,7 @@ class CommandContext:
     loader: WarehouseTarget
     admin: WarehouseTarget
     caller: str
+    cloudwatch: Any
     run_job: Callable[[], int] | None = None
 
 
@@ -69,7 +70,18 @@ def _account(arguments: argparse.Namespace, changing: bool) -> Iterator[CommandC
     try:
         target = warehouse_target(settings)
         tables = tables_of(clients("glue"), clients("s3"), settings.glue_database)
-        yield CommandContext(settings, clients("s3"), tables, None, data_api, target, target, target, account.caller)
+        yield CommandContext(
+            settings,
+            clients("s3"),
+            tables,
+            None,
+            data_api,
+            target,
+            target,
+            target,
+            account.caller,
+            clients("cloudwatch"),
+        )
     except (BotoCoreError, ClientError) as error:
         raise explain(error, "AWS") from error
 
@@ -89,6 +101,7 @@ def _kept(directory: str) -> Iterator[CommandContext]:
             warehouse.loader,
             warehouse.admin,
             getpass.getuser(),
+            kept.cloudwatch,
             kept.run_job,
         )
 

@@ -22,6 +22,7 @@ from data_storage.repeated_ids import MOST_AT_ONCE, REASON, repeated_finals
 from data_storage.repeated_ids_repair import repair
 from data_storage.warehouse_loader import LoadReport, load_pending, loaded_by_run, loaded_totals
 from infrastructure.errors import PlatformError
+from infrastructure.metrics import TOTALS_OFF_METRIC, put_count
 from scripts.commands.context import CommandContext, no_warehouse, open_context
 from scripts.commands.terminal import (
     EXIT_ERROR,
@@ -57,9 +58,10 @@ _DATE = _Scope(("streamed", "landed", "quarantined", "curated", "loaded", "ledge
 
 # The IAM actions that reconcile, replay and load need.
 PERMISSIONS = (
-    "glue:GetTable kms:Decrypt kms:GenerateDataKey redshift-data:BatchExecuteStatement redshift-data:DescribeStatement "
-    "redshift-data:ExecuteStatement redshift-data:GetStatementResult redshift-data:ListStatements "
-    "redshift-serverless:GetCredentials redshift:GetClusterCredentialsWithIAM s3:GetObject s3:ListBucket s3:PutObject"
+    "cloudwatch:PutMetricData glue:GetTable kms:Decrypt kms:GenerateDataKey redshift-data:BatchExecuteStatement "
+    "redshift-data:DescribeStatement redshift-data:ExecuteStatement redshift-data:GetStatementResult "
+    "redshift-data:ListStatements redshift-serverless:GetCredentials redshift:GetClusterCredentialsWithIAM "
+    "s3:GetObject s3:ListBucket s3:PutObject"
 )
 
 
@@ -85,6 +87,11 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     )
     reconciling.add_argument(
         "--repair", action="store_true", help="with --ids: move the later ones to quarantine, as an administrator"
+    )
+    reconciling.add_argument(
+        "--metric",
+        action="store_true",
+        help=f"put the number of findings as the metric {TOTALS_OFF_METRIC}, without what may wait for the next run",
     )
     reconciling.set_defaults(run=run_reconcile)
     replaying = commands.add_parser(
@@ -128,10 +135,16 @@ def run_reconcile(arguments: argparse.Namespace) -> int:
         raise PlatformError("--repair", "is for --ids", "Name both, or look for ids without it first")
     if arguments.ids:
         return _run_ids(arguments)
+    if arguments.metric and (arguments.run_id or arguments.date):
+        raise PlatformError("--metric", "is of all that is held, not of a run or a day", "Leave out --run and --date")
     with open_context(arguments) as context:
         measured, scope, again = _measure(context, arguments)
-    findings = [str(each) for each in (*imbalances(measured, scope.compared), *again.differences)]
-    findings += [_changed(day, keys) for day, keys in again.changed.items()]
+        off = [*imbalances(measured, scope.compared), *again.differences]
+        changed = [_changed(day, keys) for day, keys in again.changed.items()]
+        if arguments.metric:
+            certain = len([each for each in off if not _may_be_waiting(each)]) + len(changed)
+            put_count(context.cloudwatch, context.settings.metrics_namespace, TOTALS_OFF_METRIC, certain)
+    findings = [*map(str, off), *changed]
     if not again.is_kept:
         console(arguments).print("What was counted is not kept: you may not write to reconciliation/ (curated)")
     shown = {hop: totals for hop, totals in measured.hops().items() if hop in scope.shown}
@@ -150,6 +163,11 @@ def run_reconcile(arguments: argparse.Namespace) -> int:
         rows = [row for row in control_total_rows(measured) if row["hop"] in shown]
         print_json({"balanced": found and not findings, "imbalances": findings, "control_totals": rows})
     return EXIT_ERROR if findings or not found else EXIT_OK
+
+
+def _may_be_waiting(imbalance: Imbalance) -> bool:
+    """Whether it may be no more than records that the next run of the job takes up."""
+    return imbalance.hop == "curated" and imbalance.records < 0
 
 
 def _run_ids(arguments: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from infrastructure.errors import PlatformError
+from infrastructure.metrics import DRIFT_METRIC, put_count
 from infrastructure.planning.apply import Outcome, execute
 from infrastructure.planning.destroy import Destruction, plan_destruction
 from infrastructure.planning.plan import Plan, make_plan
@@ -45,6 +46,9 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
         description="What apply would change in the account. Exit status: 0 no change, 2 changes, 1 error.",
     )
     planning.add_argument("--destroy", action="store_true", help="what destroy would remove instead")
+    planning.add_argument(
+        "--metric", action="store_true", help=f"put the number of changes as the metric {DRIFT_METRIC}"
+    )
     planning.add_argument("--out", metavar="FILE", help="write the plan, to be reviewed and then given to apply")
     applying = commands.add_parser(
         "apply",
@@ -105,6 +109,8 @@ def _parts(text: str) -> tuple[str, ...]:
 
 def run_plan(arguments: argparse.Namespace) -> int:
     """Print what apply, or destroy, would change; the exit status is 0 if that is nothing, 2 otherwise."""
+    if arguments.metric and arguments.destroy:
+        raise PlatformError("--metric", "is of what apply would change", "Leave out --destroy")
     account, view = find_account(arguments), _view(arguments)
     if arguments.destroy:
         destruction = _destruction(account, view, arguments)
@@ -128,6 +134,8 @@ def run_plan(arguments: argparse.Namespace) -> int:
             }
     if arguments.out and not arguments.destroy:
         write_plan(arguments.out, found)
+    if arguments.metric:
+        put_count(account.clients("cloudwatch"), account.settings.metrics_namespace, DRIFT_METRIC, len(changes))
     if arguments.json:
         print_json(found)
     return EXIT_CHANGES if changes else EXIT_OK

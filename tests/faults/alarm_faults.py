@@ -204,9 +204,55 @@ def _id_final_twice(pipeline: WatchedPipeline) -> Iterator[None]:
         look()
         yield
         bench.batch(*removal(bench.target.schema, repeated_finals(bench.data_api, bench.target)))
-        pipeline.pass_time(timedelta(days=1))
-        pipeline.metrics.run_ended(succeeded=True)
+        _a_day_later(pipeline)
         look()
+
+
+@contextlib.contextmanager
+def _conflicting_records(pipeline: WatchedPipeline) -> Iterator[None]:
+    pipeline.put_conflict()
+    pipeline.minute()
+    pipeline.run_job()
+    yield
+
+
+@contextlib.contextmanager
+def _producers_silent(pipeline: WatchedPipeline) -> Iterator[None]:
+    pipeline.records = 0
+    yield
+    pipeline.records = RECORDS_A_MINUTE
+
+
+@contextlib.contextmanager
+def _raw_object_lost(pipeline: WatchedPipeline) -> Iterator[None]:
+    """reconcile --metric looks once a day."""
+    s3, bucket = pipeline.client("s3"), pipeline.settings.bucket("raw")
+    found = s3.list_objects_v2(Bucket=bucket, Prefix="raw/")["Contents"]
+    key = max(each["Key"] for each in found)
+    body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    s3.delete_object(Bucket=bucket, Key=key)
+    pipeline.command("reconcile", "--metric", status=1)  # what is not curated yet is told, but not counted
+    yield
+    s3.put_object(Bucket=bucket, Key=key, Body=body)
+    _a_day_later(pipeline)
+    pipeline.command("reconcile", "--metric", status=1)  # what is not curated yet is told, but not counted
+
+
+@contextlib.contextmanager
+def _alarm_removed_by_hand(pipeline: WatchedPipeline) -> Iterator[None]:
+    """plan --metric looks once a day; here at the part that was changed."""
+    name = f"{pipeline.settings.prefix}-iterator-age"
+    pipeline.client("cloudwatch").delete_alarms(AlarmNames=[name])
+    pipeline.command("plan", "--metric", "--only", "monitoring", status=2)
+    yield
+    pipeline.stack.provision(only=("monitoring",))
+    _a_day_later(pipeline)
+    pipeline.command("plan", "--metric", "--only", "monitoring", status=0)
+
+
+def _a_day_later(pipeline: WatchedPipeline) -> None:
+    pipeline.pass_time(timedelta(days=1))
+    pipeline.metrics.run_ended(succeeded=True)
 
 
 def _fault(words: str, broken: Broken, minutes: int, *raises: str) -> Fault:
@@ -214,6 +260,8 @@ def _fault(words: str, broken: Broken, minutes: int, *raises: str) -> Fault:
 
 
 FAULTS = (
+    _fault("a producer sends an id again with another amount", _conflicting_records, 1, "conflicts"),
+    _fault("a run of the job fails, and none follows", _job_fails, 70, "job-failed", "job-late"),
     _fault("Kinesis fails puts with InternalFailure", _puts_refused("InternalFailure"), 6, "puts-failed"),
     _fault(
         "Kinesis throttles puts",
@@ -233,11 +281,14 @@ FAULTS = (
         RECORD_AGE_MINUTES + 5,
         "landing-errors",
         "iterator-age",
+        "landing-silent",
         "batches-given-up",
     ),
     _fault("a producer breaks the contract", _producer_breaks_the_contract, 15, "quarantine-rate"),
-    _fault("a run of the job fails, and none follows", _job_fails, 70, "job-failed", "job-late"),
     _fault("the job is not started", _job_does_not_run, 70, "job-late"),
+    _fault("the producers are silent", _producers_silent, 22, "landing-silent"),
+    _fault("a raw object is lost, and back before the next day's look", _raw_object_lost, 1, "balance-off"),
+    _fault("an alarm is deleted, and made again before the next day's look", _alarm_removed_by_hand, 1, "drift-found"),
     _fault("an id is final twice, and removed before the next day's look", _id_final_twice, 1, "repeated-ids"),
     _fault("an administrator reads the tokenisation keys", _token_key_read, 1, "token-key-read-by-others"),
     _fault("an administrator starts to read the stream", _stream_read, 1, "stream-read-by-others"),

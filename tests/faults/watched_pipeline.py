@@ -8,6 +8,7 @@ quarter of an hour counts as a run that succeeded, so that a job that is late is
 from __future__ import annotations
 
 import contextlib
+import io
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -15,10 +16,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 import time_machine
 
 from data_ingestion import process_transaction_lambda
-from data_ingestion.transaction_generator import generate
 from data_ingestion.transaction_input import Line
 from data_ingestion.transaction_producer import produce
 from infrastructure.errors import PlatformError
@@ -31,10 +32,12 @@ from infrastructure.local.warehouse import embedded_settings
 from infrastructure.local.workdir import Workdir
 from infrastructure.settings import Settings
 from monitoring.alarm_evaluation import State, Watch
-from monitoring.alarms import alarms
+from monitoring.alarms import alarms, composite_alarms
+from scripts.orchestrate_pipeline import main
+from tests.unit.kinesis_events import transaction
 
 MINUTE = timedelta(minutes=1)
-RECORDS_A_MINUTE = 4
+RECORDS_A_MINUTE = 2
 _JOB_MINUTES = 15
 _LONGEST_SECONDS = 60  # of an attempt, on a loaded machine
 RECORD_AGE_MINUTES = 30  # so that a batch is given up within a test's time
@@ -47,6 +50,7 @@ def watched_settings() -> Settings:
         batch_size=1,  # so that a batch that fails is the same one when it is tried again
         batch_window_seconds=0,
         maximum_record_age_seconds=RECORD_AGE_MINUTES * 60,
+        alarm_silence_minutes=20,
     )
 
 
@@ -74,24 +78,25 @@ class WatchedPipeline:
         self.stack = stack
         self.settings = stack.settings
         self.metrics = AccountMetrics(stack.settings)
-        self.watch = Watch(alarms(stack.settings), self.metrics.data)
+        self.watch = Watch(alarms(stack.settings), self.metrics.data, composite_alarms(stack.settings))
         self.lands = True
         self.works = True
+        self.records = RECORDS_A_MINUTE
         self.broken_lines = 0  # of those that are put each minute
         self._clock = clock
         self._now = datetime.now(UTC).replace(second=0, microsecond=0)
         self._minutes = 0
-        self._lines = generate(100_000, seed=17)
+        self._made = 0
         self._read = 0
 
     def client(self, service: str) -> Any:
         return self.stack.client(service)
 
-    def minute(self, records: int = RECORDS_A_MINUTE) -> dict[str, State]:
+    def minute(self) -> dict[str, State]:
         """A minute goes by; the states of the alarms at its end."""
         if self.works and self._minutes % _JOB_MINUTES == 0:
             self.metrics.run_ended(succeeded=True)
-        self._put(records)
+        self._put(self.records)
         self._land()
         self.metrics.queue(self.client("sqs"), self.settings.on_failure_queue_name)
         with self.stack.workdir.function_log.open() as log:
@@ -127,11 +132,32 @@ class WatchedPipeline:
         self._minutes += 1
         self._clock.move_to(self._now)
 
+    def command(self, *arguments: str, status: int) -> None:
+        """A command of the platform on this account, which has no warehouse; it must end so."""
+        with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()) as said:
+            patch.setenv("REDSHIFT_ENABLED", "false")
+            patch.setenv("ALARM_SILENCE_MINUTES", str(self.settings.alarm_silence_minutes))
+            ended = main([*arguments, "--region", self.settings.region])
+        assert ended == status, said.getvalue()
+
+    def put_conflict(self) -> None:
+        """Two booked records of one id with other amounts."""
+        line = self._line()
+        other = line.replace(b"67.54", b"12.34")
+        assert other != line
+        produce([Line(1, line), Line(2, other)], self.client("kinesis"), self.settings.stream_name)
+
+    def _line(self) -> bytes:
+        """A transaction that lands, of an id of its own."""
+        self._made += 1
+        return transaction(transaction_id=f"{self._made:026d}", event_time=self._now.strftime("%Y-%m-%dT%H:%M:%S.000Z"))
+
     def _put(self, records: int) -> None:
-        lines = [Line(number, next(self._lines)) for number in range(1, records + 1)]
-        broken = [Line(line.number, line.data.replace(b'"amount"', b'"amuont"')) for line in lines[: self.broken_lines]]
+        lines = [self._line() for _ in range(records)]
+        broken = [line.replace(b'"amount"', b'"amuont"') for line in lines[: self.broken_lines]]
+        sent = [Line(number, line) for number, line in enumerate([*broken, *lines[self.broken_lines :]], 1)]
         counted = self.metrics.producer(self.client("kinesis"))
-        produce([*broken, *lines[self.broken_lines :]], counted, self.settings.stream_name, pause=lambda seconds: None)
+        produce(sent, counted, self.settings.stream_name, pause=lambda seconds: None)
 
     def _land(self) -> None:
         attempts = _Attempts(self.metrics)

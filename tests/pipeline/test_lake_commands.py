@@ -61,6 +61,12 @@ def test_a_date_that_is_none_is_a_usage_error(date: str, capsys: pytest.CaptureF
     assert f"{date!r} is no date of the form YYYY-MM-DD" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", ["reconcile --metric --date 2026-03-02", "plan --metric --destroy"])
+def test_a_metric_is_of_the_whole_and_of_nothing_else(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(command.split()) == 1
+    assert "--metric: is of" in capsys.readouterr().err
+
+
 def test_an_id_that_is_final_twice_is_told_and_moved(workdir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     again = transaction(2, event_time=datetime(2026, 1, 2, tzinfo=UTC), sequence_number="1")
     first = put_run(Files(workdir), "one", [transaction(1), transaction(2)])

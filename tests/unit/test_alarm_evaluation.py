@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from monitoring.alarm_evaluation import Watch, datapoints, evaluation_range, state
-from monitoring.alarms import AlarmSpec, Metric
+from monitoring.alarm_spec import AlarmSpec, Metric
 from monitoring.metric_data import MetricData, MetricId
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

@@ -13,11 +13,13 @@ import pytest
 from data_ingestion import process_transaction_lambda
 from data_ingestion.deploy_transaction_lambda import function_environment
 from infrastructure.settings import Settings
-from monitoring.alarms import AlarmSpec, Metric, alarms
+from monitoring.alarm_spec import AlarmSpec, Metric
+from monitoring.alarms import alarms, composite_alarms
 from monitoring.dashboard import dashboard_body
 from monitoring.setup_cloudwatch_alarms import topic_policy
 
 SETTINGS = Settings()
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 ALARMS = alarms(SETTINGS)
 MEASURED = [(spec.name, metric) for spec in ALARMS for metric in spec.metrics.values()]
 
@@ -161,7 +163,6 @@ def test_the_dashboard_shows_every_metric_that_an_alarm_watches_in_the_pipeline(
         ),  # the alarm itself says that somebody else reads the stream
         (SETTINGS.metrics_namespace, "StreamReadsByOthers"),
         (SETTINGS.metrics_namespace, "TokenKeyReadsByOthers"),
-        (SETTINGS.metrics_namespace, "RepeatedTransactionIds"),  # one value a day
     }
 
 
@@ -171,6 +172,38 @@ def test_only_alarms_of_this_account_publish_to_the_topic() -> None:
     assert allowing["Condition"]["StringEquals"] == {"aws:SourceAccount": SETTINGS.account_id}
 
 
-def test_the_documentation_tells_what_to_do_for_every_alarm() -> None:
-    text = (Path(__file__).resolve().parents[2] / "docs" / "monitoring.md").read_text(encoding="utf-8")
-    assert [spec.name for spec in ALARMS if f"| `{spec.name}` |" not in text] == []
+EVERYTHING = replace(SETTINGS, alarm_silence_minutes=30)
+NAMES = {spec.name for spec in (*alarms(EVERYTHING),)} | {spec.name for spec in composite_alarms(EVERYTHING)}
+
+
+def test_the_documentation_tells_when_each_alarm_is_raised() -> None:
+    text = (DOCS / "monitoring.md").read_text(encoding="utf-8")
+    assert [name for name in sorted(NAMES) if f"| [`{name}`](runbook/{name}.md) |" not in text] == []
+
+
+def test_the_runbook_has_a_page_for_each_alarm_and_no_other() -> None:
+    pages = {path.stem for path in (DOCS / "runbook").glob("*.md")} - {"README"}
+    assert pages == NAMES
+    index = (DOCS / "runbook" / "README.md").read_text(encoding="utf-8")
+    assert [name for name in sorted(NAMES) if f"[{name}]({name}.md)" not in index] == []
+
+
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_a_page_says_what_the_alarm_means_where_to_look_and_what_to_do(name: str) -> None:
+    text = (DOCS / "runbook" / f"{name}.md").read_text(encoding="utf-8")
+    meaning, look, do = re.fullmatch(rf"# {name}\n\n(.+)\n## Look\n\n(.+)\n## Do\n\n(.+)", text, re.DOTALL).groups()  # type: ignore[union-attr]
+    assert len(meaning) > 60 and len(look) > 20 and len(do) > 20
+
+
+def test_a_composite_alarm_looks_at_alarms_that_are_there() -> None:
+    for settings in (SETTINGS, EVERYTHING, replace(SETTINGS, glue_every_minutes=0, trail_management_events=False)):
+        there = {spec.name for spec in alarms(settings)}
+        assert [each.name for each in composite_alarms(settings) if not there.issuperset(each.any_of)] == []
+    by_hand = composite_alarms(replace(SETTINGS, glue_every_minutes=0))
+    assert "page-curation" not in {each.name for each in by_hand}
+
+
+def test_silence_is_an_alarm_only_where_a_time_is_set() -> None:
+    assert "landing-silent" not in {spec.name for spec in ALARMS}
+    silent = named("landing-silent", alarms(EVERYTHING))
+    assert silent.metrics["landed"].period == 30 * 60

@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from data_governance.enable_cloudtrail_logging import resources as audit_trail
+from data_governance.run_result import RunResult
 from data_ingestion import process_transaction_lambda as function
 from data_ingestion.deploy_transaction_lambda import function_environment
+from data_processing.job_metrics import JobMetrics
 from infrastructure.aws import clients
 from infrastructure.local.account_metrics import AccountMetrics
-from infrastructure.metrics import REPEATED_IDS_METRIC
+from infrastructure.metrics import DRIFT_METRIC, REPEATED_IDS_METRIC, TOTALS_OFF_METRIC
 from infrastructure.settings import Settings
 from monitoring.alarms import alarms
 from monitoring.dashboard import dashboard_body
@@ -31,6 +35,10 @@ OWN = SETTINGS.metrics_namespace
 UNITS = {
     "IteratorAge": "Milliseconds",
     "LandingLatency": "Milliseconds",
+    "ComputeSeconds": "Seconds",
+    "CurationSeconds": "Seconds",
+    "LoadSeconds": "Seconds",
+    "JobSeconds": "Seconds",
 }
 
 
@@ -85,6 +93,24 @@ FROM_THE_TRAIL = {
 }
 
 
+def put_by_job_and_commands() -> dict[str, str]:
+    """Metric -> unit of the calls of PutMetricData. The two daily commands are called in tests/faults."""
+    put: dict[str, str] = {REPEATED_IDS_METRIC: "Count", TOTALS_OFF_METRIC: "Count", DRIFT_METRIC: "Count"}
+
+    class CloudWatch:
+        def put_metric_data(self, Namespace: str, MetricData: list[dict[str, Any]]) -> None:
+            assert Namespace == OWN
+            put.update({each["MetricName"]: each["Unit"] for each in MetricData})
+
+    now = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+    run = RunResult("r", now, (), (), {"conflicting_duplicate": 2})
+    job = JobMetrics(CloudWatch(), OWN)
+    job.curated([run], now)
+    job.loaded([run], now)
+    job.ended(60.0)
+    return put
+
+
 def names(metric: MetricId) -> frozenset[str]:
     return frozenset(name for name, _ in metric.dimensions)
 
@@ -108,12 +134,15 @@ def test_the_embedded_stack_emits_aws_metrics_under_the_dimensions_that_are_aske
 
 def test_own_metrics_are_emitted_with_these_dimensions_and_units(of_the_function: MetricData) -> None:
     """By the function, by a metric filter on the trail, or by PutMetricData."""
-    put = {MetricId.of(OWN, REPEATED_IDS_METRIC, {})}
+    by_put_metric_data = put_by_job_and_commands()
     asked = {who: metric for who, metric in ASKED.items() if metric.namespace == OWN}
     assert {"alarm quarantine-rate", "Quarantine by reason"} <= asked.keys()
     by_names = {(each.name, names(each)): each for each in of_the_function.metrics}
     for who, metric in asked.items():
-        if metric in FROM_THE_TRAIL | put:
+        if metric in FROM_THE_TRAIL:
+            continue
+        if not metric.dimensions:
+            assert by_put_metric_data[metric.name] == UNITS.get(metric.name, "Count"), who
             continue
         emitted = by_names.get((metric.name, names(metric)))
         assert emitted is not None, who

@@ -20,7 +20,7 @@ from infrastructure.local.run_page.collect import document, live_document
 from infrastructure.local.run_page.figures import Figures
 from infrastructure.local.stages import Stages
 from infrastructure.local.warehouse import embedded_settings
-from monitoring.alarms import alarms
+from monitoring.alarms import alarms, composite_alarms
 from monitoring.metric_data import MetricData, MetricId
 from tests.run_page_sample import HOSTILE, STARTED, metrics, report, sample_document
 
@@ -125,8 +125,11 @@ def test_a_payload_is_masked_even_where_it_is_no_json():
 def test_all_alarms_are_judged_by_the_metrics_of_the_run():
     settings, end = embedded_settings(), STARTED + timedelta(minutes=12)
     calm = judged(settings, metrics(), STARTED, end)
-    assert {alarm.name for alarm in calm} == {spec.name for spec in alarms(settings)}
-    assert {alarm.name: alarm.state for alarm in calm if alarm.state != "OK"} == {"repeated-ids": "INSUFFICIENT_DATA"}
+    composites = {spec.name for spec in composite_alarms(settings)}
+    assert {alarm.name for alarm in calm} == {spec.name for spec in alarms(settings)} | composites
+    assert {alarm.name: alarm.state for alarm in calm if alarm.state != "OK"} == dict.fromkeys(
+        ("balance-off", "drift-found", "repeated-ids"), "INSUFFICIENT_DATA"
+    )
     data = metrics(quarantined=2_000)
     rate = {"RecordsReceived": 100, "RecordsQuarantined": 20}
     for name, records in rate.items():
@@ -142,6 +145,8 @@ def test_an_alarm_that_was_over_before_the_run_ended_is_shown_as_raised():
     errors = MetricId.of("AWS/Lambda", "Errors", {"FunctionName": settings.function_name})
     for minute in range(60):
         data.put(errors, float(minute in (2, 3)), "Count", STARTED + timedelta(minutes=minute))
+    (succeeded,) = [each for each in data.metrics if each.name == "glue.succeed.ALL"]
+    data.put(succeeded, 1, "Count", STARTED + timedelta(minutes=45))
     found = judged(settings, data, STARTED, STARTED + timedelta(minutes=60))
     assert [alarm.name for alarm in found if alarm.state == "ALARM"] == ["landing-errors"]
 
@@ -149,4 +154,4 @@ def test_an_alarm_that_was_over_before_the_run_ended_is_shown_as_raised():
 def test_a_run_whose_job_never_ended_well_is_late():
     settings, data = embedded_settings(), MetricData()
     found = judged(settings, data, STARTED, STARTED + timedelta(seconds=20))
-    assert [alarm.name for alarm in found if alarm.state == "ALARM"] == ["job-late"]
+    assert [alarm.name for alarm in found if alarm.state == "ALARM"] == ["job-late", "page-curation"]

@@ -85,3 +85,18 @@ def test_actionlint_finds_nothing() -> None:
         pytest.skip("test_actionlint_finds_nothing: no actionlint on the PATH")
     done = subprocess.run([actionlint, *map(str, FILES)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
+
+
+def test_the_daily_watch_looks_with_two_identities_and_tells_by_metrics() -> None:
+    jobs = workflow("watch.yml")["jobs"]
+    assert workflow("watch.yml")["permissions"] == {}
+    roles = {
+        name: step["with"]["role-to-assume"]
+        for name, job in jobs.items()
+        for step in steps(job, "aws-actions/configure-aws-credentials")
+    }
+    assert roles == {"drift": "${{ vars.AWS_WATCH_ROLE_ARN }}", "totals": "${{ vars.AWS_AUDIT_ROLE_ARN }}"}
+    runs = {name: job["steps"][-1]["run"] for name, job in jobs.items()}
+    assert runs["drift"].startswith(".venv/bin/banking-data plan --metric")
+    assert runs["totals"] == ".venv/bin/banking-data reconcile --metric"
+    assert all(job["permissions"] == {"contents": "read", "id-token": "write"} for job in jobs.values())

@@ -160,6 +160,24 @@ GOVERNANCE = (
         },
     ),
     Answer(
+        "AWS::CloudWatch::CompositeAlarm",
+        "cloudwatch",
+        "DescribeAlarms",
+        "CompositeAlarms",
+        "AlarmArn AlarmDescription ActionsEnabled OKActions AlarmActions AlarmRule InsufficientDataActions "
+        "ActionsSuppressor ActionConfiguration",
+        {
+            "AlarmName": NAME,
+            **because(TIME, "AlarmConfigurationUpdatedTimestamp StateUpdatedTimestamp StateTransitionedTimestamp"),
+            **because(
+                STATE,
+                "StateValue StateReason StateReasonData ActionsSuppressedBy ActionsSuppressedReason",
+            ),
+            "ActionsSuppressorWaitPeriod": "says something only where there is a suppressor, which is compared",
+            "ActionsSuppressorExtensionPeriod": "says something only where there is a suppressor, which is compared",
+        },
+    ),
+    Answer(
         "AWS::CloudWatch::Dashboard",
         "cloudwatch",
         "GetDashboard",

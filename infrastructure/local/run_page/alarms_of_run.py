@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from infrastructure.local.run_page.document import Alarm
 from infrastructure.settings import Settings
 from monitoring.alarm_evaluation import Watch, datapoints
-from monitoring.alarms import AlarmSpec, alarms
+from monitoring.alarm_spec import AlarmSpec
+from monitoring.alarms import alarms, composite_alarms
 from monitoring.metric_data import MetricData, MetricId
 
 _MINUTE = timedelta(minutes=1)
@@ -24,7 +25,8 @@ def judged(settings: Settings, data: MetricData, started_at: datetime, ended_at:
         now += _MINUTE
         watch.look(now)
     end = now + _MINUTE
-    final = Watch(specs, data, watch.states, watch.raised)
+    composites = composite_alarms(settings)
+    final = Watch(specs, data, composites, watch.states, watch.raised)
     states = final.look(end)
     found = [
         Alarm(
@@ -35,6 +37,10 @@ def judged(settings: Settings, data: MetricData, started_at: datetime, ended_at:
         )
         for spec in specs
     ]
+    for composite in composites:
+        is_raised = not final.raised.isdisjoint(composite.any_of)
+        told = f"raised while any of these is: {', '.join(composite.any_of)}"
+        found.append(Alarm(composite.name, composite.description, "ALARM" if is_raised else "OK", told))
     return sorted(found, key=lambda alarm: _ORDER.index(alarm.state))
 
 

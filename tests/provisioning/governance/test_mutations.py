@@ -56,6 +56,7 @@ UNBROKEN = {
     "AWS::CloudWatch::Alarm": "ActionConfiguration EvaluateLowSampleCountPercentile EvaluationCriteria "
     "EvaluationInterval EvaluationWindow ExtendedStatistic InsufficientDataActions ThresholdMetricId "
     "WarmUpConfiguration: the emulator does not keep them",
+    "AWS::CloudWatch::CompositeAlarm": "ActionConfiguration ActionsSuppressor: the emulator does not keep them",
     "AWS::SNS::Subscription": "RedrivePolicy: the emulator does not keep it",
     "AWS::SNS::Topic": "DataProtectionPolicy: the emulator does not have it",
     "AWS::S3::Object": "Sha256: the emulator refuses every object call",

@@ -35,7 +35,12 @@ def test_each_refusal_is_told_with_its_remedy_and_the_next_apply_does_the_rest()
                 assert error is not None and code in error.what and remedy in error.todo
                 assert isinstance(error, RetryableError) == (code == "Throttling")
         skipped = {result.resource.type for result in report.of(Outcome.SKIPPED)}
-        assert skipped == {"AWS::Glue::Job", "AWS::Glue::TableOptimizer", "AWS::Glue::Trigger"}
+        assert skipped == {
+            "AWS::CloudWatch::CompositeAlarm",
+            "AWS::Glue::Job",
+            "AWS::Glue::TableOptimizer",
+            "AWS::Glue::Trigger",
+        }
         made = {result.resource.type for result in report.of(Outcome.DONE)}
         assert {"AWS::IAM::Role", "AWS::SNS::Topic", "AWS::Glue::Database", "AWS::Lambda::Function"} <= made
         for mend in mending:

@@ -17,8 +17,9 @@ from tests.provisioning.mutations.mutation import (
     edited,
 )
 
-ALARM, TOPIC, SUBSCRIPTION, DASHBOARD = (
+ALARM, COMPOSITE, TOPIC, SUBSCRIPTION, DASHBOARD = (
     "AWS::CloudWatch::Alarm",
+    "AWS::CloudWatch::CompositeAlarm",
     "AWS::SNS::Topic",
     "AWS::SNS::Subscription",
     "AWS::CloudWatch::Dashboard",
@@ -37,6 +38,19 @@ def alarm(name: str, **changed: Any) -> ByHand:
         (found,) = a.client("cloudwatch").describe_alarms(AlarmNames=[of])["MetricAlarms"]
         kept = {key: found[key] for key in _ALARM_PARAMETERS.split() if found.get(key) not in (None, [])} | changed
         a.client("cloudwatch").put_metric_alarm(**{key: value for key, value in kept.items() if value is not None})
+
+    return by_hand
+
+
+def composite(**changed: Any) -> ByHand:
+    """Put the composite alarm on card data anew."""
+
+    def by_hand(a: WholeAccount) -> None:
+        of = f"{a.settings.prefix}-page-card-data"
+        asked = a.client("cloudwatch").describe_alarms(AlarmNames=[of], AlarmTypes=["CompositeAlarm"])
+        (found,) = asked["CompositeAlarms"]
+        names = "AlarmName AlarmDescription ActionsEnabled AlarmActions OKActions AlarmRule"
+        a.client("cloudwatch").put_composite_alarm(**{name: found[name] for name in names.split()} | changed)
 
     return by_hand
 
@@ -152,6 +166,41 @@ ALARMS: Rows = {
         ),
         old="prod",
         new="dev",
+    ),
+    "a composite alarm disabled": Mutation(
+        COMPOSITE, "ActionsEnabled", composite(ActionsEnabled=False), "alarm-actions", False, True
+    ),
+    "a composite alarm without actions": Mutation(
+        COMPOSITE, "AlarmActions", composite(AlarmActions=[]), "alarm-actions", []
+    ),
+    "a composite alarm that does not say when it is over": Mutation(
+        COMPOSITE, "OKActions", composite(OKActions=[]), old=[]
+    ),
+    "a composite alarm that is never raised": Mutation(
+        COMPOSITE, "AlarmRule", composite(AlarmRule="FALSE"), old="FALSE"
+    ),
+    "a composite alarm described otherwise": Mutation(
+        COMPOSITE, "AlarmDescription", composite(AlarmDescription="x"), old="x"
+    ),
+    "a composite alarm that acts where data is missing": Mutation(
+        COMPOSITE, "InsufficientDataActions", composite(InsufficientDataActions=["arn:aws:sns:eu-central-1:1:x"])
+    ),
+    "a tag of a composite alarm changed": Mutation(
+        COMPOSITE,
+        "Tags.Environment",
+        lambda a: a.client("cloudwatch").tag_resource(
+            ResourceARN=a.settings.arn("cloudwatch", f"alarm:{a.settings.prefix}-page-card-data"),
+            Tags=[{"Key": "Environment", "Value": "prod"}],
+        ),
+        old="prod",
+        new="dev",
+    ),
+    "a composite alarm deleted": Mutation(
+        COMPOSITE,
+        "AlarmRule",
+        lambda a: a.client("cloudwatch").delete_alarms(AlarmNames=[f"{a.settings.prefix}-page-totals"]),
+        "alarm-actions",
+        ABSENT,
     ),
     "the dashboard emptied": Mutation(
         DASHBOARD,
