@@ -9,6 +9,7 @@ import shtab
 
 from scripts.commands import (
     acceptance,
+    backtest,
     erase,
     estimate,
     lake,
@@ -29,8 +30,8 @@ from scripts.commands.terminal import Parser, program_version, run_parsed
 
 # In the order in which the help lists their commands.
 _MODULES = (
-    local, produce, provision, status, lake, quarantine, query, trace, lineage, maintain, erase, token_key, schema,
-    verify, estimate, acceptance,
+    local, produce, provision, status, lake, quarantine, query, trace, backtest, lineage, maintain, erase, token_key,
+    schema, verify, estimate, acceptance,
 )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from scripts.commands.terminal import (
     Parser,
     add_account_options,
     add_output_options,
+    day,
     outcome,
     print_json,
     program_version,
@@ -50,10 +51,10 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
         "runs and the warehouse's ledger. A run has the same id each time, so that sending twice changes nothing.",
     )
     parser.add_argument(
-        "--from", dest="since", type=_day, metavar="D",
+        "--from", dest="since", type=day, metavar="D",
         help=f"runs planned from that day on, YYYY-MM-DD in UTC (default: {_DEFAULT_DAYS} days before --to)",
     )  # fmt: skip
-    parser.add_argument("--to", type=_day, metavar="D", help="until the end of that day (default: today)")
+    parser.add_argument("--to", type=day, metavar="D", help="until the end of that day (default: today)")
     to = parser.add_mutually_exclusive_group(required=True)
     to.add_argument("--file", metavar="FILE", help="append the events to a file, one JSON document a line")
     to.add_argument("--url", metavar="URL", help=f"send them to a server; its key is read from {_API_KEY}")
@@ -61,13 +62,6 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     add_account_options(parser)
     add_output_options(parser, as_json=True)
     parser.set_defaults(run=run_lineage)
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no date of the form YYYY-MM-DD") from None
 
 
 def run_lineage(arguments: argparse.Namespace) -> int:

@@ -7,6 +7,7 @@ import json
 import logging
 import sys
 from collections.abc import Iterable, Sequence
+from datetime import date
 from difflib import get_close_matches
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NoReturn
@@ -78,6 +79,14 @@ def did_you_mean(given: str, known: Iterable[str]) -> str:
     """A suggestion to append to an error; "" if nothing known is close to what was given."""
     near = get_close_matches(given.partition("=")[0], list(known), n=1)
     return f"; did you mean {near[0]}?" if near else ""
+
+
+def day(text: str) -> date:
+    """An option's value as a date."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date of the form YYYY-MM-DD") from None
 
 
 def add_account_options(parser: argparse.ArgumentParser) -> None:

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 # Which commands work on a kept run; a block that prints one for an account is run with --workdir.
 _ON_A_WORKDIR = (
-    "reconcile", "quarantine", "replay", "load", "query", "trace", "maintain", "rebuild", "status", "erase",
+    "reconcile", "quarantine", "replay", "load", "query", "trace", "backtest", "maintain", "rebuild", "status", "erase",
     "rotate-token-key",
 )  # fmt: skip
 # What these name is the reader's own, or is not all in order: they may end with an error, but a plain one.

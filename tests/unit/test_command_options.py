@@ -22,6 +22,7 @@ COMMANDS = (
     "quarantine",
     "query",
     "trace",
+    "backtest",
     "lineage",
     "maintain",
     "rebuild",
