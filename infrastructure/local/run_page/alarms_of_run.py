@@ -45,12 +45,12 @@ def judged(settings: Settings, data: MetricData, started_at: datetime, ended_at:
 
 
 def _highest(spec: AlarmSpec, data: MetricData, end: datetime) -> str:
-    """The value furthest towards the threshold."""
+    """The highest value; the newest where the alarm is on too low a one, since the time before the run has none."""
     values = [point for point in datapoints(spec, data, end) if point is not None]
     if not values:
         return "no value"
     if spec.comparison == "LessThanThreshold":
-        return f"lowest {_shown(spec, data, min(values))}"
+        return f"newest {_shown(spec, data, values[-1])}"
     return f"highest {_shown(spec, data, max(values))}"
 
 
