@@ -58,7 +58,7 @@ def detect(
     arrivals = dict(transactions)
     found: list[StreamAlert] = []
     looked_at: set[Transaction] = set()
-    to_remember: dict[SubjectDay, set[Transaction]] = defaultdict(set)
+    to_remember: dict[SubjectDay, dict[Transaction, int]] = defaultdict(dict)
     for rule in (each for each in rules if each.in_stream):
         of_rule = list(concerned(rule, arrivals))
         looked_at.update(of_rule)
@@ -66,21 +66,23 @@ def detect(
             if not rule.window:
                 found += _alerts(rule, subject, raised(rule, own, own), arrivals, now)
             for each in own if rule.window else ():
-                to_remember[SubjectDay(rule.subject_type, subject, each.event_time.date())].add(each)
+                of_day = to_remember[SubjectDay(rule.subject_type, subject, each.event_time.date())]
+                of_day[each] = max(of_day.get(each, 0), micros(rule.window))
     found += _with_memory(rules, to_remember, memory, arrivals, now)
     return Detected(found, len(looked_at))
 
 
 def _with_memory(
     rules: Sequence[Rule],
-    new: Mapping[SubjectDay, set[Transaction]],
+    new: Mapping[SubjectDay, Mapping[Transaction, int]],
     memory: Memory,
     arrivals: Mapping[Transaction, int],
     now: datetime,
 ) -> Iterator[StreamAlert]:
+    """new: by subject and day, each with the longest window of a rule that looks at it (microseconds)."""
     windowed = [rule for rule in rules if rule.in_stream and rule.window]
     remembered = memory.add(new) if new else {}
-    reached = _neighbours(windowed, new)
+    reached = _neighbours(new)
     remembered |= memory.read(reached) if reached else {}
     by_subject: dict[tuple[str, str], set[Transaction]] = defaultdict(set)
     for day, of_day in remembered.items():
@@ -93,16 +95,11 @@ def _with_memory(
                 yield from _alerts(rule, subject, raising, arrivals, now)
 
 
-def _neighbours(rules: Collection[Rule], new: Mapping[SubjectDay, set[Transaction]]) -> set[SubjectDay]:
+def _neighbours(new: Mapping[SubjectDay, Mapping[Transaction, int]]) -> set[SubjectDay]:
     """The other days that windows with these transactions reach into. No window is longer than a day."""
-    longest = {
-        type_: max((micros(rule.window) for rule in rules if rule.subject_type == type_), default=0)
-        for type_ in {rule.subject_type for rule in rules}
-    }
     found: set[SubjectDay] = set()
     for day, of_day in new.items():
-        reach = longest[day.subject_type]
-        for each in of_day:
+        for each, reach in of_day.items():
             since_midnight = each.at % _DAY
             if since_midnight < reach:
                 found.add(day.neighbour(-1))

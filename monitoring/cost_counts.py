@@ -38,6 +38,12 @@ JOB_CPU_SECONDS_A_ROW = 70e-6
 JOB_CPU_SECONDS_A_KNOWN_ID = 2.1e-6  # for each id within the deduplication window
 JOB_SECONDS_AN_OBJECT = 0.02 / 16  # 20 ms a GET, 16 at a time; stated
 CORES_A_DPU = 4  # https://docs.aws.amazon.com/glue/latest/dg/worker-types.html
+# Of the function that raises fraud alerts, measured on generated transactions: units that it writes to its table for
+# one, and reads of it. How long that takes is stated for an account.
+FRAUD_WRITES_A_RECORD, FRAUD_READS_A_RECORD = 0.95, 0.53
+FRAUD_SECONDS_A_RECORD = 60e-6 + 0.95 * 0.005 / 16  # on the whole core that it has; sixteen updates of 5 ms at a time
+FRAUD_BYTES_A_RECORD, FRAUD_DAYS = 230, 4  # 172 of the transaction, and its share of the item; a day and three more
+QUEUE_REQUESTS_AN_OBJECT = 3  # sent, received, deleted
 LANDED_SHARE = 0.25  # gzip of a landed record beside the record on the stream
 CURATED_SHARE = 0.25  # Parquet, with the index of ids
 WAREHOUSE_SHARE = 0.5
@@ -119,6 +125,10 @@ class Counts:
     load_seconds: float
     kinesis_in_gb: float
     kinesis_out_gb: float
+    fraud_seconds: float
+    fraud_writes: float
+    fraud_reads: float
+    fraud_gb: float
 
 
 def counts(settings: Settings, workload: Workload) -> Counts:
@@ -138,6 +148,7 @@ def counts(settings: Settings, workload: Workload) -> Counts:
     seconds = run_seconds(settings, workload.records / runs, objects / runs, workload.average) if runs else 0.0
     commits = runs * len(LAKE_TABLES)
     records = workload.records
+    watched = records if settings.stream_alerts else 0.0
     return Counts(
         records=records,
         shards=of_stream,
@@ -154,12 +165,17 @@ def counts(settings: Settings, workload: Workload) -> Counts:
         commits=commits,
         # A commit puts data, manifest, manifest list and metadata; a run its manifest, list of files and result.
         puts=objects + commits * 4 + runs * 3,
-        # The job reads each landed object once, and each table's metadata; the load reads what was committed.
-        gets=objects + commits * 6,
+        # The job reads each landed object once, and each table's metadata; the load reads what was committed. The
+        # fraud function reads each landed object too.
+        gets=objects + commits * 6 + (batches if settings.stream_alerts else 0.0),
         lists=runs * math.ceil(objects / HOURS_A_MONTH * 24 * PLANNED_DAYS / LISTED_AT_ONCE),
         load_seconds=runs * load_seconds(records / runs) if runs and settings.redshift_enabled else 0.0,
         kinesis_in_gb=records * billed_bytes(workload) / GB,
         kinesis_out_gb=records * workload.record_bytes / GB,
+        fraud_seconds=watched * FRAUD_SECONDS_A_RECORD,
+        fraud_writes=watched * FRAUD_WRITES_A_RECORD,
+        fraud_reads=watched * FRAUD_READS_A_RECORD,
+        fraud_gb=watched * FRAUD_BYTES_A_RECORD * FRAUD_DAYS * 24 / HOURS_A_MONTH / GB,
     )
 
 

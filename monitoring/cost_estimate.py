@@ -16,7 +16,17 @@ from typing import Any
 
 from infrastructure.settings import KEY_PURPOSES, Settings
 from monitoring.alarms import alarms, composite_alarms
-from monitoring.cost_counts import GB, HOURS_A_MONTH, SECONDS_AN_HOUR, Counts, Workload, counts, worker_dpus
+from monitoring.cost_counts import (
+    GB,
+    HOURS_A_MONTH,
+    QUEUE_REQUESTS_AN_OBJECT,
+    SECONDS_AN_HOUR,
+    WHOLE_CORE_MB,
+    Counts,
+    Workload,
+    counts,
+    worker_dpus,
+)
 
 PRICES = Path(__file__).with_name("prices.json")
 
@@ -97,6 +107,8 @@ def _line(service: str, what: str, quantity: float, price: str) -> Line:
 def _lines(settings: Settings, workload: Workload, made: Counts, moves: Mapping[str, Moves]) -> Iterator[Line]:
     yield from _stream(settings, workload, made)
     yield from _function(settings, made)
+    if settings.stream_alerts:
+        yield from _fraud_stream(settings, made)
     yield from _lake(made, moves)
     yield from _job_and_warehouse(settings, made)
     yield from _governance(settings, made)
@@ -130,6 +142,16 @@ def _function(settings: Settings, made: Counts) -> Iterator[Line]:
         yield _line("Lambda", "interface endpoints of its network", hours, "endpoint_hour")
 
 
+def _fraud_stream(settings: Settings, made: Counts) -> Iterator[Line]:
+    yield _line("DynamoDB", "what fraud rules remember, written", made.fraud_writes / 1e6, "dynamodb_write_million")
+    yield _line("DynamoDB", "and read", made.fraud_reads / 1e6, "dynamodb_read_million")
+    yield _line("DynamoDB", "and kept", made.fraud_gb, "dynamodb_gb_month")
+    yield _line("Lambda", "requests of detect_fraud", made.raw_objects / 1e6, "lambda_request_million")
+    memory = WHOLE_CORE_MB / 1024 * made.fraud_seconds
+    yield _line("Lambda", "duration of detect_fraud", memory, f"lambda_{settings.lambda_architecture}_gb_second")
+    yield _line("SQS", "objects told of", made.raw_objects * QUEUE_REQUESTS_AN_OBJECT / 1e6, "sqs_request_million")
+
+
 def _lake(made: Counts, moves: Mapping[str, Moves]) -> Iterator[Line]:
     yield _line("S3", "PUT, LIST", (made.puts + made.lists) / 1e3, "s3_put_thousand")
     yield _line("S3", "GET", made.gets / 1e3, "s3_get_thousand")
@@ -154,8 +176,9 @@ def _job_and_warehouse(settings: Settings, made: Counts) -> Iterator[Line]:
 def _governance(settings: Settings, made: Counts) -> Iterator[Line]:
     events = made.puts + made.gets + made.lists
     yield _line("CloudTrail", "data events", events / 1e5, "cloudtrail_data_event_100_thousand")
-    logged = made.batches * _LOG_BYTES_AN_INVOCATION + made.runs * _LOG_BYTES_A_RUN
-    yield _line("CloudWatch", "logs of function and job", logged / GB, "cloudwatch_logs_gb")
+    invoked = made.batches + (made.raw_objects if settings.stream_alerts else 0)
+    logged = invoked * _LOG_BYTES_AN_INVOCATION + made.runs * _LOG_BYTES_A_RUN
+    yield _line("CloudWatch", "logs of functions and job", logged / GB, "cloudwatch_logs_gb")
     yield _line("CloudWatch", "log group of the trail", events * _LOG_BYTES_AN_EVENT / GB, "cloudwatch_logs_gb")
     yield _line("CloudWatch", "metrics", _METRICS, "cloudwatch_metric_month")
     watched = sum(len(alarm.metrics) for alarm in alarms(settings))
@@ -240,6 +263,8 @@ def _alternatives(settings: Settings, workload: Workload) -> Iterator[tuple[str,
                 {"glue_every_minutes": every},
                 f"curated lags {every} min at most, not {minutes} min",
             )
+    if settings.stream_alerts:
+        yield "STREAM_ALERTS", "false", {"stream_alerts": False}, "alerts with the job's next run, not within seconds"
     if settings.glue_workers > 2:
         yield "GLUE_WORKERS", 2, {"glue_workers": 2}, "runs take longer"
     if settings.stream_mode == "ON_DEMAND":

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 
 from infrastructure.settings import Settings
 from monitoring.cost_counts import (
+    FRAUD_SECONDS_A_RECORD,
+    FRAUD_WRITES_A_RECORD,
     HOURS_A_MONTH,
     SECONDS_AN_HOUR,
     SHARD_BYTES,
@@ -28,6 +30,8 @@ _ON_DEMAND_BYTES = {True: 10 * 1024**3, False: 200 * 1024**2}
 _CONCURRENCY = 1000
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance.html, per prefix
 _PUTS_A_SECOND = 3500
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html, on demand, per table
+_WRITES_A_SECOND = 40_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,8 @@ def _limits(settings: Settings, workload: Workload) -> Iterator[Limit]:
     peak, size = workload.peak, workload.record_bytes
     lanes = made.lanes
     if settings.stream_mode == "PROVISIONED":
-        room = settings.shard_count * min(SHARD_RECORDS, SHARD_BYTES / size)
+        by_bytes = SHARD_BYTES / size
+        room = settings.shard_count * (by_bytes if workload.packed else min(SHARD_RECORDS, by_bytes))
         yield Limit("Kinesis: the shards", peak, room, "records/s", "SHARD_COUNT, or STREAM_MODE=ON_DEMAND")
     else:
         most = _ON_DEMAND_BYTES[settings.region in _LARGE_REGIONS]
@@ -93,6 +98,12 @@ def _limits(settings: Settings, workload: Workload) -> Iterator[Limit]:
                 "quota L-B99A9384 of the account")  # fmt: skip
     batches = peak / batch_records(settings, peak, lanes, size)
     yield Limit("S3: puts below one prefix", batches, _PUTS_A_SECOND, "puts/s", "BATCH_WINDOW_SECONDS, BATCH_SIZE")
+    if settings.stream_alerts:
+        busy = peak * FRAUD_SECONDS_A_RECORD
+        yield Limit("detect_fraud: objects looked at at once", busy, settings.fraud_maximum_concurrency,
+                    "executions", "FRAUD_MAXIMUM_CONCURRENCY")  # fmt: skip
+        yield Limit("DynamoDB: writes of one table", peak * FRAUD_WRITES_A_RECORD, _WRITES_A_SECOND, "units/s",
+                    "quota L-34F6A552 of the account, or STREAM_ALERTS=false")  # fmt: skip
     if made.runs:
         interval = settings.glue_every_minutes * 60
         yield Limit(
