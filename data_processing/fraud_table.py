@@ -30,6 +30,9 @@ MEMORY_DAYS = 3
 # is found to be late when the message comes again.
 CLAIM_SECONDS = 90
 
+ADDITION = f"ADD #rows :new SET {EXPIRES_AT} = :expires"
+ROOM = "attribute_not_exists(#rows) OR size(#rows) < :most"
+
 _AT_ONCE = 16
 _KEYS_AT_ONCE = 100  # BatchGetItem's limit
 _LONGEST_PAUSE_SECONDS = 1.0
@@ -111,8 +114,8 @@ class FraudTable:
                     SUBJECT: {"S": memory_of(day.subject_type, day.subject)},
                     ITEM: {"S": day.event_date.isoformat()},
                 },
-                UpdateExpression=f"ADD #rows :new SET {EXPIRES_AT} = :expires",
-                ConditionExpression="attribute_not_exists(#rows) OR size(#rows) < :most",
+                UpdateExpression=ADDITION,
+                ConditionExpression=ROOM,
                 ExpressionAttributeNames={"#rows": _ROWS},  # a reserved word
                 ExpressionAttributeValues={
                     ":new": {"SS": rows},

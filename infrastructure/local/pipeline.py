@@ -17,7 +17,9 @@ from typing import Any
 
 from rich.console import Console
 
+from data_governance.alert_comparison import alerts_in_table, compare_alerts, curated_dates
 from data_governance.lake_measures import Lake
+from data_governance.lake_reader import LakeReader
 from data_ingestion import process_transaction_lambda
 from data_ingestion.transaction_generator import generate
 from data_ingestion.transaction_input import Line, check_readable, read_lines
@@ -45,6 +47,7 @@ from infrastructure.local.this_run import this_run
 from infrastructure.local.warehouse import EmbeddedWarehouse, embedded_settings, open_warehouse
 from infrastructure.local.workdir import Workdir
 from infrastructure.planning.apply import Outcome
+from infrastructure.references import fraud_table_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +109,11 @@ def run(options: RunOptions, stages: Stages) -> Ended:
         faults = None if options.faults is None else Faults(options.faults)
         log_begins = workdir.function_log.stat().st_size if workdir.function_log.exists() else 0
         metrics = AccountMetrics(settings)
-        _produce_and_land(options, stack, stages, report, faults, metrics)
-        curated = _curate(stack, java, stages, faults, report.produced.records)
+        with stack.fraud_function() as fraud:
+            _produce_and_land(options, stack, stages, report, faults, metrics)
+            curated = _curate(stack, java, stages, faults, report.produced.records)
+            if fraud:
+                fraud.finish()
         metrics.run_ended(succeeded=True)
         _load(stack, server, warehouse, stages, report, faults, curated)
         look_for_repeated_ids(
@@ -120,6 +126,7 @@ def run(options: RunOptions, stages: Stages) -> Ended:
         )
         with stages.stage("reconcile", report.produced.records) as bar:
             _reconcile(stack, warehouse, report, incarnation.id)
+            _compare_alerts(stack, report)
             bar.at(report.measured.landed.records)
         report.stages = stages.begun
         report.ended_at = ended_at = datetime.now(UTC)
@@ -162,6 +169,14 @@ def _reconcile(stack: EmbeddedStack, warehouse: EmbeddedWarehouse, report: RunRe
     report.measured.loaded = warehouse_loader.loaded_totals(warehouse.data_api, warehouse.auditor)
     days = {report.started_at.date(), datetime.now(UTC).date()}
     report.this_run = this_run(lake, warehouse, incarnation, days, report.produced.totals, report.run_ids)
+
+
+def _compare_alerts(stack: EmbeddedStack, report: RunReport) -> None:
+    """What job and stream have raised on the event dates that the run has curated."""
+    dates = curated_dates(LakeReader(stack.client("s3"), stack.settings, stack.tables), report.run_ids)
+    if stack.settings.stream_alerts and dates:
+        stream = alerts_in_table(stack.client("dynamodb"), fraud_table_name(stack.settings))
+        report.alert_comparison = compare_alerts(dates, stack.tables, stream)
 
 
 def _lines(options: RunOptions) -> tuple[Iterable[Line], int | None]:
@@ -292,7 +307,7 @@ def _load(
 def function_runtime(stack: EmbeddedStack) -> Iterator[None]:
     """The deployed function's environment variables and its log, for as long as it is invoked in process."""
     before = dict(os.environ)
-    os.environ |= stack.function_environment()
+    os.environ |= stack.function_environment(stack.settings.function_name)
     process_transaction_lambda.reset()
     try:
         with stack.workdir.function_log.open("a") as log, contextlib.redirect_stdout(log):

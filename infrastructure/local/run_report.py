@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
+from data_governance.alert_comparison import AlertComparison
 from data_governance.control_totals import ControlTotals
 from data_governance.reconciliation import Imbalance, Measured, control_total_rows, imbalances, rows_by_hop
 from data_ingestion.transaction_producer import ProduceReport
@@ -24,7 +25,8 @@ class RunReport:
     """Everything that a run found out.
 
     source: where the transactions came from; measured: all that the workdir holds; this_run: by hop, of this run alone;
-    landed_batches: when each batch landed, how many of landing_ms are its; alerts: how many the run raised, by rule.
+    landed_batches: when each batch landed, how many of landing_ms are its; alerts: how many the run raised, by rule;
+    alert_comparison: which of its event dates' alerts job and stream have raised.
     """
 
     source: str = ""
@@ -34,6 +36,7 @@ class RunReport:
     measured: Measured = field(default_factory=Measured)
     this_run: dict[str, ControlTotals] = field(default_factory=dict)
     alerts: dict[str, int] = field(default_factory=dict)
+    alert_comparison: AlertComparison | None = None
     stages: dict[str, Stage] = field(default_factory=dict)
     landing_ms: array[float] = field(default_factory=lambda: array("f"))
     landed_batches: list[tuple[datetime, int]] = field(default_factory=list)
@@ -65,6 +68,7 @@ class RunReport:
             "control_totals": control_total_rows(self.measured),
             "this_run": rows_by_hop(self.this_run),
             "alerts": dict(sorted(self.alerts.items())),
+            "stream_alerts": self.alert_comparison.as_json() if self.alert_comparison else None,
             "records": {
                 "produced": hops["produced"].records,
                 "duplicates": hops["duplicate"].records,

@@ -17,11 +17,14 @@ from infrastructure.aws.clients import AwsClients, client, forget
 from infrastructure.aws.iceberg import tables_of
 from infrastructure.errors import PlatformError
 from infrastructure.local.emulator import emulated_aws, emulator_server
+from infrastructure.local.fraud_function import FraudFunction, fraud_function, items_of, put_items
 from infrastructure.local.object_files import ObjectFiles
+from infrastructure.local.set_additions import fast_set_additions
 from infrastructure.local.stream_poller import FunctionThrottled, MappingConfiguration, Observer, StreamPoller
 from infrastructure.local.stream_records import drop_consumed, patched_moto_kinesis
 from infrastructure.local.workdir import Workdir
 from infrastructure.planning.apply import Outcome, Report
+from infrastructure.references import fraud_function_name, fraud_queue_name, fraud_table_name
 from infrastructure.settings import Settings
 
 if TYPE_CHECKING:
@@ -60,6 +63,7 @@ class EmbeddedStack:
             exits.enter_context(emulated_aws())
             self.endpoint_url = exits.enter_context(emulator_server())
             exits.enter_context(patched_moto_kinesis())
+            exits.enter_context(fast_set_additions())
             self._exits = exits.pop_all()
         return self
 
@@ -206,9 +210,27 @@ class EmbeddedStack:
         kinesis = self.client("kinesis")
         return StreamPoller(configuration, handler, kinesis, sqs, checkpoint, on_progress, batch_size, observer)
 
-    def function_environment(self) -> dict[str, str]:
-        """The environment variables that were deployed with the function."""
-        configuration = self.client("lambda").get_function_configuration(FunctionName=self.settings.function_name)
+    @contextlib.contextmanager
+    def fraud_function(self) -> Iterator[FraudFunction | None]:
+        """The running fraud function over what the workdir has kept of its table; None if the settings leave it out.
+
+        What the function has added to the table is kept once the context ends well.
+        """
+        settings, dynamodb = self.settings, self.client("dynamodb")
+        if not settings.stream_alerts:
+            yield None
+            return
+        table = fraud_table_name(settings)
+        put_items(dynamodb, table, self.workdir.fraud_items())
+        url = self.client("sqs").get_queue_url(QueueName=fraud_queue_name(settings))["QueueUrl"]
+        environment = self.job_environment | self.function_environment(fraud_function_name(settings))
+        with fraud_function(environment, url, self.workdir.fraud_log) as running:
+            yield running
+        self.workdir.keep_fraud_items(items_of(dynamodb, table))
+
+    def function_environment(self, name: str) -> dict[str, str]:
+        """The environment variables that were deployed with a function."""
+        configuration = self.client("lambda").get_function_configuration(FunctionName=name)
         variables: dict[str, str] = configuration["Environment"]["Variables"]
         return variables
 

@@ -2,7 +2,8 @@
 
     s3/<bucket>/<key>   the objects         warehouse/   the PostgreSQL data directory
     report.html         the last run, to look at          run.json     the same figures, for a program
-    function.log        the Lambda's log                  secrets.json the stand-in for Secrets Manager (mode 600)
+    function.log        the landing function's log        secrets.json the stand-in for Secrets Manager (mode 600)
+    fraud.log           the fraud function's log          fraud_table.json  what its table held when the last run ended
     state.json          stream incarnations and what was produced into each
 
 Never among them: the stream's records and the input, which hold clear card numbers. Nobody but the user may enter the
@@ -28,7 +29,20 @@ from infrastructure.local.redshift.postgresql_server import Server
 _TIMESTAMP = "%Y%m%dT%H%M%SZ"
 _LOCK = ".lock"
 RUN_FILE, PAGE_FILE = "run.json", "report.html"
-_KEPT = ("s3", "staging", "tmp", "warehouse", "function.log", RUN_FILE, PAGE_FILE, "state.json", "secrets.json")
+_FRAUD_TABLE = "fraud_table.json"
+_KEPT = (
+    "s3",
+    "staging",
+    "tmp",
+    "warehouse",
+    "function.log",
+    "fraud.log",
+    _FRAUD_TABLE,
+    RUN_FILE,
+    PAGE_FILE,
+    "state.json",
+    "secrets.json",
+)
 
 
 @dataclass(slots=True)
@@ -70,6 +84,19 @@ class Workdir:
     def function_log(self) -> Path:
         """The Lambda function's output: a JSON line per batch, and its metrics in CloudWatch's embedded format."""
         return self.path / "function.log"
+
+    @property
+    def fraud_log(self) -> Path:
+        """The fraud function's output, in the same form."""
+        return self.path / "fraud.log"
+
+    def fraud_items(self) -> list[dict[str, Any]]:
+        """What the fraud function's table held when the last run ended, in DynamoDB's form."""
+        items: list[dict[str, Any]] = self._read(_FRAUD_TABLE).get("items", [])
+        return items
+
+    def keep_fraud_items(self, items: list[dict[str, Any]]) -> None:
+        self._write_text(_FRAUD_TABLE, json.dumps({"items": items}))
 
     def begin_incarnation(self) -> Incarnation:
         """A new stream's id: its creation time as in AWS, always later than the one before."""

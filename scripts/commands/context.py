@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from data_governance.alert_comparison import AlertsOfDay, alerts_among, alerts_in_table
 from data_governance.control_totals import ControlTotals
 from infrastructure.aws.iceberg import tables_of
 from infrastructure.aws.redshift_data import DataApi, WarehouseTarget
 from infrastructure.errors import PlatformError
 from infrastructure.local.kept_state import open_kept_state
 from infrastructure.planning.aws_errors import explain
-from infrastructure.references import warehouse_target
+from infrastructure.references import fraud_table_name, warehouse_target
 from infrastructure.settings import Settings
 from scripts.commands.account import find_account
 
@@ -41,7 +42,8 @@ class CommandContext:
     tables: the lake's Iceberg tables by name. producer: what was produced; None in an account, whose producers keep
     their own totals. data_api: None if there is no warehouse. auditor, loader, admin: the logins for counting, for
     loading and for repairs (in an account, the caller's own). caller: who runs the command. cloudwatch: the client that
-    metrics are put with. run_job: runs the Glue job here; None in an account.
+    metrics are put with. stream_alerts: those of a date that the fraud stream has raised; None if it is left out.
+    run_job: runs the Glue job here; None in an account.
     """
 
     settings: Settings
@@ -54,6 +56,7 @@ class CommandContext:
     admin: WarehouseTarget
     caller: str
     cloudwatch: Any
+    stream_alerts: AlertsOfDay | None = None
     run_job: Callable[[], int] | None = None
 
 
@@ -70,6 +73,7 @@ def _account(arguments: argparse.Namespace, changing: bool) -> Iterator[CommandC
     try:
         target = warehouse_target(settings)
         tables = tables_of(clients("glue"), clients("s3"), settings.glue_database)
+        stream = alerts_in_table(clients("dynamodb"), fraud_table_name(settings)) if settings.stream_alerts else None
         yield CommandContext(
             settings,
             clients("s3"),
@@ -81,6 +85,7 @@ def _account(arguments: argparse.Namespace, changing: bool) -> Iterator[CommandC
             target,
             account.caller,
             clients("cloudwatch"),
+            stream,
         )
     except (BotoCoreError, ClientError) as error:
         raise explain(error, "AWS") from error
@@ -102,6 +107,7 @@ def _kept(directory: str) -> Iterator[CommandContext]:
             warehouse.admin,
             getpass.getuser(),
             kept.cloudwatch,
+            alerts_among(kept.workdir.fraud_items()),
             kept.run_job,
         )
 

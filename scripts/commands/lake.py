@@ -10,11 +10,14 @@ from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
+from botocore.exceptions import ClientError
 from rich.markup import escape
 
+from data_governance.alert_comparison import AlertComparison, compare_alerts, curated_dates, recent_dates
 from data_governance.kept_measures import KeptMeasures
 from data_governance.kept_totals import KeptTotals
 from data_governance.lake_measures import Lake
+from data_governance.lake_reader import LakeReader
 from data_governance.reconciliation import HOPS, Imbalance, Measured, control_total_rows, differences, imbalances
 from data_governance.tombstones import read_tombstones
 from data_ingestion.replay import Replay
@@ -23,6 +26,7 @@ from data_storage.repeated_ids_repair import repair
 from data_storage.warehouse_loader import LoadReport, load_pending, loaded_by_run, loaded_totals
 from infrastructure.errors import PlatformError
 from infrastructure.metrics import TOTALS_OFF_METRIC, put_count
+from infrastructure.planning.aws_errors import is_not_found
 from scripts.commands.context import CommandContext, no_warehouse, open_context
 from scripts.commands.terminal import (
     EXIT_ERROR,
@@ -48,6 +52,7 @@ class _Scope(NamedTuple):
 
 
 _NAMED = 10  # objects of a day
+_ALERT_DAYS = 7  # whose alerts are compared where nothing else is asked for
 
 _ALL = _Scope(HOPS, HOPS)
 _RUN = _Scope(
@@ -58,10 +63,10 @@ _DATE = _Scope(("streamed", "landed", "quarantined", "curated", "loaded", "ledge
 
 # The IAM actions that reconcile, replay and load need.
 PERMISSIONS = (
-    "cloudwatch:PutMetricData glue:GetTable kms:Decrypt kms:GenerateDataKey redshift-data:BatchExecuteStatement "
-    "redshift-data:DescribeStatement redshift-data:ExecuteStatement redshift-data:GetStatementResult "
-    "redshift-data:ListStatements redshift-serverless:GetCredentials redshift:GetClusterCredentialsWithIAM "
-    "s3:GetObject s3:ListBucket s3:PutObject"
+    "cloudwatch:PutMetricData dynamodb:Query glue:GetTable kms:Decrypt kms:GenerateDataKey "
+    "redshift-data:BatchExecuteStatement redshift-data:DescribeStatement redshift-data:ExecuteStatement "
+    "redshift-data:GetStatementResult redshift-data:ListStatements redshift-serverless:GetCredentials "
+    "redshift:GetClusterCredentialsWithIAM s3:GetObject s3:ListBucket s3:PutObject"
 )
 
 
@@ -144,11 +149,14 @@ def run_reconcile(arguments: argparse.Namespace) -> int:
         if arguments.metric:
             certain = len([each for each in off if not _may_be_waiting(each)]) + len(changed)
             put_count(context.cloudwatch, context.settings.metrics_namespace, TOTALS_OFF_METRIC, certain)
+        alerts = _compare_alerts(context, arguments)
     findings = [*map(str, off), *changed]
     if not again.is_kept:
         console(arguments).print("What was counted is not kept: you may not write to reconciliation/ (curated)")
     shown = {hop: totals for hop, totals in measured.hops().items() if hop in scope.shown}
     console(arguments).print(totals_table(shown, console(arguments).width))
+    if alerts:
+        console(arguments).print(str(alerts), soft_wrap=True)
     found = any(totals.records for totals in shown.values())
     out = outcome(arguments)
     for finding in findings:
@@ -161,7 +169,8 @@ def run_reconcile(arguments: argparse.Namespace) -> int:
         out.print(f"[bold green]Balanced[/] at {', '.join(hop for hop in shown if hop in scope.compared)}.")
     if arguments.json:
         rows = [row for row in control_total_rows(measured) if row["hop"] in shown]
-        print_json({"balanced": found and not findings, "imbalances": findings, "control_totals": rows})
+        report = {"balanced": found and not findings, "imbalances": findings, "control_totals": rows}
+        print_json(report | ({"fraud_alerts": alerts.as_json()} if alerts else {}))
     return EXIT_ERROR if findings or not found else EXIT_OK
 
 
@@ -227,6 +236,24 @@ def _measure(context: CommandContext, arguments: argparse.Namespace) -> tuple[Me
         measures.measured.produced = context.producer.produced(measures.streamed_by_incarnation) + measures.corrections
         measures.measured.put_again = context.producer.put_again()
     return measures.measured, _ALL, again
+
+
+def _compare_alerts(context: CommandContext, arguments: argparse.Namespace) -> AlertComparison | None:
+    """What job and stream have raised: on the event date that is asked for, on those of a run, or in the last days."""
+    if context.stream_alerts is None:
+        return None
+    if arguments.date:
+        dates = [date.fromisoformat(arguments.date)]
+    elif arguments.run_id:
+        dates = curated_dates(LakeReader(context.s3, context.settings, context.tables), [arguments.run_id])
+    else:
+        dates = recent_dates(datetime.now(UTC).date(), _ALERT_DAYS)
+    try:
+        return compare_alerts(dates, context.tables, context.stream_alerts) if dates else None
+    except ClientError as error:
+        if is_not_found(error):  # provisioned before there was a fraud stream
+            return None
+        raise
 
 
 def _kept_measures(lake: Lake, context: CommandContext) -> KeptMeasures:

@@ -20,6 +20,8 @@ def show(report: RunReport, console: Console) -> None:
     if report.alerts:
         told = ", ".join(f"{count:,} {rule}" for rule, count in sorted(report.alerts.items()))
         console.print(f"Fraud alerts raised: {told}", soft_wrap=True)
+    if report.alert_comparison:
+        console.print(str(report.alert_comparison), soft_wrap=True)
         console.print()
     show_refusals(console, report.produced)
     console.print(_stages_table(report))

@@ -62,7 +62,8 @@ EVERY_PART = """
     ]
 """
 RULES = (*shipped_rules(), *parse_rules(EVERY_PART, "rules of the test"))
-TYPES = ("CARD_PURCHASE", "CARD_PURCHASE", "DEPOSIT", "DEPOSIT", "WITHDRAWAL", "REVERSAL")
+TYPES = ("CARD_PURCHASE", "CARD_PURCHASE", "DEPOSIT", "DEPOSIT", "WITHDRAWAL", "TRANSFER", "REVERSAL")
+AMOUNTS = ("0.0001", "50", "99.9999", "100", "3333.34", "5000", "9999.99", "10000", "15000")
 TIMES = (0, 1, 599_999_999, 600_000_000, 3_600_000_000, 3_600_000_001, 86_399_999_999, 86_400_000_000)
 Raised = set[tuple[str, str, str, str, Any]]  # rule, subject, alert id, transaction, its put
 
@@ -74,8 +75,13 @@ def history_of(seed: int) -> list[tuple[Transaction, bool]]:
     for subject in range(200):
         # Each subject does few things at few moments, or hardly any window would hold enough of a kind.
         types, times = draw.choices(TYPES, k=2), draw.choices(TIMES, k=3)
+        amounts, most = draw.choices(AMOUNTS, k=3), 12
         channels, indicators = draw.choices(["POS", "ATM", "WEB", "BRANCH"], k=2), draw.choices(["DBIT", "CRDT"], k=2)
-        for number in range(draw.randint(1, 12)):
+        if subject % 10 == 0:
+            types, times, channels, indicators, most = ["PAYMENT"], times[:1], ["WEB"], ["DBIT"], 20
+        elif subject % 10 == 1:
+            types, times, indicators, amounts = ["CARD_PURCHASE"], times[:2], ["DBIT"], ["4", "4", "4", "250"]
+        for number in range(draw.randint(1, most)):
             made = transaction(
                 f"{subject}.{draw.randint(0, 2 * number)}",
                 START + timedelta(microseconds=draw.choice(times)),
@@ -86,7 +92,7 @@ def history_of(seed: int) -> list[tuple[Transaction, bool]]:
                 credit_debit_indicator=draw.choice(indicators),
                 status=draw.choice(["BOOKED", "BOOKED", "PENDING", "REJECTED"]),
                 channel=draw.choice(channels),
-                amount=draw.choice(["0.0001", "50", "99.9999", "100", "3333.34", "5000", "9999.99", "10000", "15000"]),
+                amount=draw.choice(amounts),
                 currency=draw.choice(["EUR", "EUR", "EUR", "JPY", "SEK"]),
                 merchant_country=draw.choice([None, "DE", "DE", "JP"]),
             )

@@ -92,6 +92,9 @@ def test_run_json_tells_when_from_what_and_which_alerts_it_raised(first_run):
     assert run["started_at"] < run["ended_at"]
     raised = query(workdir / "warehouse", "SELECT rule, COUNT(*) FROM banking.fraud_alerts GROUP BY rule")
     assert run["alerts"] == dict(raised) != {}
+    told = run["stream_alerts"]
+    assert told["confirmed"]["by_rule"] == dict(raised), "the stream has raised what the job has raised"
+    assert told["job_alone"]["alerts"] == told["unconfirmed"]["alerts"] == 0
     for name in ("produced", "streamed", "landed", "curated", "loaded"):
         own = [row for row in run["this_run"] if row["hop"] == name]
         assert own == [row for row in run["control_totals"] if row["hop"] == name], "a first run is all that is held"
