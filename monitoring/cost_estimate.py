@@ -38,7 +38,7 @@ _CLASSES = {"STANDARD_IA": "s3_standard_ia", "GLACIER_IR": "s3_glacier_ir"}
 # event of the trail, which goes to a log group too. Stated, not measured.
 _LOG_BYTES_AN_INVOCATION, _LOG_BYTES_A_RUN, _LOG_BYTES_AN_EVENT = 2_000, 300_000, 1_500
 # Metrics that the function and the job put, reasons of quarantine among them; Glue's own for each run of a job.
-_METRICS = 48
+_METRICS = 52
 # X-Ray takes one request a second, and 5% of all others, of each function.
 _TRACED_A_SECOND, _TRACED_SHARE = 1, 0.05
 # Each shard's records are encrypted under a data key of five minutes, on both sides.
