@@ -14,6 +14,7 @@ from infrastructure.aws.redshift_data import WarehouseTarget
 from infrastructure.local.redshift.data_api import LocalRedshiftData
 from infrastructure.local.redshift.postgresql import Warehouse
 from infrastructure.settings import Settings
+from infrastructure.settings_source import read_environment
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -23,8 +24,9 @@ AUDITOR_ROLE = "auditor"  # stands for the IAM role of an auditor
 
 
 def embedded_settings() -> Settings:
-    """The settings of the embedded stack: the defaults, and one auditor."""
-    return Settings(warehouse_auditors=(AUDITOR_ROLE,))
+    """The settings of the embedded stack: the defaults, one auditor, and the rules that FRAUD_RULES_FILE names."""
+    rules = read_environment().get("FRAUD_RULES_FILE", "")
+    return Settings(warehouse_auditors=(AUDITOR_ROLE,), fraud_rules_file=rules)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import pytest
 from data_processing.fraud_rule_file import parse_rules, read_rules, shipped_rules
 from data_processing.fraud_rules import LONGEST_WINDOW, Hours
 from infrastructure.errors import PlatformError
+from infrastructure.local.warehouse import embedded_settings
 
 FILE = """
 [limits.high]
@@ -117,3 +118,8 @@ def test_a_file_that_is_no_text_is_told(tmp_path: Path) -> None:
     (tmp_path / "rules.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(PlatformError, match="is not UTF-8"):
         read_rules(tmp_path / "rules.toml")
+
+
+def test_the_embedded_stack_takes_the_rules_that_the_environment_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FRAUD_RULES_FILE", "own.toml")
+    assert embedded_settings().fraud_rules_file == "own.toml"
