@@ -217,7 +217,8 @@ def repeated_id(workdir):
 
 @pytest.fixture(scope="module")
 def trails(first_run):
-    """By what is traced: its trail, as JSON. Of "settled without a warehouse", the one that the lake alone tells."""
+    """By what is traced: its trail, as JSON; a test before has curated a corrected record. Of "settled without a
+    warehouse", the one that the lake alone tells."""
     workdir, _ = first_run
     with open_kept_state(str(workdir)) as kept:
         data_api, auditor = kept.warehouse.data_api, kept.warehouse.auditor
@@ -236,6 +237,7 @@ def ended(trail, ending):
     return [record for record in trail["records"] if record["ending"] == ending]
 
 
+@pytest.mark.slow
 def test_a_corrected_record_is_traced_to_where_it_stood_in_the_stream(trails):
     (record,) = ended(trails["corrected"], "curated")
     assert [step["hop"] for step in record["steps"]] == ["streamed", "quarantined", "landed", "curated", "loaded"]
@@ -252,6 +254,7 @@ def landed_line(workdir, address):
     return json.loads(gzip.decompress((workdir / "s3" / bucket / key).read_bytes()).splitlines()[int(number) - 1])
 
 
+@pytest.mark.slow
 def test_a_transaction_is_traced_to_file_raw_object_and_position_through_all_its_states(first_run, trails):
     workdir, _ = first_run
     trail = trails["settled"]
@@ -266,6 +269,7 @@ def test_a_transaction_is_traced_to_file_raw_object_and_position_through_all_its
         assert loaded["at"] and file["what"].startswith("by run ")
 
 
+@pytest.mark.slow
 def test_without_a_warehouse_the_lakes_own_index_leads_to_the_same_places(trails):
     asked_both, alone = (
         [(step["hop"], step["where"]) for record in trails[name]["records"] for step in record["steps"]]
@@ -274,11 +278,13 @@ def test_without_a_warehouse_the_lakes_own_index_leads_to_the_same_places(trails
     assert [step for step in asked_both if step[0] != "loaded"] == alone != []
 
 
+@pytest.mark.slow
 def test_copies_that_were_dropped_are_found_and_so_is_a_conflict(trails):
     assert [record["ending"] for record in trails["repeated"]["records"]] == ["curated", "duplicate"]
     assert ended(trails["in conflict"], "curated") and ended(trails["in conflict"], "quarantined")
 
 
+@pytest.mark.slow
 def test_an_alert_is_named_by_the_transaction_that_it_rests_on(trails):
     (alert, *_) = trails["suspicious"]["alerts"]
     assert alert["rule"] and alert["state"] in ("OPEN", "CLOSED") and alert["others"] >= 0
