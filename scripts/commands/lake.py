@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from botocore.exceptions import ClientError
+from pyiceberg.exceptions import NoSuchTableError
 from rich.markup import escape
 
 from data_governance.alert_comparison import AlertComparison, compare_alerts, curated_dates, recent_dates
@@ -250,6 +251,8 @@ def _compare_alerts(context: CommandContext, arguments: argparse.Namespace) -> A
         dates = recent_dates(datetime.now(UTC).date(), _ALERT_DAYS)
     try:
         return compare_alerts(dates, context.tables, context.stream_alerts) if dates else None
+    except NoSuchTableError:  # provisioned in part
+        return None
     except ClientError as error:
         if is_not_found(error):  # provisioned before there was a fraud stream
             return None
