@@ -16,6 +16,7 @@ from data_storage.repeated_ids import look_for_repeated_ids, removal, repeated_f
 from data_storage.warehouse_loader import load_pending
 from infrastructure.aws import clients
 from infrastructure.local.redshift.postgresql import Warehouse
+from infrastructure.references import fraud_failures_queue_name, fraud_queue_name
 from tests.faults.watched_pipeline import RECORD_AGE_MINUTES, RECORDS_A_MINUTE, WatchedPipeline
 from tests.pipeline.curated_runs import BUCKET, put_run, transaction
 from tests.pipeline.warehouse_bench import open_bench
@@ -160,6 +161,25 @@ def _job_does_not_run(pipeline: WatchedPipeline) -> Iterator[None]:
     pipeline.metrics.run_ended(succeeded=True)
 
 
+@contextlib.contextmanager
+def _raw_object_cannot_be_read(pipeline: WatchedPipeline) -> Iterator[None]:
+    """The fraud function is told of an object that is none of the landing's, and fails as often as it may."""
+    sqs, settings = pipeline.client("sqs"), pipeline.settings
+    told, failed = (
+        sqs.get_queue_url(QueueName=name)["QueueUrl"]
+        for name in (fraud_queue_name(settings), fraud_failures_queue_name(settings))
+    )
+    sqs.purge_queue(QueueUrl=told)  # of the minutes before, which are well
+    place = {"Bucket": settings.bucket("raw"), "Key": "raw/transactions/arrival_date=2026-03-02/arrival_hour=09/bad.gz"}
+    pipeline.client("s3").put_object(**place, Body=b"no gzip")
+    with pipeline.stack.fraud_function() as running:
+        assert running is not None
+        running.finish()
+    yield
+    pipeline.client("s3").delete_object(**place)
+    sqs.purge_queue(QueueUrl=failed)
+
+
 def _called_by(pipeline: WatchedPipeline, event: Mapping[str, Any]) -> None:
     """The trail's event of a call by an administrator."""
     who = f"arn:aws:sts::{pipeline.settings.account_id}:assumed-role/admin/somebody"
@@ -284,6 +304,7 @@ FAULTS = (
         "landing-silent",
         "batches-given-up",
     ),
+    _fault("a raw object cannot be read", _raw_object_cannot_be_read, 1, "fraud-objects-given-up"),
     _fault("a producer breaks the contract", _producer_breaks_the_contract, 15, "quarantine-rate"),
     _fault("the job is not started", _job_does_not_run, 70, "job-late"),
     _fault("the producers are silent", _producers_silent, 22, "landing-silent"),

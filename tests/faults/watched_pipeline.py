@@ -30,6 +30,7 @@ from infrastructure.local.pipeline import function_runtime
 from infrastructure.local.stack import EmbeddedStack
 from infrastructure.local.warehouse import embedded_settings
 from infrastructure.local.workdir import Workdir
+from infrastructure.references import fraud_failures_queue_name
 from infrastructure.settings import Settings
 from monitoring.alarm_evaluation import State, Watch
 from monitoring.alarms import alarms, composite_alarms
@@ -98,7 +99,8 @@ class WatchedPipeline:
             self.metrics.run_ended(succeeded=True)
         self._put(self.records)
         self._land()
-        self.metrics.queue(self.client("sqs"), self.settings.on_failure_queue_name)
+        for queue in (self.settings.on_failure_queue_name, fraud_failures_queue_name(self.settings)):
+            self.metrics.queue(self.client("sqs"), queue)
         with self.stack.workdir.function_log.open() as log:
             log.seek(self._read)
             self.metrics.data.put_embedded(log)
