@@ -172,7 +172,7 @@ def _raw_object_cannot_be_read(pipeline: WatchedPipeline) -> Iterator[None]:
     sqs.purge_queue(QueueUrl=told)  # of the minutes before, which are well
     place = {"Bucket": settings.bucket("raw"), "Key": "raw/transactions/arrival_date=2026-03-02/arrival_hour=09/bad.gz"}
     pipeline.client("s3").put_object(**place, Body=b"no gzip")
-    with pipeline.stack.fraud_function() as running:
+    with pipeline.ticking(), pipeline.stack.fraud_function() as running:
         assert running is not None
         running.finish()
     yield

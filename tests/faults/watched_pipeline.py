@@ -109,6 +109,23 @@ class WatchedPipeline:
         self._move(MINUTE)
         return self.watch.look(self._now)
 
+    @contextlib.contextmanager
+    def ticking(self) -> Iterator[None]:
+        """The clock goes on by itself, for what waits until a moment has passed."""
+        over = threading.Event()
+
+        def tick() -> None:
+            while not over.wait(0.02):
+                self._clock.shift(timedelta(milliseconds=1))
+
+        thread = threading.Thread(target=tick)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
     @property
     def minutes(self) -> int:
         """How many have passed."""
