@@ -14,19 +14,20 @@ from infrastructure.aws.redshift_data import WarehouseTarget
 from infrastructure.local.redshift.data_api import LocalRedshiftData
 from infrastructure.local.redshift.postgresql import Warehouse
 from infrastructure.settings import Settings
-from infrastructure.settings_source import read_environment
+from infrastructure.settings_source import read_environment, settings_from
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
+_OF_THE_READER = ("FRAUD_RULES_FILE", "STREAM_ALERTS")
 AUDITOR_ROLE = "auditor"  # stands for the IAM role of an auditor
 
 
 def embedded_settings() -> Settings:
-    """The settings of the embedded stack: the defaults, one auditor, and the rules that FRAUD_RULES_FILE names."""
-    rules = read_environment().get("FRAUD_RULES_FILE", "")
-    return Settings(warehouse_auditors=(AUDITOR_ROLE,), fraud_rules_file=rules)
+    """The settings of the embedded stack: the defaults, one auditor, and what the reader sets of _OF_THE_READER."""
+    own = {name: value for name, value in read_environment().items() if name in _OF_THE_READER}
+    return settings_from(own, warehouse_auditors=(AUDITOR_ROLE,))
 
 
 @dataclass(frozen=True, slots=True)

@@ -428,7 +428,8 @@ def _processes_naming(text):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not BERKA.exists(), reason="the real bank's transactions are not beside the project")
-def test_a_real_banks_accounts_end_with_their_real_balances(tmp_path):
+def test_a_real_banks_accounts_end_with_their_real_balances(tmp_path, monkeypatch):
+    monkeypatch.setenv("STREAM_ALERTS", "false")  # of years: each day of an account is an item of the emulated table
     converter = ROOT / "docs" / "examples" / "berka_transactions.py"
     feed = tmp_path / "berka.ndjson"
     with feed.open("wb") as output:
