@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from infrastructure.aws.tags import tag_dict, tag_list
 from infrastructure.planning.aws_errors import is_not_found
@@ -43,9 +43,68 @@ _LEFT_UNSET = (
 )
 
 
+_COMPOSITE_PARAMETERS = ("AlarmDescription", "ActionsEnabled", "AlarmActions", "OKActions", "AlarmRule")
+_COMPOSITE_LEFT_UNSET = ("InsufficientDataActions", "ActionsSuppressor", "ActionConfiguration")
+
+
 @dataclass(kw_only=True, eq=False)
-class Alarm(Resource):
-    """A metric alarm. Compared are its settings; its state (OK, ALARM) is no property."""
+class _AnyAlarm(Resource):
+    """What both kinds of alarms share. Compared are its settings; its state (OK, ALARM) is no property.
+
+    kind: as DescribeAlarms calls it; parameters: of the call that puts it; left_unset: those of them that it takes off.
+    """
+
+    kind: ClassVar[Literal["MetricAlarm", "CompositeAlarm"]]
+    parameters: ClassVar[tuple[str, ...]]
+    left_unset: ClassVar[tuple[str, ...]]
+
+    @property
+    def unset(self) -> Properties:
+        return dict.fromkeys(self.left_unset)
+
+    def read(self) -> Properties | None:
+        alarm = self._described()
+        if alarm is None:
+            return None
+        tags = self._cloudwatch.list_tags_for_resource(ResourceARN=alarm["AlarmArn"])["Tags"]
+        return {name: alarm.get(name) for name in self.parameters} | {
+            **{name: alarm.get(name) or None for name in self.left_unset},
+            "Tags": tag_dict(tags),
+            "Arn": alarm["AlarmArn"],
+        }
+
+    def create(self, properties: Properties) -> None:
+        self._put_with(properties, Tags=tag_list(properties["Tags"]))
+
+    def update(self, changed: frozenset[str], properties: Properties) -> None:
+        if changed - {"Tags"}:
+            self._put_with(properties)  # a put replaces the whole alarm, and ignores the tags of an existing one
+        if "Tags" in changed and (alarm := self._described()):
+            self._cloudwatch.tag_resource(ResourceARN=alarm["AlarmArn"], Tags=tag_list(properties["Tags"]))
+
+    def delete(self) -> DeletionPending | None:
+        self._cloudwatch.delete_alarms(AlarmNames=[self.name])  # no error if it is gone already
+        return None
+
+    def _described(self) -> dict[str, Any] | None:
+        answer = self._cloudwatch.describe_alarms(AlarmNames=[self.name], AlarmTypes=[self.kind])
+        return next(iter(answer[f"{self.kind}s"]), None)
+
+    def _put_with(self, properties: Properties, **options: Any) -> None:
+        parameters = {name: properties[name] for name in self.parameters if properties.get(name) is not None}
+        self._put(AlarmName=self.name, **parameters, **options)
+
+    def _put(self, **parameters: Any) -> None:
+        raise NotImplementedError
+
+    @property
+    def _cloudwatch(self) -> Any:
+        return self.clients("cloudwatch")
+
+
+@dataclass(kw_only=True, eq=False)
+class Alarm(_AnyAlarm):
+    """A metric alarm."""
 
     type: ClassVar[str] = "AWS::CloudWatch::Alarm"
     permissions: ClassVar[str] = (
@@ -53,53 +112,20 @@ class Alarm(Resource):
         "cloudwatch:TagResource"
     )
     unordered: ClassVar[frozenset[str]] = frozenset({"AlarmActions", "OKActions", "Dimensions", "Metrics"})
-
-    @property
-    def unset(self) -> Properties:
-        return dict.fromkeys(_LEFT_UNSET)
+    kind = "MetricAlarm"
+    parameters = _PARAMETERS
+    left_unset = _LEFT_UNSET
 
     def read(self) -> Properties | None:
-        found = self._cloudwatch.describe_alarms(AlarmNames=[self.name], AlarmTypes=["MetricAlarm"])["MetricAlarms"]
-        if not found:
-            return None
-        alarm, arn = found[0], found[0]["AlarmArn"]
-        tags = self._cloudwatch.list_tags_for_resource(ResourceARN=arn)["Tags"]
-        return {name: alarm.get(name) for name in _PARAMETERS} | {
-            **{name: alarm.get(name) or None for name in _LEFT_UNSET},
-            "Metrics": [_as_put(query) for query in alarm.get("Metrics", [])] or None,
-            "Tags": tag_dict(tags),
-            "Arn": arn,
-        }
+        found = super().read()
+        return found and found | {"Metrics": [_as_put(query) for query in found["Metrics"] or []] or None}
 
-    def create(self, properties: Properties) -> None:
-        self._put(properties, Tags=tag_list(properties["Tags"]))
-
-    def update(self, changed: frozenset[str], properties: Properties) -> None:
-        if changed - {"Tags"}:
-            self._put(properties)  # PutMetricAlarm ignores the tags of an existing alarm
-        if "Tags" in changed:
-            arn = self._cloudwatch.describe_alarms(AlarmNames=[self.name])["MetricAlarms"][0]["AlarmArn"]
-            self._cloudwatch.tag_resource(ResourceARN=arn, Tags=tag_list(properties["Tags"]))
-
-    def delete(self) -> DeletionPending | None:
-        self._cloudwatch.delete_alarms(AlarmNames=[self.name])  # no error if it is gone already
-        return None
-
-    @property
-    def _cloudwatch(self) -> Any:
-        return self.clients("cloudwatch")
-
-    def _put(self, properties: Properties, **options: Any) -> None:
-        parameters = {name: properties[name] for name in _PARAMETERS if properties.get(name) is not None}
-        self._cloudwatch.put_metric_alarm(AlarmName=self.name, **parameters, **options)
-
-
-_COMPOSITE_PARAMETERS = ("AlarmDescription", "ActionsEnabled", "AlarmActions", "OKActions", "AlarmRule")
-_COMPOSITE_LEFT_UNSET = ("InsufficientDataActions", "ActionsSuppressor", "ActionConfiguration")
+    def _put(self, **parameters: Any) -> None:
+        self._cloudwatch.put_metric_alarm(**parameters)
 
 
 @dataclass(kw_only=True, eq=False)
-class CompositeAlarm(Resource):
+class CompositeAlarm(_AnyAlarm):
     """An alarm on other alarms. It exists after them, and is removed before them."""
 
     type: ClassVar[str] = "AWS::CloudWatch::CompositeAlarm"
@@ -108,46 +134,12 @@ class CompositeAlarm(Resource):
         "cloudwatch:TagResource"
     )
     unordered: ClassVar[frozenset[str]] = frozenset({"AlarmActions", "OKActions"})
+    kind = "CompositeAlarm"
+    parameters = _COMPOSITE_PARAMETERS
+    left_unset = _COMPOSITE_LEFT_UNSET
 
-    @property
-    def unset(self) -> Properties:
-        return dict.fromkeys(_COMPOSITE_LEFT_UNSET)
-
-    def read(self) -> Properties | None:
-        asked = self._cloudwatch.describe_alarms(AlarmNames=[self.name], AlarmTypes=["CompositeAlarm"])
-        found = asked["CompositeAlarms"]
-        if not found:
-            return None
-        alarm, arn = found[0], found[0]["AlarmArn"]
-        tags = self._cloudwatch.list_tags_for_resource(ResourceARN=arn)["Tags"]
-        return {name: alarm.get(name) for name in _COMPOSITE_PARAMETERS} | {
-            **{name: alarm.get(name) or None for name in _COMPOSITE_LEFT_UNSET},
-            "Tags": tag_dict(tags),
-            "Arn": arn,
-        }
-
-    def create(self, properties: Properties) -> None:
-        self._put(properties, Tags=tag_list(properties["Tags"]))
-
-    def update(self, changed: frozenset[str], properties: Properties) -> None:
-        if changed - {"Tags"}:
-            self._put(properties)  # it replaces the whole alarm, but for its tags
-        if "Tags" in changed:
-            asked = self._cloudwatch.describe_alarms(AlarmNames=[self.name], AlarmTypes=["CompositeAlarm"])
-            arn = asked["CompositeAlarms"][0]["AlarmArn"]
-            self._cloudwatch.tag_resource(ResourceARN=arn, Tags=tag_list(properties["Tags"]))
-
-    def delete(self) -> DeletionPending | None:
-        self._cloudwatch.delete_alarms(AlarmNames=[self.name])  # no error if it is gone already
-        return None
-
-    @property
-    def _cloudwatch(self) -> Any:
-        return self.clients("cloudwatch")
-
-    def _put(self, properties: Properties, **options: Any) -> None:
-        parameters = {name: properties[name] for name in _COMPOSITE_PARAMETERS}
-        self._cloudwatch.put_composite_alarm(AlarmName=self.name, **parameters, **options)
+    def _put(self, **parameters: Any) -> None:
+        self._cloudwatch.put_composite_alarm(**parameters)
 
 
 def _as_put(query: dict[str, Any]) -> dict[str, Any]:
