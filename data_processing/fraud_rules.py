@@ -121,6 +121,11 @@ class Rule:
     in_stream: bool = True
 
     @property
+    def reach(self) -> int:
+        """How long its windows are, in microseconds."""
+        return self.window // timedelta(microseconds=1)
+
+    @property
     def subject_type(self) -> str:
         return "CARD" if self.subject == "card_token" else "ACCOUNT"
 

@@ -61,7 +61,7 @@ def satisfies(conditions: Conditions, one: Transaction) -> bool:
 
 def _windows(rule: Rule, transactions: Iterable[Transaction]) -> Iterator[Sequence[Transaction]]:
     """Each window that ends at a transaction: sorted by event time, then by content."""
-    reach = micros(rule.window)
+    reach = rule.reach
     for apart in _kept_apart(rule, transactions):
         if not rule.window:
             yield from ([each] for each in apart)

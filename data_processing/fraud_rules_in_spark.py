@@ -90,7 +90,7 @@ def _of_windows(concerned: DataFrame, rule: Rule, run_id: str) -> DataFrame:
     is_tip = is_tip & satisfies(rule.last) & (F.col("new_rows") > 0)
     tips = measured.withColumn("tip_at", F.when(is_tip, F.col("at")))
     by_subject = Window.partitionBy(rule.subject, *rule.within)
-    reach = _micros(rule)
+    reach = rule.reach
     backwards = by_subject.orderBy(F.col("at").desc()).rangeBetween(Window.unboundedPreceding, 0)
     onwards = by_subject.orderBy("at").rangeBetween(Window.unboundedPreceding, reach)
     # A window is no longer than a bucket, so the windows that hold a row end in at most two buckets: that of the first
@@ -126,7 +126,7 @@ def _named(found: DataFrame, rule: Rule, run_id: str) -> DataFrame:
 def _measured(rows: DataFrame, rule: Rule, run_id: str) -> DataFrame:
     """Adds to rows with at (microseconds) which measures the window that ends at a row reaches: reached_0, reached_1,
     ... in the order of rule.raised_by; and new_rows, how many of its rows are the run's."""
-    reach = _micros(rule)
+    reach = rule.reach
     ordered = Window.partitionBy(rule.subject, *rule.within).orderBy("at")
 
     def within(entering: Column, leaving: Column) -> Column:
@@ -167,7 +167,7 @@ def _with_speeds(rows: DataFrame, rule: Rule) -> DataFrame:
     for number, measure in enumerate(rule.raised_by):
         if measure.kind == "speed" and isinstance(measure.at_least, int):
             subject = (rule.subject, *rule.within)
-            rows = with_speed(rows, subject, _micros(rule), measure.at_least, _reached(number))
+            rows = with_speed(rows, subject, rule.reach, measure.at_least, _reached(number))
     return rows
 
 
@@ -201,7 +201,3 @@ def _reached(number: int) -> str:
 
 def _bucket(column: str, rule: Rule) -> Column:
     return F.date_trunc(rule.bucket, F.timestamp_micros(column))
-
-
-def _micros(rule: Rule) -> int:
-    return rule.window // timedelta(microseconds=1)

@@ -9,7 +9,6 @@ missed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
 from functools import reduce
 
 from pyspark.sql import Column, DataFrame, Window
@@ -61,7 +60,7 @@ def _counted(rule: Rule) -> dict[str, Column]:
 
 
 def _could_raise(rule: Rule) -> Column:
-    reach = rule.window // timedelta(microseconds=1)
+    reach = rule.reach
     ordered = Window.partitionBy(rule.subject).orderBy("at")
 
     def nearby(name: str) -> Column:

@@ -67,7 +67,7 @@ def detect(
                 found += _alerts(rule, subject, raised(rule, own, own), arrivals, now)
             for each in own if rule.window else ():
                 of_day = to_remember[SubjectDay(rule.subject_type, subject, each.event_time.date())]
-                of_day[each] = max(of_day.get(each, 0), micros(rule.window))
+                of_day[each] = max(of_day.get(each, 0), rule.reach)
     found += _with_memory(rules, to_remember, memory, arrivals, now)
     return Detected(found, len(looked_at))
 
