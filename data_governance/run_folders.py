@@ -31,8 +31,10 @@ def newest_months(s3: S3Client, bucket: str) -> list[str]:
     return [*reversed(s3_objects.folders(s3, bucket, RUNS_PREFIX, RUNS_MONTH_PREFIX)), RUNS_PREFIX]
 
 
-def result_keys(s3: S3Client, bucket: str, month: str) -> Iterator[str]:
-    """The keys of the results of runs from a month on; "": of all."""
+def results(s3: S3Client, bucket: str, month: str, last: str = "") -> Iterator[s3_objects.Summary]:
+    """The results of runs from a month on, "": of all; until the end of the last month, if one is named."""
     for prefix in months_from(s3, bucket, month):
+        if last and prefix > runs_of_month(last):
+            return
         for page in s3_objects.pages(s3, bucket, prefix):
-            yield from (key for key in page.keys if run_of(key)[1] == "result.json")
+            yield from (each for each in page.summaries() if run_of(each.key)[1] == "result.json")

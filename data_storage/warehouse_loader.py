@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from data_catalog.lake_layout import run_key, run_month, run_of
 from data_catalog.lake_tables import BY_KIND
 from data_governance.control_totals import ControlKey, ControlTotals, CuratedTotals
-from data_governance.run_folders import month_of, result_keys
+from data_governance.run_folders import month_of, results
 from data_governance.run_result import PublishedFile, RunResult
 from data_storage.sql_text import literal, within
 from data_storage.warehouse_derived_sql import REACH_COLUMN
@@ -129,7 +129,7 @@ def pending_runs(data_api: DataApi, s3: S3Client, target: WarehouseTarget, curat
         f"SELECT DISTINCT run_id FROM {history} AS loads"
         f" WHERE NOT EXISTS (SELECT 1 FROM {ledger} AS loaded WHERE loaded.run_id = loads.run_id)",
     )
-    keys = {key for key in result_keys(s3, curated_bucket, month) if run_of(key)[0] not in loaded}
+    keys = {each.key for each in results(s3, curated_bucket, month) if run_of(each.key)[0] not in loaded}
     keys |= {run_key(str(run_id), "result.json") for (run_id,) in taken_out}
     runs = [
         RunResult.from_json(body, f"s3://{curated_bucket}/{key}")

@@ -9,8 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from data_catalog.lake_layout import run_of
-from data_governance.run_folders import month_of, months_from
+from data_governance.run_folders import month_of, results
 from data_governance.run_result import RunResult
 from data_storage.warehouse_loader import ledger
 from infrastructure.aws import s3_objects
@@ -98,13 +97,12 @@ def events_of_runs(context: CommandContext, since: date, until: date) -> Iterato
 def _results(context: CommandContext, since: date, until: date) -> Iterator[tuple[RunResult, datetime]]:
     """The runs' results in the order of their keys, and when each was put."""
     bucket = context.settings.bucket("curated")
-    for prefix in months_from(context.s3, bucket, month_of(since)):
-        for page in s3_objects.pages(context.s3, bucket, prefix):
-            put = {each.key: each.modified for each in page.summaries() if run_of(each.key)[1] == "result.json"}
-            for key, body in s3_objects.bodies(context.s3, bucket, list(put)):
-                result = RunResult.from_json(body, f"s3://{bucket}/{key}")
-                if since <= result.created_at.astimezone(UTC).date() <= until:
-                    yield result, datetime.fromisoformat(put[key]).replace(tzinfo=UTC)
+    found = results(context.s3, bucket, month_of(since), month_of(until))
+    put = {each.key: each.modified for each in found}
+    for key, body in s3_objects.bodies(context.s3, bucket, list(put)):
+        result = RunResult.from_json(body, f"s3://{bucket}/{key}")
+        if since <= result.created_at.astimezone(UTC).date() <= until:
+            yield result, datetime.fromisoformat(put[key]).replace(tzinfo=UTC)
 
 
 @contextmanager
