@@ -125,12 +125,13 @@ def run_plan(arguments: argparse.Namespace) -> int:
         found |= {"foreign": foreign_of(planned), "unsupported": unsupported_of(planned)}
         if not (arguments.only or arguments.except_):
             bill = expected(account.settings)
-            view.show_bill(bill.total, bill.services(), account.settings.expected_tps)
+            services = bill.services()
+            view.show_bill(bill.total, services, account.settings.expected_tps)
             found["monthly_estimate"] = {
                 "currency": "USD",
                 "transactions_a_second": account.settings.expected_tps,
                 "total": str(bill.total),
-                "services": {name: str(cost) for name, cost in bill.services().items()},
+                "services": {name: str(cost) for name, cost in services.items()},
             }
     if arguments.out and not arguments.destroy:
         write_plan(arguments.out, found)
