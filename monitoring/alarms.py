@@ -6,6 +6,7 @@ trouble has to be acted on within minutes.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from infrastructure.metrics import CONFLICTS_METRIC, DRIFT_METRIC, REPEATED_IDS_METRIC, TOTALS_OFF_METRIC
@@ -37,6 +38,17 @@ def alarms(settings: Settings) -> tuple[AlarmSpec, ...]:
             threshold=0,
         ),
         *_token_key_alarms(settings),
+    )
+
+
+def with_every_alarm(settings: Settings) -> Settings:
+    """The settings under which there is every alarm."""
+    return replace(
+        settings,
+        alarm_silence_minutes=settings.alarm_silence_minutes or 1,
+        glue_every_minutes=settings.glue_every_minutes or 15,
+        stream_alerts=True,
+        trail_management_events=True,
     )
 
 

@@ -13,8 +13,8 @@ alarm on the job's own metrics, which count timeouts and failed launches too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from infrastructure.aws.cloudwatch import Alarm, CompositeAlarm, Dashboard
 from infrastructure.aws.sns import EmailSubscription, Topic
@@ -22,10 +22,11 @@ from infrastructure.planning.resource import Clients, Properties, Resource, reso
 from infrastructure.references import key_arn
 from infrastructure.settings import Settings
 from monitoring.alarm_spec import AlarmSpec, CompositeSpec, Metric
-from monitoring.alarms import alarms, composite_alarms
+from monitoring.alarms import alarms, composite_alarms, with_every_alarm
 from monitoring.dashboard import dashboard_body
 
 _PART = "monitoring"
+Spec = TypeVar("Spec", bound=AlarmSpec | CompositeSpec)
 
 
 def topic_name(settings: Settings, of: str = "alarms") -> str:
@@ -41,9 +42,14 @@ def resources(settings: Settings, clients: Clients) -> list[Resource]:
     """Topics, subscriptions, alarms and dashboard."""
     mails = _topic(settings, clients, "alarms", settings.alarm_emails)
     pages = _topic(settings, clients, "pages", settings.alarm_page_emails)
-    alarms_ = [_alarm(settings, clients, mails, spec) for spec in alarms(settings)]
-    composites = [_composite(settings, clients, pages, spec) for spec in composite_alarms(settings)]
-    arns = [settings.arn("cloudwatch", f"alarm:{each.name}") for each in (*composites, *alarms_)]
+    # Alarms of other settings are declared too, as not wanted: apply removes what an earlier one made of them.
+    every = with_every_alarm(settings)
+    alarms_ = [_alarm(settings, clients, mails, spec) for spec in _declared(alarms, settings, every)]
+    composites = [_composite(settings, clients, pages, spec) for spec in _declared(composite_alarms, settings, every)]
+    there = {_alarm_name(settings, spec.name) for spec in (*alarms(settings), *composite_alarms(settings))}
+    for each in (*alarms_, *composites):
+        each.wanted = each.name in there
+    arns = [settings.arn("cloudwatch", f"alarm:{each.name}") for each in (*composites, *alarms_) if each.wanted]
     return [
         mails,
         pages,
@@ -59,6 +65,13 @@ def resources(settings: Settings, clients: Clients) -> list[Resource]:
             },
         ),
     ]
+
+
+def _declared(specs: Callable[[Settings], tuple[Spec, ...]], settings: Settings, every: Settings) -> list[Spec]:
+    """What these settings ask for, then what only the others do."""
+    asked = specs(settings)
+    names = {spec.name for spec in asked}
+    return [*asked, *(spec for spec in specs(every) if spec.name not in names)]
 
 
 def _topic(settings: Settings, clients: Clients, of: str, addresses: tuple[str, ...]) -> Topic:

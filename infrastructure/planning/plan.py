@@ -90,6 +90,13 @@ class Plan:
         return tuple(step for step in self.steps if step.is_change)
 
     @property
+    def left_over(self) -> tuple[Step, ...]:
+        """Of what the settings leave out, what stays all the same because it holds data."""
+        return tuple(
+            step for step in self.steps if not step.resource.wanted and step.actual is not None and step.resource.keep
+        )
+
+    @property
     def unsupported(self) -> tuple[Step, ...]:
         """The steps that this endpoint implements only in part or not at all."""
         return tuple(step for step in self.steps if step.unsupported)
@@ -210,7 +217,8 @@ def _step(
         reason = reading.unsupported or f"needs {lacking[0]}"
         return Step(resource, Action.UNSUPPORTED, unsupported={"": reason})
     if not resource.wanted:
-        return Step(resource, Action.NONE if reading.actual is None else Action.DELETE, reading.actual)
+        stays = reading.actual is None or resource.keep
+        return Step(resource, Action.NONE if stays else Action.DELETE, reading.actual)
     if reading.actual is None:
         desired = resolve(resource.properties, outputs)
         found = tuple(Difference(name, ABSENT, value) for name, value in desired.items())

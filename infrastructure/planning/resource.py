@@ -129,9 +129,9 @@ class Resource(ABC):
 
     part: the folder it belongs to, or redshift, cloudtrail, athena; name: as in the account; properties: desired, may
     hold Refs and callables at any depth; depends_on: ids that must exist first (those of its Refs are added
-    automatically); after: ids that come first if they are planned too, but are not required; keep: why destroy leaves
-    it alone without --delete-data, "" if destroy removes it; guards: the id of what it protects, with which AWS removes
-    it: destroy never removes it before that.
+    automatically); after: ids that come first if they are planned too, but are not required; keep: why neither apply
+    (with wanted=False) nor destroy removes it, the latter without --delete-data, "" if they do; guards: the id of what
+    it protects, with which AWS removes it: destroy never removes it before that.
     """
 
     type: ClassVar[str]

@@ -47,6 +47,7 @@ class PlanView:
             self._console.print(f"\n[bold]{part}[/]")
             for step in steps:
                 self._show_step(step)
+        self._show_left_over(plan)
         self._show_foreign(plan)
         self._show_unsupported({step.resource: step.unsupported for step in plan.unsupported})
 
@@ -169,6 +170,12 @@ class PlanView:
         told += [(result.resource, f"{result.resource.name} stays: {result.note}") for result in bound]
         for resource, note in told:
             self._tell(Text.assemble("  ", (f"{_short(resource.type):<{_TYPE_WIDTH}} ", "dim"), note))
+
+    def _show_left_over(self, plan: Plan) -> None:
+        if plan.left_over:
+            self._console.print("\n[bold]kept[/] [dim](the settings leave it out, and it holds data)[/]")
+        for step in plan.left_over:
+            self._print(_resource_line(" ", "dim", step.resource, step.resource.keep))
 
     def _show_foreign(self, plan: Plan) -> None:
         found = [(step.resource, text) for step in plan.steps for text in step.foreign]

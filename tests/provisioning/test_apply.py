@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from infrastructure import provisioning
+from infrastructure.aws.dynamodb import DynamoDBTable
 from infrastructure.errors import PlatformError
 from infrastructure.local.emulator import emulated_aws
 from infrastructure.planning.apply import Outcome
 from infrastructure.planning.plan import Action
+from infrastructure.planning.resource import resource_id
+from infrastructure.references import fraud_table_name
 from infrastructure.settings import KEY_PURPOSES, Settings
 from tests.provisioning.account import CORE, EmulatedAccount, Killed
+
+# The parts that the stream of alerts is in, and what they need.
+STREAM_OF_ALERTS = (*CORE, "data_catalog", "data_processing", "monitoring")
 
 
 def test_an_empty_account_is_planned_as_all_created_without_a_mutating_call(account: EmulatedAccount) -> None:
@@ -36,6 +44,27 @@ def test_a_second_apply_of_everything_makes_no_mutating_call(settings: Settings)
         account.apply()
         assert account.calls.mutating == []
         assert account.calls.made != []
+
+
+def test_what_a_setting_leaves_out_is_removed_but_for_data_and_a_third_apply_is_quiet() -> None:
+    with_all = Settings(alarm_silence_minutes=20)
+    without = replace(with_all, alarm_silence_minutes=0, glue_every_minutes=0, stream_alerts=False)
+    with emulated_aws():
+        before = EmulatedAccount(with_all, parts=STREAM_OF_ALERTS)
+        before.apply().raise_for_errors()
+        after = EmulatedAccount(without, calls=before.calls, parts=STREAM_OF_ALERTS)
+        after.apply().raise_for_errors()
+        asked = {resource.id for resource in after.resources() if resource.wanted}
+        left_out = [resource for resource in before.resources() if resource.wanted and resource.id not in asked]
+        assert {"AWS::SNS::Topic", "AWS::IAM::Role", "AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm"} <= {
+            resource.type for resource in left_out
+        }
+        assert [resource.id for resource in left_out if resource.read()] == [
+            resource_id(DynamoDBTable.type, fraud_table_name(without))
+        ]
+        before.calls.clear()
+        after.apply().raise_for_errors()
+        assert before.calls.mutating == []
 
 
 @pytest.mark.parametrize("region", ["us-east-1", "ap-southeast-2"])

@@ -14,7 +14,7 @@ from data_ingestion import process_transaction_lambda
 from data_ingestion.deploy_transaction_lambda import function_environment
 from infrastructure.settings import Settings
 from monitoring.alarm_spec import AlarmSpec, Metric
-from monitoring.alarms import alarms, composite_alarms
+from monitoring.alarms import alarms, composite_alarms, with_every_alarm
 from monitoring.dashboard import dashboard_body
 from monitoring.setup_cloudwatch_alarms import topic_policy
 
@@ -172,7 +172,7 @@ def test_only_alarms_of_this_account_publish_to_the_topic() -> None:
     assert allowing["Condition"]["StringEquals"] == {"aws:SourceAccount": SETTINGS.account_id}
 
 
-EVERYTHING = replace(SETTINGS, alarm_silence_minutes=30)
+EVERYTHING = with_every_alarm(replace(SETTINGS, alarm_silence_minutes=30))
 NAMES = {spec.name for spec in (*alarms(EVERYTHING),)} | {spec.name for spec in composite_alarms(EVERYTHING)}
 
 

@@ -110,6 +110,11 @@ def test_what_is_no_longer_wanted_is_planned_as_removed() -> None:
     assert only_step(Thing(name="a", account=Account(), wanted=False)).action is Action.NONE
 
 
+def test_what_is_no_longer_wanted_stays_if_it_holds_data() -> None:
+    plan = make_plan([Thing(name="a", account=Account({"a": {}}), wanted=False, keep="it holds alerts")])
+    assert (plan.changes, [step.resource.name for step in plan.left_over]) == ((), ["a"])
+
+
 def test_planning_makes_no_mutating_call() -> None:
     account = Account({"b": {"Size": 1}})
     make_plan([Thing(name="a", account=account), Thing(name="b", account=account, properties={"Size": 2})])

@@ -53,6 +53,12 @@ def planned(screen: Screen, *things: Thing) -> list[str]:
     return screen.lines
 
 
+def test_what_the_settings_leave_out_and_holds_data_is_told_with_its_reason(screen: Screen) -> None:
+    lines = planned(screen, Thing(name="a", account=Account({"a": {}}), wanted=False, keep="it holds alerts"))
+    assert "kept (the settings leave it out, and it holds data)" in lines
+    assert [line.split() for line in lines if "holds alerts" in line] == [["Test::Thing", "a", "it", "holds", "alerts"]]
+
+
 def test_a_creation_is_one_line_below_the_sum(screen: Screen) -> None:
     assert planned(screen, Thing(name="a", account=Account(), properties={"Size": 4})) == [
         "",
