@@ -46,7 +46,8 @@ def resources(settings: Settings, clients: Clients) -> list[Resource]:
     every = with_every_alarm(settings)
     alarms_ = [_alarm(settings, clients, mails, spec) for spec in _declared(alarms, settings, every)]
     composites = [_composite(settings, clients, pages, spec) for spec in _declared(composite_alarms, settings, every)]
-    there = {_alarm_name(settings, spec.name) for spec in (*alarms(settings), *composite_alarms(settings))}
+    asked: list[AlarmSpec | CompositeSpec] = [*alarms(settings), *composite_alarms(settings)]
+    there = {_alarm_name(settings, spec.name) for spec in asked}
     for each in (*alarms_, *composites):
         each.wanted = each.name in there
     arns = [settings.arn("cloudwatch", f"alarm:{each.name}") for each in (*composites, *alarms_) if each.wanted]
