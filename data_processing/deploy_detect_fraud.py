@@ -35,6 +35,7 @@ from infrastructure.references import (
     fraud_topic_name,
     key_arn,
     role_id,
+    webhook_queue_name,
 )
 from infrastructure.settings import Settings
 
@@ -195,6 +196,7 @@ def _topic(settings: Settings, clients: Clients) -> Topic:
         name=fraud_topic_name(settings),
         clients=clients,
         topic_arn=settings.arn("sns", fraud_topic_name(settings)),
+        addresses=(settings.arn("sqs", webhook_queue_name(settings)),) if settings.delivers_alerts else (),
         properties={
             "KmsMasterKeyId": key_arn(settings, "messaging"),
             "Policy": topic_policy(settings),

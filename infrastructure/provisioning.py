@@ -38,6 +38,7 @@ MODULES = (
     "security.kms_keys",
     "security.iam_roles",
     "security.tokenization_secret",
+    "security.webhook_secret",
     "data_storage.s3_bucket_setup",
     "data_ingestion.create_kinesis_stream",
     "data_ingestion.deploy_transaction_lambda",
@@ -46,6 +47,7 @@ MODULES = (
     "data_catalog.create_athena_workgroup",
     "data_processing.create_glue_job",
     "data_processing.deploy_detect_fraud",
+    "data_processing.deploy_deliver_alerts",
     "data_storage.redshift_setup",
     "data_governance.enable_cloudtrail_logging",
     "monitoring.setup_cloudwatch_alarms",
@@ -76,7 +78,7 @@ def gather(settings: Settings, clients: Clients, embedded: Embedded | None = Non
         options: dict[str, Any] = {}
         if embedded and name == "data_ingestion.deploy_transaction_lambda":
             options = {"lambda_zip": embedded.lambda_zip, "incarnation": embedded.stream_incarnation}
-        if embedded and name == "data_processing.deploy_detect_fraud":
+        if embedded and name in ("data_processing.deploy_detect_fraud", "data_processing.deploy_deliver_alerts"):
             options = {"lambda_zip": embedded.lambda_zip}
         if embedded and name == "data_processing.create_glue_job":
             options = {"wheels": embedded.lambda_zip}

@@ -87,6 +87,30 @@ def fraud_topic_name(settings: Settings) -> str:
     return f"{settings.prefix}-fraud-alerts"
 
 
+def webhook_function_name(settings: Settings) -> str:
+    """The function that posts alerts to the webhook."""
+    return f"{settings.prefix}-deliver-alerts"
+
+
+def webhook_queue_name(settings: Settings) -> str:
+    """The queue of alerts that the webhook is yet to be told of."""
+    return f"{settings.prefix}-fraud-webhook"
+
+
+def webhook_failures_queue_name(settings: Settings) -> str:
+    """The dead-letter queue of that queue."""
+    return f"{webhook_queue_name(settings)}-failures"
+
+
+def webhook_secret_name(settings: Settings) -> str:
+    """The secret that signs what the webhook is told."""
+    return f"{settings.prefix}/fraud-webhook-secret"
+
+
+def webhook_secret_id(settings: Settings) -> str:
+    return resource_id(Secret.type, webhook_secret_name(settings))
+
+
 def fraud_notification_id(settings: Settings) -> str:
     """The id of the raw bucket's notification."""
     return fraud_queue_name(settings)

@@ -81,6 +81,7 @@ class Settings:
     # Fraud alerts seconds after the landing
     stream_alerts: bool = True  # false: no queue, function, table, topic and notification for them; the job raises all
     fraud_maximum_concurrency: int = 10  # objects that are looked at at the same time
+    fraud_webhook_url: str = ""  # where each alert is posted to, signed; empty: nothing of that exists
 
     # Warehouse: the name of an existing workgroup or cluster; without one, the platform makes its own workgroup
     warehouse_database: str = "banking"
@@ -150,6 +151,11 @@ class Settings:
     def creates_warehouse(self) -> bool:
         """Whether the platform makes a warehouse of its own."""
         return self.redshift_enabled and not (self.redshift_workgroup or self.redshift_cluster)
+
+    @property
+    def delivers_alerts(self) -> bool:
+        """Whether alerts are posted to a webhook."""
+        return self.stream_alerts and bool(self.fraud_webhook_url)
 
     @property
     def stream_name(self) -> str:

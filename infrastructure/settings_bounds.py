@@ -33,7 +33,13 @@ def problems_of(values: Mapping[str, Any]) -> list[Problem]:
 
     values: by the name of the field of Settings.
     """
-    alone = [*_out_of_range(values), *_not_among_choices(values), *_malformed(values), *_odd_steps(values)]
+    alone = [
+        *_out_of_range(values),
+        *_not_among_choices(values),
+        *_malformed(values),
+        *_unfit_webhook(values["fraud_webhook_url"]),
+        *_odd_steps(values),
+    ]
     return alone or list(_contradictions(values))
 
 
@@ -131,6 +137,18 @@ def _malformed(values: Mapping[str, Any]) -> Iterator[Problem]:
                 yield Problem(f"{name.upper()} is {item!r}", f"Set it to {wanted}.")
             elif name == "region":
                 yield from _unusable_region(item)
+
+
+def _unfit_webhook(url: str) -> Iterator[Problem]:
+    """The URL is never repeated: it may hold a password, or a secret of the receiver's in its path."""
+    host = r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?"
+    after = r"([/?][!$&-;=?-Z_a-z~%]*)?"
+    if not re.fullmatch(rf"(https://{host}{after}|http://(127\.0\.0\.1|localhost)(:[0-9]{{1,5}})?{after})?", url):
+        yield Problem(
+            "FRAUD_WEBHOOK_URL is not what alerts may be posted to",
+            "Set it to an https:// URL without user, password and fragment (http:// for 127.0.0.1 and localhost "
+            "only), or to nothing.",
+        )
 
 
 def _unusable_region(region: str) -> Iterator[Problem]:

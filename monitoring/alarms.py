@@ -13,10 +13,10 @@ from infrastructure.metrics import CONFLICTS_METRIC, DRIFT_METRIC, REPEATED_IDS_
 from infrastructure.references import (
     FOREIGN_STREAM_READS_METRIC,
     FOREIGN_TOKEN_KEY_READS_METRIC,
-    fraud_failures_queue_name,
 )
 from infrastructure.settings import Settings
 from monitoring.alarm_spec import DAY, FIVE_MINUTES, HOUR, MINUTE, AlarmSpec, CompositeSpec, Metric
+from monitoring.fraud_alarms import fraud_alarms
 
 # The job counts as late after this many intervals of its trigger without a successful run.
 _LATE_INTERVALS = 4
@@ -27,7 +27,7 @@ def alarms(settings: Settings) -> tuple[AlarmSpec, ...]:
     return (
         *_stream_alarms(settings),
         *_landing_alarms(settings),
-        *_fraud_alarms(settings),
+        *fraud_alarms(settings),
         *_job_alarms(settings),
         *_audit_alarms(settings),
         AlarmSpec(
@@ -48,6 +48,7 @@ def with_every_alarm(settings: Settings) -> Settings:
         alarm_silence_minutes=settings.alarm_silence_minutes or 1,
         glue_every_minutes=settings.glue_every_minutes or 15,
         stream_alerts=True,
+        fraud_webhook_url=settings.fraud_webhook_url or "https://localhost",
         trail_management_events=True,
     )
 
@@ -252,23 +253,6 @@ def _landing_alarms(settings: Settings) -> tuple[AlarmSpec, ...]:
             threshold=settings.alarm_quarantine_percent,
             periods=3,
             datapoints=2,
-        ),
-    )
-
-
-def _fraud_alarms(settings: Settings) -> tuple[AlarmSpec, ...]:
-    """None where alerts are left to the job."""
-    if not settings.stream_alerts:
-        return ()
-    queue = {"QueueName": fraud_failures_queue_name(settings)}
-    return (
-        AlarmSpec(
-            name="fraud-objects-given-up",
-            description="The fraud function failed five times on a landed object: it cannot read the object, or use "
-            "its table or topic. Its log names the fault; mend it and send the messages again. The job raises "
-            "the alerts with its next run.",
-            metrics={"value": Metric("AWS/SQS", "ApproximateNumberOfMessagesVisible", queue, "Maximum")},
-            threshold=0,
         ),
     )
 

@@ -190,6 +190,7 @@ def _governance(settings: Settings, made: Counts) -> Iterator[Line]:
     requests = made.shards * _KMS_REQUESTS_A_SHARD_HOUR * HOURS_A_MONTH
     yield _line("KMS", "requests of the stream", requests / 1e4, "kms_request_10_thousand")
     yield _line("Secrets Manager", "tokenisation key", 1, "secret_month")
+    yield _line("Secrets Manager", "secret of the webhook", float(settings.delivers_alerts), "secret_month")
 
 
 def _moves(made: Counts) -> bool:

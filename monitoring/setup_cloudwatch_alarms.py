@@ -125,7 +125,7 @@ def _subscription(clients: Clients, topic: Topic, address: str) -> EmailSubscrip
         name=f"{topic.name} -> {address}",
         clients=clients,
         topic_arn=topic.topic_arn,
-        address=address,
+        endpoint=address,
         depends_on=(topic.id,),
     )
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from data_ingestion import deploy_transaction_lambda
-from data_processing import deploy_detect_fraud
+from data_processing import deploy_deliver_alerts, deploy_detect_fraud
 from infrastructure.aws.lambda_ import code_sha256
 from infrastructure.errors import PlatformError
 from infrastructure.function_package import ARCHITECTURES, BUILD
@@ -21,6 +21,7 @@ from scripts.commands.terminal import EXIT_ERROR, EXIT_OK, Parser, print_error
 PACKAGES = {
     "process-transaction": deploy_transaction_lambda.package,
     "detect-fraud": deploy_detect_fraud.package,
+    "deliver-alerts": deploy_deliver_alerts.package,
 }
 
 

@@ -19,7 +19,14 @@ from pathlib import Path
 from typing import Any
 
 from infrastructure.aws.policy_template import policy_from
-from infrastructure.references import fraud_function_name, fraud_queue_name, fraud_table_name, fraud_topic_name
+from infrastructure.references import (
+    fraud_function_name,
+    fraud_queue_name,
+    fraud_table_name,
+    fraud_topic_name,
+    webhook_function_name,
+    webhook_queue_name,
+)
 from infrastructure.settings import Settings
 
 TEMPLATE = Path(__file__).with_name("deployer_policy.json")
@@ -47,6 +54,8 @@ def _statements(settings: Settings) -> list[dict[str, Any]]:
         "fraud_function_arn": settings.arn("lambda", f"function:{fraud_function_name(settings)}"),
         "fraud_queue_arn": settings.arn("sqs", fraud_queue_name(settings)),
         "fraud_table_arn": settings.arn("dynamodb", f"table/{fraud_table_name(settings)}"),
+        "webhook_function_arn": settings.arn("lambda", f"function:{webhook_function_name(settings)}"),
+        "webhook_queue_arn": settings.arn("sqs", webhook_queue_name(settings)),
         "fraud_topic_arn": settings.arn("sns", fraud_topic_name(settings)),
         "glue_arn": f"arn:{settings.partition}:glue:{settings.region}:{settings.account_id}",
         "glue_database": settings.glue_database,

@@ -35,6 +35,9 @@ from infrastructure.references import (
     key_arn,
     secret_arn,
     trail_log_group,
+    webhook_function_name,
+    webhook_queue_name,
+    webhook_secret_name,
 )
 from infrastructure.settings import Settings
 
@@ -68,6 +71,13 @@ ROLES: dict[str, RoleSpec] = {
         services=("lambda.amazonaws.com",),
         sources=lambda settings: [settings.arn("lambda", "*")],
         description="Raises fraud alerts from landed transactions",
+        added_policies=(NETWORK_POLICY,),
+    ),
+    "webhook": RoleSpec(
+        policy="webhook_execution_role.json",
+        services=("lambda.amazonaws.com",),
+        sources=lambda settings: [settings.arn("lambda", "*")],
+        description="Delivers fraud alerts to a webhook",
         added_policies=(NETWORK_POLICY,),
     ),
     "glue": RoleSpec(
@@ -107,7 +117,7 @@ def resources(settings: Settings, clients: Clients) -> list[Resource]:
             part=spec.part,
             name=settings.role_name(purpose),
             clients=clients,
-            wanted=settings.stream_alerts or purpose != "fraud",
+            wanted={"fraud": settings.stream_alerts, "webhook": settings.delivers_alerts}.get(purpose, True),
             added_policies=tuple(each for each in spec.added_policies if each != WAREHOUSE_LOAD_POLICY)
             if not settings.redshift_enabled
             else spec.added_policies,
@@ -158,6 +168,10 @@ def policy_values(settings: Settings) -> dict[str, Any]:
         "fraud_table_arn": settings.arn("dynamodb", f"table/{fraud_table_name(settings)}"),
         "fraud_topic_arn": settings.arn("sns", fraud_topic_name(settings)),
         "fraud_log_group_arn": settings.arn("logs", f"log-group:/aws/lambda/{fraud_function_name(settings)}"),
+        "webhook_queue_arn": settings.arn("sqs", webhook_queue_name(settings)),
+        # Secrets Manager appends a hyphen and six characters to the name.
+        "webhook_secret_arns": settings.arn("secretsmanager", f"secret:{webhook_secret_name(settings)}-??????"),
+        "webhook_log_group_arn": settings.arn("logs", f"log-group:/aws/lambda/{webhook_function_name(settings)}"),
         "function_log_group_arn": settings.arn("logs", f"log-group:{settings.function_log_group}"),
         "trail_log_group_arn": settings.arn("logs", f"log-group:{trail_log_group(settings)}"),
         "glue_log_groups_arn": settings.arn("logs", f"log-group:{GLUE_LOG_GROUPS}"),

@@ -16,6 +16,7 @@ from data_governance.controls.policy_meaning import (
 )
 from data_governance.token_key_rotation import age_from_tags
 from infrastructure.planning.resource import Unsupported
+from infrastructure.references import webhook_secret_name
 
 _LONGEST_ROTATION_DAYS = 365
 _SERVICE = ".amazonaws.com"
@@ -58,11 +59,15 @@ def _through_secrets_manager(key: Subject) -> list[str]:
 
 
 def _readers(secret: Subject) -> list[str]:
-    """Everybody but the function's role and the break-glass role is refused, whatever IAM allows them."""
+    """Everybody but the function's role is refused, whatever IAM allows, and for the tokenisation keys the break-glass
+    role."""
     if secret["State"] != "Active":
         raise Unsupported("its policy cannot be read while it is about to be deleted")
-    settings, role = secret.settings, secret.settings.token_key_break_glass_role
-    known = [settings.role_arn("lambda"), *([settings.global_arn("iam", f"role/{role}")] if role else [])]
+    settings = secret.settings
+    of_webhook = secret.name == webhook_secret_name(settings)
+    role = "" if of_webhook else settings.token_key_break_glass_role
+    function = settings.role_arn("webhook" if of_webhook else "lambda")
+    known = [function, *([settings.global_arn("iam", f"role/{role}")] if role else [])]
     refused = any(
         denies(
             secret["ResourcePolicy"],
@@ -82,7 +87,7 @@ def _age(secret: Subject) -> list[str]:
 
 def _nobody_elses(secret: Subject) -> Iterator[str]:
     if secret["RotationEnabled"]:
-        yield "a function rotates it, and would replace the keys that every token rests on"
+        yield "a function rotates it, and would replace what others rest on"
     for region in secret["Replicas"]:
         yield f"is copied to {region}"
 
@@ -163,10 +168,10 @@ KEYS: tuple[Control, ...] = (
         "secret-readers",
         "7.2.1",
         (),
-        "nobody but the function and the break-glass role may read the tokenisation keys, whatever IAM allows",
+        "nobody but its function may read a secret, whatever IAM allows (break glass: the tokenisation keys)",
         (SECRET,),
         Severity.CRITICAL,
-        "Look in the trail for who read them; if somebody did, rotate them (docs/security.md).",
+        "Look in the trail for who read it; if somebody did, rotate the keys (docs/security.md), or put a new value.",
         "aws secretsmanager get-resource-policy --secret-id SECRET",
         _readers,
     ),
@@ -180,13 +185,14 @@ KEYS: tuple[Control, ...] = (
         "rotate-token-key (docs/security.md)",
         _SECRET,
         _age,
+        only=("/tokenization-key",),
         by_hand=True,
     ),
     Control(
         "secret-encryption",
         "3.6.1",
         ("SECRETSMANAGER_USING_CMK",),
-        "the tokenisation keys are encrypted with a customer key",
+        "secrets are encrypted with a customer key",
         (SECRET,),
         Severity.HIGH,
         "",
@@ -197,10 +203,10 @@ KEYS: tuple[Control, ...] = (
         "secret-strangers",
         "3.6.1",
         (),
-        "nobody of another account may read the tokenisation keys",
+        "nobody of another account may read a secret",
         (SECRET,),
         Severity.CRITICAL,
-        "If they were read, they are known: rotate them (docs/security.md).",
+        "If it was read, it is known: rotate the keys (docs/security.md), or put a new value.",
         "aws secretsmanager get-resource-policy --secret-id SECRET",
         lambda secret: let_in(secret["ResourcePolicy"], secret.account),
     ),
@@ -208,7 +214,7 @@ KEYS: tuple[Control, ...] = (
         "secret-not-copied",
         "3.6.1",
         (),
-        "the tokenisation keys are neither copied to another region nor replaced by a function",
+        "secrets are neither copied to another region nor replaced by a function",
         (SECRET,),
         Severity.HIGH,
         "",
@@ -219,10 +225,10 @@ KEYS: tuple[Control, ...] = (
         "secret-state",
         "3.7.5",
         (),
-        "the tokenisation keys are not about to be deleted",
+        "no secret in use is about to be deleted",
         (SECRET,),
         Severity.CRITICAL,
-        "At once: when its waiting period has ended, no card can be matched with its tokens again.",
+        "At once: when its waiting period has ended, no card is matched with its tokens again.",
         _SECRET,
         lambda secret: unless(secret["State"] == "Active", f"is {secret['State']}"),
     ),

@@ -94,6 +94,9 @@ class Secret(Resource):
             },
         )
 
+    def is_leaving(self, actual: Properties) -> bool:
+        return bool(actual["State"] == "PendingDeletion")
+
     def delete(self) -> DeletionPending | None:
         found = self._describe()
         if found is None:

@@ -1,4 +1,4 @@
-"""An SNS topic and its e-mail subscribers, as the planner sees them."""
+"""An SNS topic and those of its subscribers that are declared, as the planner sees them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Topic(Resource):
     policies: ClassVar[frozenset[str]] = frozenset({"Policy"})
 
     topic_arn: str
-    addresses: tuple[str, ...] = ()  # those that are declared
+    addresses: tuple[str, ...] = ()  # the endpoints that are declared
 
     @property
     def unset(self) -> Properties:
@@ -100,21 +100,22 @@ class Topic(Resource):
 
 
 @dataclass(kw_only=True, eq=False)
-class EmailSubscription(Resource):
-    """A mail address subscribed to a topic. It gets nothing until its owner follows the link in SNS's first mail."""
+class _Subscription(Resource):
+    """An endpoint that is subscribed to a topic."""
 
     type: ClassVar[str] = "AWS::SNS::Subscription"
     permissions: ClassVar[str] = (
         "sns:GetSubscriptionAttributes sns:ListSubscriptionsByTopic sns:SetSubscriptionAttributes sns:Subscribe "
         "sns:Unsubscribe"
     )
+    protocol: ClassVar[str]
 
     topic_arn: str
-    address: str
+    endpoint: str
 
     @property
     def unset(self) -> Properties:
-        # A filter keeps alarms away; a redrive policy moves them to a queue.
+        # A filter keeps messages away; a redrive policy moves them to a queue.
         return {"FilterPolicy": None, "RedrivePolicy": None}
 
     def read(self) -> Properties | None:
@@ -123,36 +124,57 @@ class EmailSubscription(Resource):
             return None
         if not arn.startswith("arn:"):  # not confirmed yet: it has no attributes
             return dict(self.unset)
-        found = self.clients("sns").get_subscription_attributes(SubscriptionArn=arn)["Attributes"]
-        return {name: _set_json(found.get(name)) for name in self.unset}
+        found = self._sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"]
+        return {name: _set_json(found.get(name)) for name in (*self.unset, *self.properties)}
 
     def create(self, properties: Properties) -> None:
-        self.clients("sns").subscribe(
-            TopicArn=self.topic_arn, Protocol="email", Endpoint=self.address, ReturnSubscriptionArn=True
+        attributes = {name: json.dumps(properties[name]) for name in self.properties}
+        self._sns.subscribe(
+            TopicArn=self.topic_arn,
+            Protocol=self.protocol,
+            Endpoint=self.endpoint,
+            Attributes=attributes,
+            ReturnSubscriptionArn=True,
         )
 
     def update(self, changed: frozenset[str], properties: Properties) -> None:
         for name in sorted(changed):
-            self.clients("sns").set_subscription_attributes(
-                SubscriptionArn=self._arn(), AttributeName=name, AttributeValue="{}"
-            )
+            value = json.dumps(properties[name] or {})
+            self._sns.set_subscription_attributes(SubscriptionArn=self._arn(), AttributeName=name, AttributeValue=value)
 
     def delete(self) -> DeletionPending | None:
         arn = self._arn()
         if arn not in (None, _PENDING, "Deleted"):  # SNS removes unconfirmed subscriptions by itself
-            self.clients("sns").unsubscribe(SubscriptionArn=arn)
+            self._sns.unsubscribe(SubscriptionArn=arn)
         return None
 
+    @property
+    def _sns(self) -> Any:
+        return self.clients("sns")
+
     def _arn(self) -> str | None:
-        sns = self.clients("sns")
         try:
-            for page in sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=self.topic_arn):
+            for page in self._sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=self.topic_arn):
                 for found in page["Subscriptions"]:
-                    if found["Protocol"] == "email" and found["Endpoint"] == self.address:
+                    if found["Protocol"] == self.protocol and found["Endpoint"] == self.endpoint:
                         return str(found["SubscriptionArn"])
-        except sns.exceptions.NotFoundException:
+        except self._sns.exceptions.NotFoundException:
             return None
         return None
+
+
+@dataclass(kw_only=True, eq=False)
+class EmailSubscription(_Subscription):
+    """A mail address. It gets nothing until its owner follows the link in SNS's first mail."""
+
+    protocol: ClassVar[str] = "email"
+
+
+@dataclass(kw_only=True, eq=False)
+class QueueSubscription(_Subscription):
+    """An SQS queue, by its ARN; its policy lets the topic send. Property: RawMessageDelivery."""
+
+    protocol: ClassVar[str] = "sqs"
 
 
 def _set_json(text: str | None) -> Any:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from infrastructure import provisioning
@@ -17,14 +18,21 @@ from infrastructure.aws.clients import AwsClients, client, forget
 from infrastructure.aws.iceberg import tables_of
 from infrastructure.errors import PlatformError
 from infrastructure.local.emulator import emulated_aws, emulator_server
-from infrastructure.local.fraud_function import FraudFunction, fraud_function, items_of, put_items
 from infrastructure.local.object_files import ObjectFiles
+from infrastructure.local.queue_function import FraudStream, QueueFunction, items_of, put_items, queue_function
 from infrastructure.local.set_additions import fast_set_additions
 from infrastructure.local.stream_poller import FunctionThrottled, MappingConfiguration, Observer, StreamPoller
 from infrastructure.local.stream_records import drop_consumed, patched_moto_kinesis
 from infrastructure.local.workdir import Workdir
 from infrastructure.planning.apply import Outcome, Report
-from infrastructure.references import fraud_function_name, fraud_queue_name, fraud_table_name
+from infrastructure.references import (
+    fraud_function_name,
+    fraud_queue_name,
+    fraud_table_name,
+    webhook_function_name,
+    webhook_queue_name,
+    webhook_secret_name,
+)
 from infrastructure.settings import Settings
 
 if TYPE_CHECKING:
@@ -159,7 +167,10 @@ class EmbeddedStack:
             s3.delete_bucket_policy(Bucket=bucket["Name"])
             s3.put_bucket_logging(Bucket=bucket["Name"], BucketLoggingStatus={})
         self._silence_moto_mappings()
-        self._keep_tokenization_secret()
+        # One tokenisation key for all runs in a workdir, so that their tokens and fingerprints are comparable.
+        self._keep_secret("tokenization", self.settings.tokenization_secret_name)
+        if self.settings.delivers_alerts:
+            self._keep_secret("webhook", webhook_secret_name(self.settings))
         restored = self._files.restore()
         self._exits.enter_context(self._files.kept())
         return restored
@@ -211,8 +222,9 @@ class EmbeddedStack:
         return StreamPoller(configuration, handler, kinesis, sqs, checkpoint, on_progress, batch_size, observer)
 
     @contextlib.contextmanager
-    def fraud_function(self) -> Iterator[FraudFunction | None]:
-        """The running fraud function over what the workdir has kept of its table; None if the settings leave it out.
+    def fraud_function(self) -> Iterator[FraudStream | None]:
+        """The running fraud function over what the workdir has kept of its table, and the one that posts its alerts if
+        the settings name a webhook; None if the settings leave the stream out.
 
         What the function has added to the table is kept once the context ends well.
         """
@@ -222,11 +234,27 @@ class EmbeddedStack:
             return
         table = fraud_table_name(settings)
         put_items(dynamodb, table, self.workdir.fraud_items())
-        url = self.client("sqs").get_queue_url(QueueName=fraud_queue_name(settings))["QueueUrl"]
-        environment = self.job_environment | self.function_environment(fraud_function_name(settings))
-        with fraud_function(environment, url, self.workdir.fraud_log) as running:
-            yield running
+        with contextlib.ExitStack() as exits:
+            detecting = self.function_behind(
+                fraud_queue_name(settings), fraud_function_name(settings), self.workdir.fraud_log
+            )
+            running = [exits.enter_context(detecting)]
+            if settings.delivers_alerts:
+                queue, function = webhook_queue_name(settings), webhook_function_name(settings)
+                running.append(
+                    exits.enter_context(self.function_behind(queue, function, self.workdir.webhook_log, pauses=True))
+                )
+            yield FraudStream(tuple(running))
         self.workdir.keep_fraud_items(items_of(dynamodb, table))
+
+    def function_behind(
+        self, queue: str, function: str, log: Path, pauses: bool = False
+    ) -> contextlib.AbstractContextManager[QueueFunction]:
+        """The function that takes the messages of a queue, as both are deployed."""
+        url = self.client("sqs").get_queue_url(QueueName=queue)["QueueUrl"]
+        deployed = self.client("lambda").get_function_configuration(FunctionName=function)
+        environment = self.job_environment | deployed["Environment"]["Variables"]
+        return queue_function(deployed["Handler"].rpartition(".")[0], environment, url, log, pauses)
 
     def function_environment(self, name: str) -> dict[str, str]:
         """The environment variables that were deployed with a function."""
@@ -245,13 +273,12 @@ class EmbeddedStack:
         for queue in sqs_backends[account][region].queues.values():
             queue.lambda_event_source_mappings.clear()
 
-    def _keep_tokenization_secret(self) -> None:
-        """One tokenisation key for all runs in a workdir, so that their tokens and fingerprints are comparable."""
+    def _keep_secret(self, of: str, name: str) -> None:
+        """Every run in a workdir uses the value that its first one has made."""
         secrets = self.client("secretsmanager")
-        name = self.settings.tokenization_secret_name
-        kept = self.workdir.secret()
+        kept = self.workdir.secret(of)
         if kept is None:
-            self.workdir.keep_secret(secrets.get_secret_value(SecretId=name)["SecretString"])
+            self.workdir.keep_secret(secrets.get_secret_value(SecretId=name)["SecretString"], of)
         else:
             secrets.put_secret_value(SecretId=name, SecretString=kept)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
-_OF_THE_READER = ("FRAUD_RULES_FILE", "STREAM_ALERTS")
+_OF_THE_READER = ("FRAUD_RULES_FILE", "FRAUD_WEBHOOK_URL", "STREAM_ALERTS")
 AUDITOR_ROLE = "auditor"  # stands for the IAM role of an auditor
 
 

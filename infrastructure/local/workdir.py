@@ -4,6 +4,7 @@
     report.html         the last run, to look at          run.json     the same figures, for a program
     function.log        the landing function's log        secrets.json the stand-in for Secrets Manager (mode 600)
     fraud.log           the fraud function's log          fraud_table.json  what its table held when the last run ended
+    webhook.log         what was posted to a webhook
     state.json          stream incarnations and what was produced into each
 
 Never among them: the stream's records and the input, which hold clear card numbers. Nobody but the user may enter the
@@ -37,6 +38,7 @@ _KEPT = (
     "warehouse",
     "function.log",
     "fraud.log",
+    "webhook.log",
     _FRAUD_TABLE,
     RUN_FILE,
     PAGE_FILE,
@@ -90,6 +92,11 @@ class Workdir:
         """The fraud function's output, in the same form."""
         return self.path / "fraud.log"
 
+    @property
+    def webhook_log(self) -> Path:
+        """The output of the function that posts alerts, in the same form."""
+        return self.path / "webhook.log"
+
     def fraud_items(self) -> list[dict[str, Any]]:
         """What the fraud function's table held when the last run ended, in DynamoDB's form."""
         items: list[dict[str, Any]] = self._read(_FRAUD_TABLE).get("items", [])
@@ -132,12 +139,12 @@ class Workdir:
             total += ControlTotals.from_rows(incarnation.put_again)
         return total
 
-    def secret(self) -> str | None:
-        """The tokenisation secret that an earlier run made here."""
-        return self._read("secrets.json").get("tokenization")
+    def secret(self, of: str = "tokenization") -> str | None:
+        """The secret that an earlier run made here. of: tokenization or webhook."""
+        return self._read("secrets.json").get(of)
 
-    def keep_secret(self, value: str) -> None:
-        self._write("secrets.json", {"tokenization": value})
+    def keep_secret(self, value: str, of: str = "tokenization") -> None:
+        self._write("secrets.json", self._read("secrets.json") | {of: value})
 
     def write_run(self, run: dict[str, Any], page: str) -> None:
         """Keep a run's figures, and its page as HTML."""

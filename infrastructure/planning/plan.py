@@ -217,7 +217,7 @@ def _step(
         reason = reading.unsupported or f"needs {lacking[0]}"
         return Step(resource, Action.UNSUPPORTED, unsupported={"": reason})
     if not resource.wanted:
-        stays = reading.actual is None or resource.keep
+        stays = reading.actual is None or resource.keep or resource.is_leaving(reading.actual)
         return Step(resource, Action.NONE if stays else Action.DELETE, reading.actual)
     if reading.actual is None:
         desired = resolve(resource.properties, outputs)

@@ -185,6 +185,10 @@ class Resource(ABC):
     def delete(self) -> DeletionPending | None:
         """Remove it; returns what has to stay, and until when. Removing something that is gone already is no error."""
 
+    def is_leaving(self, actual: Properties) -> bool:
+        """Whether its deletion has begun already, so that nothing is left to do where it is not wanted."""
+        return False
+
     def refusal(self, properties: Properties, actual: Properties | None) -> PlatformError | None:
         """With what AWS will refuse these properties, as far as reading tells: a quota, above all. Makes no mutating
         call.

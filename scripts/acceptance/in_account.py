@@ -25,7 +25,7 @@ from infrastructure.errors import PlatformError
 from infrastructure.planning.aws_errors import error_code
 from infrastructure.planning.waiting import wait_until
 from infrastructure.provisioning import gather
-from infrastructure.references import GLUE_LOG_GROUPS
+from infrastructure.references import GLUE_LOG_GROUPS, fraud_topic_name, webhook_queue_name
 from infrastructure.settings import Settings
 from monitoring.alarm_spec import Metric
 from monitoring.alarms import alarms
@@ -251,6 +251,15 @@ def denied_and_allowed(settings: Settings) -> dict[str, tuple[list[tuple[str, st
                 ("s3:GetObject", quarantine),
             ],
             ("s3:GetObject", f"{settings.bucket_arn('raw')}/raw/transactions/x"),
+        ),
+        "webhook": (
+            [
+                ("kinesis:GetRecords", stream),
+                ("secretsmanager:GetSecretValue", secret),
+                ("s3:GetObject", raw),
+                ("sns:Publish", settings.arn("sns", fraud_topic_name(settings))),
+            ],
+            ("sqs:ReceiveMessage", settings.arn("sqs", webhook_queue_name(settings))),
         ),
         "glue": (
             [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,14 @@ from data_storage.repeated_ids import look_for_repeated_ids, removal, repeated_f
 from data_storage.warehouse_loader import load_pending
 from infrastructure.aws import clients
 from infrastructure.local.redshift.postgresql import Warehouse
-from infrastructure.references import fraud_failures_queue_name, fraud_queue_name
+from infrastructure.references import (
+    fraud_failures_queue_name,
+    fraud_queue_name,
+    fraud_topic_name,
+    webhook_failures_queue_name,
+    webhook_function_name,
+    webhook_queue_name,
+)
 from tests.faults.watched_pipeline import RECORD_AGE_MINUTES, RECORDS_A_MINUTE, WatchedPipeline
 from tests.pipeline.curated_runs import BUCKET, put_run, transaction
 from tests.pipeline.warehouse_bench import open_bench
@@ -180,6 +188,19 @@ def _raw_object_cannot_be_read(pipeline: WatchedPipeline) -> Iterator[None]:
     sqs.purge_queue(QueueUrl=failed)
 
 
+@contextlib.contextmanager
+def _webhook_out_of_reach(pipeline: WatchedPipeline) -> Iterator[None]:
+    """An alert is told, and posted where nobody listens; the pauses between the attempts are left out."""
+    sqs, settings, stack = pipeline.client("sqs"), pipeline.settings, pipeline.stack
+    alert = {"alert_id": "a" * 64, "raised_at": "2026-03-02T08:04:08Z"}
+    pipeline.client("sns").publish(TopicArn=settings.arn("sns", fraud_topic_name(settings)), Message=json.dumps(alert))
+    queue, function = webhook_queue_name(settings), webhook_function_name(settings)
+    with pipeline.ticking(), stack.function_behind(queue, function, stack.workdir.webhook_log) as running:
+        running.finish()
+    yield
+    sqs.purge_queue(QueueUrl=sqs.get_queue_url(QueueName=webhook_failures_queue_name(settings))["QueueUrl"])
+
+
 def _called_by(pipeline: WatchedPipeline, event: Mapping[str, Any]) -> None:
     """The trail's event of a call by an administrator."""
     who = f"arn:aws:sts::{pipeline.settings.account_id}:assumed-role/admin/somebody"
@@ -305,6 +326,7 @@ FAULTS = (
         "batches-given-up",
     ),
     _fault("a raw object cannot be read", _raw_object_cannot_be_read, 1, "fraud-objects-given-up"),
+    _fault("nobody listens where alerts are posted to", _webhook_out_of_reach, 1, "fraud-webhooks-given-up"),
     _fault("a producer breaks the contract", _producer_breaks_the_contract, 15, "quarantine-rate"),
     _fault("the job is not started", _job_does_not_run, 70, "job-late"),
     _fault("the producers are silent", _producers_silent, 22, "landing-silent"),

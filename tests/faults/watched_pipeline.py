@@ -30,7 +30,7 @@ from infrastructure.local.pipeline import function_runtime
 from infrastructure.local.stack import EmbeddedStack
 from infrastructure.local.warehouse import embedded_settings
 from infrastructure.local.workdir import Workdir
-from infrastructure.references import fraud_failures_queue_name
+from infrastructure.references import fraud_failures_queue_name, webhook_failures_queue_name
 from infrastructure.settings import Settings
 from monitoring.alarm_evaluation import State, Watch
 from monitoring.alarms import alarms, composite_alarms
@@ -52,6 +52,7 @@ def watched_settings() -> Settings:
         batch_window_seconds=0,
         maximum_record_age_seconds=RECORD_AGE_MINUTES * 60,
         alarm_silence_minutes=20,
+        fraud_webhook_url="http://127.0.0.1:9/",  # nobody listens there
     )
 
 
@@ -99,7 +100,12 @@ class WatchedPipeline:
             self.metrics.run_ended(succeeded=True)
         self._put(self.records)
         self._land()
-        for queue in (self.settings.on_failure_queue_name, fraud_failures_queue_name(self.settings)):
+        settings = self.settings
+        for queue in (
+            settings.on_failure_queue_name,
+            fraud_failures_queue_name(settings),
+            webhook_failures_queue_name(settings),
+        ):
             self.metrics.queue(self.client("sqs"), queue)
         with self.stack.workdir.function_log.open() as log:
             log.seek(self._read)

@@ -11,17 +11,25 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from data_ingestion.deploy_transaction_lambda import resources as ingestion
+from data_processing.deploy_deliver_alerts import resources as webhook
 from data_processing.deploy_detect_fraud import resources as fraud
 from data_storage.redshift_setup import load_policy
 from data_storage.s3_bucket_setup import BUCKETS, bucket_policy
 from infrastructure.function_network import network_policy
-from infrastructure.references import fraud_queue_name, trail_log_group
+from infrastructure.references import (
+    fraud_queue_name,
+    fraud_topic_name,
+    trail_log_group,
+    webhook_queue_name,
+    webhook_secret_name,
+)
 from infrastructure.settings import KEY_PURPOSES, Settings
 from monitoring.setup_cloudwatch_alarms import topic_arn, topic_policy
 from scripts.acceptance.in_account import denied_and_allowed
 from security.iam_roles import ROLES, role_policy, trust_policy
 from security.kms_keys import key_policy
 from security.tokenization_secret import secret_policy
+from security.webhook_secret import secret_policy as webhook_secret_policy
 from tests.unit.test_role_policies import NoClients, plain
 
 SETTINGS = Settings(region="eu-central-1")
@@ -64,7 +72,17 @@ class Row:
 
 def rows() -> list[Row]:
     of_identities = (*_roles(), *_network(), *_trusts())
-    return [*of_identities, *_buckets(), *_keys(), *_secret(), *_queue(), *_fraud_queue(), *_topic()]
+    return [
+        *of_identities,
+        *_buckets(),
+        *_keys(),
+        *_secret(),
+        *_webhook_secret(),
+        *_queue(),
+        *_fraud_queue(),
+        *_webhook_queue(),
+        *_topic(),
+    ]
 
 
 def admin(account: str = ACCOUNT) -> str:
@@ -138,6 +156,12 @@ _KEY_USES = (
     ("fraud", "kms:Decrypt", "tokens", "secretsmanager", False),
     ("fraud", "kms:Decrypt", "messaging", "sqs", True),
     ("fraud", "kms:GenerateDataKey", "messaging", "sns", True),
+    ("webhook", "kms:Decrypt", "messaging", "sqs", True),
+    ("webhook", "kms:Decrypt", "messaging", "secretsmanager", True),
+    ("webhook", "kms:Decrypt", "tokens", "secretsmanager", False),
+    ("webhook", "kms:Decrypt", "data", "lambda", True),
+    ("webhook", "kms:Decrypt", "data", "s3", False),
+    ("webhook", "kms:GenerateDataKey", "messaging", "sqs", False),
     ("glue", "kms:Decrypt", "data", "s3", True),
     ("glue", "kms:Decrypt", "data", "kinesis", False),
     ("glue", "kms:Decrypt", "data", "secretsmanager", False),
@@ -340,6 +364,33 @@ def _secret() -> Iterator[Row]:
         )
 
 
+def _webhook_secret() -> Iterator[Row]:
+    """Everybody's own policy allows everything; an administrator puts a value, and reads none."""
+    settings = replace(SETTINGS, token_key_break_glass_role="custody/rotate")
+    reads, puts = "secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"
+    for principal, action, allowed in (
+        (SETTINGS.role_arn("webhook"), reads, True),
+        (SETTINGS.role_arn("fraud"), reads, False),
+        (SETTINGS.role_arn("lambda"), reads, False),
+        (SETTINGS.global_arn("iam", "role/custody/rotate"), reads, False),
+        (admin(), reads, False),
+        (admin(), puts, True),
+        (admin(), "secretsmanager:RotateSecret", False),
+        (admin(), "secretsmanager:ReplicateSecretToRegions", False),
+        (admin(OTHER), reads, False),
+    ):
+        yield Row(
+            f"{principal.rpartition('::')[2]} may {action} on the webhook's secret: {allowed}",
+            allowed,
+            principal,
+            action,
+            SETTINGS.arn("secretsmanager", f"secret:{webhook_secret_name(SETTINGS)}-AbCdEf"),
+            {"aws:PrincipalArn": principal},
+            (EVERYTHING,),
+            webhook_secret_policy(settings),
+        )
+
+
 def _use_of_key(purpose: str, principal: str, action: str, context: Context, allowed: bool) -> Row:
     told = ", ".join(context.values())
     return Row(
@@ -394,6 +445,30 @@ def _fraud_queue() -> Iterator[Row]:
     for who, principal, action, context, allowed in tried:
         yield Row(
             f"{who} may {action} on the fraud queue: {allowed}",
+            allowed,
+            principal,
+            action,
+            SETTINGS.arn("sqs", name),
+            context,
+            (EVERYTHING,) if principal.startswith("arn:") else (),
+            queue.properties["Policy"],
+        )
+
+
+def _webhook_queue() -> Iterator[Row]:
+    name, tls, sns = webhook_queue_name(SETTINGS), "aws:SecureTransport", "sns.amazonaws.com"
+    settings = replace(SETTINGS, fraud_webhook_url="https://fraud.bank.example")
+    queue = next(each for each in webhook(settings, cast(Any, NoClients())) if each.name == name)
+    topic = {"aws:SourceArn": SETTINGS.arn("sns", fraud_topic_name(SETTINGS)), tls: "true"}
+    for who, principal, action, context, allowed in (
+        ("the fraud topic", sns, "sqs:SendMessage", topic, True),
+        ("the fraud topic without TLS", sns, "sqs:SendMessage", topic | {tls: "false"}, False),
+        ("another topic", sns, "sqs:SendMessage", topic | {"aws:SourceArn": f"{topic['aws:SourceArn']}-x"}, False),
+        ("the fraud topic", sns, "sqs:ReceiveMessage", topic, False),
+        ("another account", admin(OTHER), "sqs:SendMessage", {tls: "true"}, False),
+    ):
+        yield Row(
+            f"{who} may {action} on the webhook's queue: {allowed}",
             allowed,
             principal,
             action,

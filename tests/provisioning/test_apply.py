@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from data_processing.deploy_deliver_alerts import resources as webhook
 from infrastructure import provisioning
 from infrastructure.aws.dynamodb import DynamoDBTable
 from infrastructure.errors import PlatformError
@@ -13,9 +14,10 @@ from infrastructure.local.emulator import emulated_aws
 from infrastructure.planning.apply import Outcome
 from infrastructure.planning.plan import Action
 from infrastructure.planning.resource import resource_id
-from infrastructure.references import fraud_table_name
+from infrastructure.references import fraud_table_name, webhook_secret_id
 from infrastructure.settings import KEY_PURPOSES, Settings
 from tests.provisioning.account import CORE, EmulatedAccount, Killed
+from tests.unit.in_memory_account import NoClients
 
 # The parts that the stream of alerts is in, and what they need.
 STREAM_OF_ALERTS = (*CORE, "data_catalog", "data_processing", "monitoring")
@@ -47,7 +49,7 @@ def test_a_second_apply_of_everything_makes_no_mutating_call(settings: Settings)
 
 
 def test_what_a_setting_leaves_out_is_removed_but_for_data_and_a_third_apply_is_quiet() -> None:
-    with_all = Settings(alarm_silence_minutes=20)
+    with_all = Settings(alarm_silence_minutes=20, fraud_webhook_url="https://fraud.bank.example/alerts")
     without = replace(with_all, alarm_silence_minutes=0, glue_every_minutes=0, stream_alerts=False)
     with emulated_aws():
         before = EmulatedAccount(with_all, parts=STREAM_OF_ALERTS)
@@ -59,12 +61,21 @@ def test_what_a_setting_leaves_out_is_removed_but_for_data_and_a_third_apply_is_
         assert {"AWS::SNS::Topic", "AWS::IAM::Role", "AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm"} <= {
             resource.type for resource in left_out
         }
-        assert [resource.id for resource in left_out if resource.read()] == [
-            resource_id(DynamoDBTable.type, fraud_table_name(without))
-        ]
+        still = {resource: actual for resource in left_out if (actual := resource.read())}
+        assert {resource.id: resource.is_leaving(actual) for resource, actual in still.items()} == {
+            resource_id(DynamoDBTable.type, fraud_table_name(without)): False,
+            webhook_secret_id(without): True,
+        }
         before.calls.clear()
         after.apply().raise_for_errors()
         assert before.calls.mutating == []
+
+
+def test_an_accounts_alerts_are_not_posted_without_tls() -> None:
+    settings = Settings(fraud_webhook_url="http://localhost/")
+    assert webhook(settings, NoClients(emulated=True))
+    with pytest.raises(PlatformError, match="without TLS"):
+        webhook(settings, NoClients(emulated=False))
 
 
 @pytest.mark.parametrize("region", ["us-east-1", "ap-southeast-2"])

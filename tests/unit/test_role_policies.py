@@ -22,7 +22,13 @@ from data_catalog.lake_layout import (
 from data_processing.create_glue_job import log_groups
 from data_storage.redshift_setup import load_policy
 from infrastructure.planning.resource import Ref
-from infrastructure.references import fraud_queue_name, fraud_table_name, fraud_topic_name
+from infrastructure.references import (
+    fraud_queue_name,
+    fraud_table_name,
+    fraud_topic_name,
+    webhook_queue_name,
+    webhook_secret_name,
+)
 from infrastructure.settings import Settings
 from security.iam_roles import ROLES, resources, role_policy, trust_policy
 from security.kms_keys import key_policy
@@ -30,6 +36,7 @@ from security.kms_keys import key_policy
 SETTINGS = Settings(region="eu-central-1")
 WORKGROUP = "arn:aws:redshift-serverless:eu-central-1:123456789012:workgroup/0a1b2c3d-0000-0000-0000-000000000000"
 SECRET = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:keys-AbCdEf"
+WEBHOOK_SECRET = SETTINGS.arn("secretsmanager", f"secret:{webhook_secret_name(SETTINGS)}-AbCdEf")
 # Actions for which AWS has no narrower resource.
 ON_EVERYTHING = {
     "xray:PutTelemetryRecords",
@@ -174,6 +181,9 @@ def test_keys_are_used_through_named_services_only(purpose: str) -> None:
         ("dynamodb:Scan", SETTINGS.arn("dynamodb", f"table/{fraud_table_name(SETTINGS)}"), set()),
         ("sns:Publish", SETTINGS.arn("sns", fraud_topic_name(SETTINGS)), {"fraud"}),
         ("s3:GetObject", in_bucket("raw", f"{RAW_CONTROL_PREFIX}a.json"), {"glue"}),
+        ("secretsmanager:GetSecretValue", WEBHOOK_SECRET, {"webhook"}),
+        ("sqs:ReceiveMessage", SETTINGS.arn("sqs", webhook_queue_name(SETTINGS)), {"webhook"}),
+        ("sqs:SendMessage", SETTINGS.arn("sqs", webhook_queue_name(SETTINGS)), set()),
         ("redshift-data:BatchExecuteStatement", WORKGROUP, {"glue's load of a workgroup"}),
     ],
 )  # fmt: skip

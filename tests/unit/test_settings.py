@@ -51,6 +51,35 @@ def test_arns_are_of_the_regions_partition(region: str, partition: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "url",
+    [
+        "http://fraud.bank.example/x",
+        "https://user:hunter2@fraud.bank.example/x",
+        "https://hunter2@fraud.bank.example",
+        "https://fraud.bank.example\\@hunter2.example/",
+        "https://fraud.bank.example/#hunter2",
+        "https://fraud.bank.example/a b",
+        "https://fraud.bank.example/\r\nx: hunter2",
+        "https:///hunter2",
+        "ftp://fraud.bank.example",
+        "http://127.0.0.1.hunter2.example/",
+        "file:///etc/passwd",
+    ],
+)
+def test_what_alerts_may_not_be_posted_to_is_refused_and_not_repeated(url: str) -> None:
+    with pytest.raises(PlatformError, match="FRAUD_WEBHOOK_URL is not what alerts may be posted to") as refused:
+        Settings(fraud_webhook_url=url)
+    assert "hunter2" not in str(refused.value)
+
+
+def test_alerts_may_be_posted_over_tls_and_on_this_machine_without() -> None:
+    for url in ("https://fraud.bank.example:8443/a/b?from=core&x=1%20", "http://127.0.0.1:8000/", "http://localhost"):
+        assert Settings(fraud_webhook_url=url).delivers_alerts
+        assert not Settings(fraud_webhook_url=url, stream_alerts=False).delivers_alerts
+    assert not Settings().delivers_alerts
+
+
+@pytest.mark.parametrize(
     ("field", "value", "told"),
     [
         ("stream_retention_hours", 167, "168 to 8760"),

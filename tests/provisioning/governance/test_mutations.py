@@ -94,6 +94,7 @@ def standing() -> Iterator[Standing]:
             region="eu-central-1",
             lambda_reserved_concurrency=50,
             alarm_emails=(ADDRESS,),
+            fraud_webhook_url="https://fraud.bank.example/alerts",
             lambda_subnet_ids=tuple(subnets[:2]),
             lambda_security_group_ids=(group,),
         )

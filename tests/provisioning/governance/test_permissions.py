@@ -128,6 +128,7 @@ def recorded() -> dict[str, set[str]]:
             region="eu-central-1",
             lambda_reserved_concurrency=50,
             alarm_emails=(ADDRESS,),
+            fraud_webhook_url="https://fraud.bank.example/alerts",
             lambda_subnet_ids=tuple(subnets[:2]),
             lambda_security_group_ids=(ec2.describe_security_groups()["SecurityGroups"][0]["GroupId"],),
         )

@@ -14,6 +14,8 @@ from infrastructure.references import (
     fraud_queue_name,
     fraud_table_name,
     fraud_topic_name,
+    webhook_function_name,
+    webhook_secret_name,
 )
 from tests.provisioning.mutations.mutation import (
     OTHER_ROOT,
@@ -22,6 +24,7 @@ from tests.provisioning.mutations.mutation import (
     Rows,
     WholeAccount,
     add,
+    change,
     edited,
     policy_of,
 )
@@ -120,7 +123,37 @@ def let_publish(a: WholeAccount) -> None:
     a.client("sns").set_topic_attributes(TopicArn=arn, AttributeName="Policy", AttributeValue=policy)
 
 
+def wrap_messages(a: WholeAccount) -> None:
+    sns, topic = a.client("sns"), a.settings.arn("sns", fraud_topic_name(a.settings))
+    (ours,) = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+    sns.set_subscription_attributes(
+        SubscriptionArn=ours["SubscriptionArn"], AttributeName="RawMessageDelivery", AttributeValue="false"
+    )
+
+
+def let_read_the_secret(a: WholeAccount) -> None:
+    manager, name = a.client("secretsmanager"), webhook_secret_name(a.settings)
+    policy = manager.get_resource_policy(SecretId=name)["ResourcePolicy"]
+    readers = [a.settings.role_arn(purpose) for purpose in ("webhook", "fraud")]
+    edit = change("ReadByTheFunctionAndBreakGlassAlone", Condition={"ArnNotEquals": {"aws:PrincipalArn": readers}})
+    manager.put_resource_policy(SecretId=name, ResourcePolicy=edited(policy, edit))
+
+
+def post_elsewhere(a: WholeAccount) -> None:
+    lambda_, name = a.client("lambda"), webhook_function_name(a.settings)
+    variables = lambda_.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    environment = {"Variables": variables | {"WEBHOOK_URL": "https://elsewhere.example"}}
+    lambda_.update_function_configuration(FunctionName=name, Environment=environment)
+
+
 FRAUD: Rows = {
+    "alerts reach the webhook's queue in an envelope": Mutation(
+        "AWS::SNS::Subscription", "RawMessageDelivery", wrap_messages, new=True
+    ),
+    "others may read the webhook's secret": Mutation(
+        "AWS::SecretsManager::Secret", "ResourcePolicy", let_read_the_secret, "secret-readers"
+    ),
+    "alerts are posted elsewhere": Mutation(FUNCTION, "Environment.WEBHOOK_URL", post_elsewhere),
     "the fraud table encrypted with AWS's own key": Mutation(
         TABLE, "KMSMasterKeyId", encrypted_with(""), "table-encryption", undo=encrypted_with("data")
     ),
