@@ -79,8 +79,12 @@ def fault_free(spark, tmp_path_factory):
 
 
 # The first and the last call put the manifest and the result; files, write-ahead list and commits are between.
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9, 1.0])
+# Before a call is behind the one before it, but for the first.
+@pytest.mark.parametrize(
+    ("share", "after"),
+    [(0.0, False), (0.0, True), (0.1, True), (0.5, True), (0.9, True), (1.0, True)],
+    ids=["before the first", "the first", "a tenth", "half", "nine tenths", "the last"],
+)
 def test_killed_at_a_call_and_run_again(lake, fault_free, share, after):
     state, calls = fault_free
     land(lake)

@@ -36,17 +36,14 @@ _ENVIRONMENT = Path(sys.prefix)
 def _printed() -> Iterator[tuple[str, str]]:
     """(document, command), in the order of the documents; README first, which makes the run that others look at.
 
-    A command that several pages of the runbook print is yielded once.
+    A command that several pages print is yielded once.
     """
-    of_the_runbook: set[str] = set()
+    yielded: set[str] = set()
     for document in sorted(DOCUMENTS, key=lambda path: (path.name != "README.md" or path.parent != ROOT, path)):
         for line in _code_lines(document):
             command = line.strip().partition("  #")[0].strip()
-            if document.parent.name == "runbook":
-                if command in of_the_runbook:
-                    continue
-                of_the_runbook.add(command)
-            if command.startswith(".venv/bin/"):
+            if command.startswith(".venv/bin/") and command.replace(" --workdir DIR", "") not in yielded:
+                yielded.add(command.replace(" --workdir DIR", ""))
                 yield document.relative_to(ROOT).as_posix(), command
 
 

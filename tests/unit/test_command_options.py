@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 import re
+from importlib import import_module
+from typing import Any
 
 import pytest
 
+from scripts.commands.command_line import COMMANDS_OF
+from scripts.commands.terminal import Parser
 from scripts.orchestrate_pipeline import main
 
 COMMANDS = (
@@ -148,3 +153,10 @@ def test_help_fits_a_terminal_of_80_columns(
 def test_without_a_command_the_help_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 0
     assert "usage: banking-data" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("module", COMMANDS_OF)
+def test_a_module_adds_the_commands_that_it_is_imported_for(module: str) -> None:
+    commands: Any = argparse.ArgumentParser().add_subparsers(parser_class=Parser)
+    import_module(f"scripts.commands.{module}").add_commands(commands)
+    assert tuple(commands.choices) == COMMANDS_OF[module]
