@@ -60,7 +60,7 @@ run: setup  ## Run the whole pipeline here and keep it in run/; again adds to it
 	"$(BIN)/python" scripts/orchestrate_pipeline.py local --workdir "$(WORKDIR)" $(ARGS)
 
 # Two at a time, a file staying with one: much of it waits for processes of its own.
-PYTEST = "$(BIN)/python" -m pytest -n 2 --dist loadfile
+PYTEST = "$(BIN)/python" -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test: lint  ## Check the code and run the tests, but the slow ones
 	$(PYTEST) $(ARGS)
@@ -70,7 +70,7 @@ test-slow: setup-tests  ## Run the slow tests
 
 coverage: setup-tests  ## Run all these tests and tell which lines none of them runs
 	"$(BIN)/python" -m coverage erase
-	"$(BIN)/python" -m coverage run -m pytest -n 2 --dist loadfile -m 'not soak' $(ARGS)
+	"$(BIN)/python" -m coverage run -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'not soak' $(ARGS)
 	"$(BIN)/python" -m coverage combine --quiet
 	"$(BIN)/python" -m coverage report
 

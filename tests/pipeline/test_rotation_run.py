@@ -40,7 +40,7 @@ def feed(tmp_path_factory):
 
 def of_one_account_each(lines):
     """Without the ids that two accounts use: which of them arrives first is up to the stream."""
-    accounts = {}
+    accounts: dict[str, dict[str, bytes]] = {}
     for line in lines:
         with contextlib.suppress(ValueError, TypeError, KeyError):
             record = json.loads(line)
