@@ -15,6 +15,7 @@ from data_catalog.transaction_contract import (
     FRAUD_ALERT_FIELDS,
     POSITION,
     QUARANTINE_FIELDS,
+    SIGHTING_FIELDS,
     TOKEN_LINK_FIELDS,
     TRANSACTION_ID_FIELDS,
     Field,
@@ -74,6 +75,11 @@ LAKE_TABLES: tuple[LakeTable, ...] = (
     LakeTable(
         "token_links", "token_links", "curated", "curated/token_links/", TOKEN_LINK_FIELDS, "event_date", "month",
         ("card_token",), "The tokens that one card had under former keys",
+    ),
+    LakeTable(
+        "sightings", "sightings", "curated", "curated/sightings/", SIGHTING_FIELDS, "event_date", "month",
+        ("account_id", "counterparty_account", "first_seen"),
+        "When accounts, and those whom they pay, were first seen in a month or a year: for rules on what is new",
     ),
     LakeTable(
         "quarantine", "quarantine", "quarantine", "quarantine_table/", QUARANTINE_FIELDS, "arrival_time", "day",

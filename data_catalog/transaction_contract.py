@@ -251,6 +251,19 @@ TOKEN_LINK_FIELDS: tuple[Field, ...] = (
     Field(245, "run_id", max_length=64, ascii=True, comment="The run that linked them"),
 )
 
+# When an account was first seen in a calendar month, and paid a counterparty in a calendar year: what rules on a new
+# payee or a dormant account rest on.
+SIGHTING_FIELDS: tuple[Field, ...] = (
+    Field(261, "account_id", max_length=34, ascii=True, comment="The account"),
+    Field(
+        262, "counterparty_account", required=False, max_length=34, ascii=True,
+        comment="Whom it paid; null: the account itself was seen",
+    ),
+    Field(263, "first_seen", Type.TIMESTAMP, comment="Earliest event time in that month (UTC), or year if it paid"),
+    Field(264, "event_date", Type.DATE, comment="UTC date of first_seen; its month is the partition"),
+    Field(265, "run_id", max_length=64, ascii=True, comment="The run that saw it"),
+)  # fmt: skip
+
 QUARANTINE_REASONS: dict[str, str] = {
     "empty_record": "no bytes, or only white space",
     "record_too_large": "larger than the contract allows",

@@ -16,8 +16,8 @@ from infrastructure.errors import PlatformError
 
 @dataclass(frozen=True, slots=True)
 class PublishedFile:
-    """A file of a run. size: in bytes; partition_date: the event date, for quarantine the arrival date, for ids and
-    links the first of the month of the event date."""
+    """A file of a run. size: in bytes; partition_date: the event date, for quarantine the arrival date, for ids,
+    links and sightings the first of the month of the event date."""
 
     key: str
     size: int
@@ -36,6 +36,7 @@ PARTITIONS = {
     "quarantine": "arrival_date",
     "transaction_ids": "event_date",
     "token_links": "event_date",
+    "sightings": "event_date",
 }
 
 
@@ -61,6 +62,7 @@ class RunResult:
     contract_version: str = SCHEMA_VERSION
     transaction_ids: tuple[PublishedFile, ...] = ()
     token_links: tuple[PublishedFile, ...] = ()
+    sightings: tuple[PublishedFile, ...] = ()
     snapshots: Mapping[str, int] = field(default_factory=dict)
     quarantine_bucket: str = ""
 

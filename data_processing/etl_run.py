@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyspark
 from botocore.exceptions import ClientError
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from data_catalog.lake_layout import arrival_date, arrival_of
@@ -32,30 +32,29 @@ from data_catalog.lake_tables import BY_KIND, LakeTable
 from data_catalog.transaction_contract import (
     CURATED_FIELDS,
     FIRST_VERSION,
-    FRAUD_ALERT_EVIDENCE_FIELDS,
-    FRAUD_ALERT_FIELDS,
     POSITION,
     QUARANTINE_FIELDS,
     SCHEMA_VERSION,
     TOKEN_LINK_FIELDS,
-    Field,
     spark_ddl,
     typed_columns,
 )
 from data_governance.control_totals import ControlTotals
 from data_governance.run_result import PARTITIONS, RunResult
 from data_governance.tombstones import Tombstones, read_tombstones
-from data_processing import erased_rows, fraud_rules_in_spark, known_ids, token_links, transformations
+from data_processing import erased_rows, known_ids, token_links, transformations
 from data_processing.former_runs import FormerRuns
 from data_processing.fraud_rule_file import shipped_rules
-from data_processing.fraud_rules import COLUMNS, Rule
+from data_processing.fraud_rules import Rule
 from data_processing.known_ids import DEFAULT_WINDOW_DAYS, Span
 from data_processing.lake_catalog import LakeCatalog
 from data_processing.manifest import Manifest, RawObject
+from data_processing.run_alerts import RunAlerts
 from data_processing.run_commit import commit_run
-from data_processing.run_files import FileCount, partition_of, published_file, staged_path, with_keys
+from data_processing.run_files import partition_of, published_file, with_keys
 from data_processing.run_state import RunState
-from data_processing.staged_totals import CURATED_KINDS, StagedTotals, staged_totals
+from data_processing.sightings import READ
+from data_processing.staged_totals import StagedTotals, staged_totals
 from data_processing.staging import Staging, open_staging, publish_files, stage_raw
 from data_processing.transformations import (
     CURATED,
@@ -68,6 +67,7 @@ from data_processing.transformations import (
     REDELIVERED,
     STAGED_PARTITIONS,
 )
+from data_processing.written_tables import Files, WrittenTables, staged_file
 from infrastructure.errors import PlatformError
 
 if TYPE_CHECKING:
@@ -92,8 +92,6 @@ _STAGED_SCHEMA = spark_ddl([*typed_columns(CURATED_FIELDS), *((name, "string") f
 _QUARANTINE_POSITIONS = spark_ddl(
     [each for each in typed_columns(QUARANTINE_FIELDS) if each[0] in ("stage", *POSITION)]
 )
-_LOOKED_AT_SCHEMA = spark_ddl([each for each in typed_columns(CURATED_FIELDS) if each[0] in COLUMNS])
-Files = list[dict[str, Any]]  # lines of the write-ahead list
 # Columns whose values all differ, so that a dictionary would be useless.
 _NO_DICTIONARY = ("transaction_id", "content_hash", "sequence_number")
 
@@ -199,11 +197,12 @@ class EtlRun:
     def _described(self, rows: DataFrame, former: FormerRuns, attempt: str) -> dict[str, Any]:
         """Write what derives from the staged table, put all files in their places; the write-ahead list."""
         counted = self._counted(rows, attempt)
-        files = [self._staged_file(kind, path, file) for (kind, path), file in counted.curated_files.items()]
-        links, new_links = self._links(rows, former, attempt, counted)
-        files += new_links + self._ids(rows, attempt, counted)
-        files += self._fraud_alerts(rows, links, former, attempt, counted)
-        files += self._quarantine(rows, former, attempt, counted)
+        written = WrittenTables(self._spark, self._staging, attempt, self._emit)
+        files = [staged_file(kind, path, file) for (kind, path), file in counted.curated_files.items()]
+        links, new_links = self._links(rows, former, written, counted)
+        files += new_links + self._ids(rows, written, counted)
+        files += self._fraud_alerts(rows, links, former, written, counted)
+        files += self._quarantine(rows, former, written, attempt, counted)
         named = with_keys(files, self._manifest.run_id, attempt, self._sizes(attempt))
         self._publish(named)
         totals = counted.totals
@@ -304,17 +303,17 @@ class EtlRun:
         self._emit("transform", records=sum(records.values()), curated=counted.curated_records, **records)
         return counted
 
-    def _ids(self, rows: DataFrame, attempt: str, counted: StagedTotals) -> Files:
+    def _ids(self, rows: DataFrame, written: WrittenTables, counted: StagedTotals) -> Files:
         """The index of what the run curates."""
         if not counted.curated_files:
             return []
-        return self._written(
-            "transaction_ids", transformations.ids(rows), attempt, ["event_date", "transaction_id"],
+        return written.write(
+            "transaction_ids", transformations.ids(rows), ["event_date", "transaction_id"],
             transaction_id=F.col("transaction_id"), event_date=F.unix_date("event_date"),
         )  # fmt: skip
 
     def _links(
-        self, rows: DataFrame, former: FormerRuns, attempt: str, counted: StagedTotals
+        self, rows: DataFrame, former: FormerRuns, written: WrittenTables, counted: StagedTotals
     ) -> tuple[DataFrame | None, Files]:
         """All links of cards' tokens, None if there are none; and the files of the new ones."""
         held = former.rows("token_links", None, token_links.HELD)
@@ -324,59 +323,28 @@ class EtlRun:
         new = token_links.new_links(linking, held, self._manifest.run_id)
         month = F.date_format("event_date", "yyyy-MM").alias("slice")
         named = new.select(*transformations.with_ids(TOKEN_LINK_FIELDS), month)
-        files = self._written("token_links", named, attempt, ["card_token"])
-        written = self._spark.read.schema(token_links.HELD).parquet(self._staging.uri(f"{attempt}/token_links"))
-        return token_links.both(held, written), files
+        files = written.write("token_links", named, ["card_token"])
+        return token_links.both(held, written.read("token_links", token_links.HELD)), files
 
     def _fraud_alerts(
-        self, rows: DataFrame, links: DataFrame | None, former: FormerRuns, attempt: str, counted: StagedTotals
+        self,
+        rows: DataFrame,
+        links: DataFrame | None,
+        former: FormerRuns,
+        written: WrittenTables,
+        counted: StagedTotals,
     ) -> Files:
-        """Alerts and their evidence, except those that former runs have published. links: of cards' tokens."""
+        """Alerts, their evidence and sightings, except what former runs have published. links: of cards' tokens."""
         if not counted.curated_files:
             return []
         event_dates = {date.fromisoformat(partition_of(path)) for _, path in counted.curated_files}
-        looked_at = sorted(fraud_rules_in_spark.dates_looked_at(event_dates))
-        new = rows.where(F.col("disposition").isin(*CURATED)).select(*COLUMNS)
         is_small = counted.curated_records <= known_ids.BROADCAST_IDS
-        firsts = token_links.first_tokens(links, new)
-        transactions = new = token_links.by_first_token(new, firsts)
-        for kind in CURATED_KINDS.values():
-            if (earlier := former.rows(kind, looked_at, _LOOKED_AT_SCHEMA)) is not None:
-                earlier = token_links.by_first_token(earlier, firsts)
-                transactions = transactions.unionByName(fraud_rules_in_spark.related(earlier, new, is_small))
-        evidence = fraud_rules_in_spark.evidence(transactions, self._rules, self._manifest.run_id)
-        try:
-            found = self._beyond_former(
-                "fraud_alert_evidence", evidence, FRAUD_ALERT_EVIDENCE_FIELDS,
-                ("alert_id", "transaction_id", "content_hash"), former, attempt, looked_at,
-            )  # fmt: skip
-            alerts = fraud_rules_in_spark.alerts(evidence)
-            return found + self._beyond_former(
-                "fraud_alerts", alerts, FRAUD_ALERT_FIELDS, ("alert_id",), former, attempt, looked_at
-            )
-        finally:
-            evidence.unpersist()
-            if firsts is not None:
-                firsts.unpersist()
+        alerts = RunAlerts(self._rules, self._manifest.run_id, former, written, event_dates, is_small)
+        return alerts.files(rows.where(F.col("disposition").isin(*CURATED)).select(*READ), links)
 
-    def _beyond_former(
-        self,
-        kind: str,
-        rows: DataFrame,
-        fields: Sequence[Field],
-        key: Sequence[str],
-        former: FormerRuns,
-        attempt: str,
-        dates: list[date],
+    def _quarantine(
+        self, rows: DataFrame, former: FormerRuns, written: WrittenTables, attempt: str, counted: StagedTotals
     ) -> Files:
-        """Write the rows whose key no former run published; returns their files."""
-        columns = spark_ddl([column for column in typed_columns(fields) if column[0] in key])
-        if (published := former.rows(kind, dates, columns)) is not None:
-            rows = rows.join(published.select(*key).distinct(), list(key), "left_anti")
-        named = rows.select(*transformations.with_ids(fields), F.col("event_date").cast("string").alias("slice"))
-        return self._written(kind, named, attempt, key)
-
-    def _quarantine(self, rows: DataFrame, former: FormerRuns, attempt: str, counted: StagedTotals) -> Files:
         """What the run refuses, and what the landing refused, each record once."""
         refused: list[DataFrame] = []
         if counted.reasons:
@@ -387,7 +355,7 @@ class EtlRun:
         if not refused:
             return []
         named = reduce(DataFrame.unionByName, refused).withColumn("slice", F.to_date("arrival_time").cast("string"))
-        return self._written("quarantine", named, attempt, POSITION)
+        return written.write("quarantine", named, POSITION)
 
     def _refused_by_the_landing(self, former: FormerRuns, attempt: str) -> DataFrame:
         """A batch that was landed twice, with other boundaries, has its records in two objects."""
@@ -401,38 +369,6 @@ class EtlRun:
             held = held.where(F.col("stage") == "landing").select(*POSITION)
             found = found.join(held, list(POSITION), "left_anti")
         return found.select(*transformations.with_ids(QUARANTINE_FIELDS))
-
-    def _written(self, kind: str, rows: DataFrame, attempt: str, order: Sequence[str], **bounds: Column) -> Files:
-        """Write the rows, a folder for each slice, sorted; returns their files. bounds: columns to tell bounds of."""
-        written = self._staging.uri(f"{attempt}/{kind}")
-        shares = int(self._spark.conf.get("spark.sql.shuffle.partitions") or 1)
-        # A large run's month of ids is more than one task should write; by range, so that bounds of files stay apart.
-        placed = rows.repartitionByRange(shares, "slice", *order) if shares > 2 else rows.repartition("slice")
-        ordered = placed.sortWithinPartitions("slice", *order)
-        ordered.write.partitionBy("slice").parquet(written)
-        if not self._staging.files(f"{attempt}/{kind}"):
-            return []
-        schema = spark_ddl([*typed_columns(BY_KIND[kind].fields), ("slice", "string")])
-        extremes = [least_or_most(column).alias(f"{name}_{least_or_most.__name__}")
-                    for name, column in bounds.items() for least_or_most in (F.min, F.max)]  # fmt: skip
-        by_file = self._spark.read.schema(schema).parquet(written).groupBy(F.input_file_name().alias("file"))
-        files = []
-        for row in by_file.agg(F.count("*").alias("records"), *extremes).collect():
-            file = FileCount()
-            file.add(row["records"], **{name: (row[f"{name}_min"], row[f"{name}_max"]) for name in bounds})
-            files.append(self._staged_file(kind, staged_path(row["file"], attempt), file))
-        self._emit("write", table=kind, records=sum(row["records"] for row in files), files=len(files))
-        return files
-
-    def _staged_file(self, kind: str, path: str, file: FileCount) -> dict[str, Any]:
-        """One line of the write-ahead list, still without key and size."""
-        return {
-            "kind": kind,
-            "staged": path,
-            "partition": partition_of(path),
-            "records": file.records,
-            "bounds": file.bounds,
-        }
 
     def _result(self, publication: dict[str, Any], snapshots: Mapping[str, int]) -> RunResult:
         files = publication["files"]

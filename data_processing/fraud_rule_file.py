@@ -31,14 +31,17 @@ from data_processing.fraud_rules import (
     ANY,
     BUCKET_LENGTHS,
     COLUMNS,
+    LONGEST_UNSEEN,
     Bucket,
     Conditions,
+    History,
     Hours,
     Kind,
     Limits,
     Measure,
     Rule,
     Severity,
+    Unseen,
 )
 from infrastructure.errors import PlatformError
 
@@ -202,6 +205,7 @@ def _rule(table: _Table, limits: Mapping[str, Limits]) -> Rule:
         last=_conditions(table.table("last", {}), limits),
         raised_by=tuple(_measure(each, limits) for each in table.list_of_tables("raised_by")),
         within=table.texts("same", ("currency",)),
+        history=_history(table.take("history", None), table),
         in_stream=table.truth("in_stream", True),
     )
     table.nothing_else()
@@ -222,6 +226,35 @@ def _require_sense(rule: Rule, table: _Table) -> None:
         raise table.error("measures speed without a country", 'Add present = ["merchant_country"] to looks_at')
     if "currency" not in rule.within and any(measure.kind == "total" for measure in rule.raised_by):
         raise table.error("sums amounts over currencies", 'Add same = ["currency"]')
+    if rule.history:
+        _require_sense_of_history(rule, table)
+
+
+def _require_sense_of_history(rule: Rule, table: _Table) -> None:
+    if rule.window:
+        todo = "Leave out window_minutes and raised_by: a history is that of single transactions"
+        raise table.error("has a history and a window", todo)
+    if rule.subject != "account_id":
+        raise table.error("asks for the history of a card", 'Set subject = "account": accounts are what is remembered')
+    if rule.in_stream:
+        todo = "Add in_stream = false: the job raises it"
+        raise table.error("has a history, which the stream does not remember", todo)
+
+
+def _history(value: Any, rule: _Table) -> History | None:
+    if value is None:
+        return None
+    table = _Table(value, f"{rule.where}, history")
+    unseen: Any = table.text("unseen", get_args(Unseen))
+    history = History(
+        unseen=unseen,
+        within=timedelta(days=table.whole("within_days", 30, LONGEST_UNSEEN.days)),
+        apart_from=timedelta(hours=table.whole("apart_from_hours", 0, 168)),
+        # An account that should be unseen is known from before the time in which it should be.
+        known_for=timedelta(days=table.whole("known_for_days", 1, LONGEST_UNSEEN.days) if unseen != "account" else 0),
+    )
+    table.nothing_else()
+    return history
 
 
 def _measure(table: _Table, limits: Mapping[str, Limits]) -> Measure:

@@ -2,9 +2,10 @@
 
 A rule looks at windows of event time that end at a transaction. A window that satisfies it raises an alert, which is
 named by the rule, its subject (an account or a card) and the bucket (hour or day, UTC) in which the window ends. The
-alert's evidence are the transactions in such windows. The form allows monotone rules only: more transactions never take
-an alert away, because each measure can only grow and is compared with a least value. So the same transactions raise the
-same alerts with the same evidence, in whatever order and runs they come, and whichever engine looks.
+alert's evidence are the transactions in such windows. Rules on windows are monotone: more transactions never take an
+alert away, because each measure can only grow and is compared with a least value. So the same transactions raise the
+same alerts with the same evidence, in whatever order and runs they come, and whichever engine looks. A rule with a
+history rests on what did not happen before, as far as the lake knows when the transaction comes: sightings.py.
 
 Rules look at what happened or may still happen: PENDING counts, REJECTED does not. Several puts of one transaction in
 one window count as one use. If an item is rejected or reversed later, the warehouse's view closes its alert.
@@ -23,6 +24,11 @@ from typing import Literal
 
 # The longest window. It decides on what other dates the rules look beside a transaction's own.
 LONGEST_WINDOW = timedelta(hours=24)
+# So far back rules with a history ask whether an account was seen, beginning with that month.
+SEEN_WITHIN = timedelta(days=1096)
+# The longest stretch of time in which something should be unseen. With the year in which it begins, it lies within
+# SEEN_WITHIN.
+LONGEST_UNSEEN = timedelta(days=700)
 # What the rules read of a curated transaction.
 COLUMNS = (
     "transaction_id", "content_hash", "account_id", "transaction_type", "credit_debit_indicator", "status", "channel",
@@ -38,6 +44,7 @@ Severity = Literal["LOW", "MEDIUM", "HIGH"]
 # the greater counts. countries: distinct merchant_country. speed: km/h, the greatest at which somebody would have to go
 # from an earlier transaction of the window to its last one, over the least distance of their merchant_country.
 Kind = Literal["uses", "total", "countries", "speed"]
+Unseen = Literal["account", "counterparty"]
 
 BUCKET_LENGTHS: dict[Bucket, timedelta] = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
 
@@ -96,13 +103,30 @@ class Measure:
 
 
 @dataclass(frozen=True, slots=True)
+class History:
+    """What must not have been seen before a transaction, and that its account had been.
+
+    unseen: the account, or the counterparty as one that it pays. within: so long before, from the beginning of that
+    calendar month for the account, of that year for the counterparty (UTC). apart_from: what happened in the last hours
+    does not count. known_for: so long before, or earlier, the account was seen; of an account that should be unseen,
+    before the time in which it should be.
+    """
+
+    unseen: Unseen
+    within: timedelta
+    apart_from: timedelta
+    known_for: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """A rule, and what its alerts say.
 
     concerned: the transactions that it looks at. window: the length of its windows, which include both ends; zero, and
     no measures, for a rule on single transactions. last: what the transaction at the window's end must satisfy besides.
     raised_by: measures that must all be reached. within: fields that keep windows apart, besides the subject. A window
-    is no longer than its bucket. least_evidence: an alert is closed once fewer of its transactions still stand.
+    is no longer than its bucket. history: what must not have been seen before, of a rule on single transactions.
+    least_evidence: an alert is closed once fewer of its transactions still stand.
     in_stream: whether the stream's function evaluates the rule too, for which it remembers a subject's transactions for
     the length of the window.
     """
@@ -118,6 +142,7 @@ class Rule:
     last: Conditions = ANY
     raised_by: tuple[Measure, ...] = ()
     within: tuple[str, ...] = ()
+    history: History | None = None
     in_stream: bool = True
 
     @property

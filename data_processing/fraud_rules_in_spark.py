@@ -14,6 +14,7 @@ from data_catalog.transaction_contract import FRAUD_ALERT_EVIDENCE_FIELDS, FRAUD
 from data_processing.fraud_conditions import by_currency, satisfies
 from data_processing.fraud_rules import COLUMNS, LONGEST_WINDOW, Measure, Rule, Subject
 from data_processing.fraud_suspects import of_suspects, suspects
+from data_processing.sightings import raises
 from data_processing.travel_speed import with_speed
 
 _SUBJECTS: tuple[Subject, ...] = get_args(Subject)
@@ -41,16 +42,23 @@ def related(former: DataFrame, new: DataFrame, broadcast: bool) -> DataFrame:
     return kept.where(F.coalesce("has_account_id", "has_card_token")).select(*COLUMNS)
 
 
-def evidence(transactions: DataFrame, rules: Sequence[Rule], run_id: str) -> DataFrame:
+def evidence(
+    transactions: DataFrame, rules: Sequence[Rule], run_id: str, unforeseen: DataFrame | None = None
+) -> DataFrame:
     """The evidence of a run's alerts: FRAUD_ALERT_EVIDENCE_FIELDS, and the fields of FRAUD_ALERT_FIELDS that those
     lack. Persisted and computed.
 
     transactions: COLUMNS of the run's curated transactions, and of former ones on dates_looked_at(). Only windows that
     hold one of the run's transactions are examined; all others were examined when their last transaction was curated.
+    unforeseen: sightings.unforeseen() of the run's transactions; without it rules with a history raise nothing.
     """
     happened = transactions.where(F.col("status") != "REJECTED").withColumn("at", F.unix_micros("event_time"))
     own = happened.where(F.col("run_id") == run_id)
-    found = [_of_single_transactions(own, rule, run_id) for rule in rules if not rule.window]
+    single = [rule for rule in rules if not rule.window and not rule.history]
+    found = [_of_single_transactions(own, rule, run_id) for rule in single]
+    if unforeseen is not None:
+        at = unforeseen.withColumn("at", F.unix_micros("event_time"))
+        found += [_of_single_transactions(at.where(raises(rule)), rule, run_id) for rule in rules if rule.history]
     scratch = []
     for subject in _SUBJECTS:
         windowed = [rule for rule in rules if rule.window and rule.subject == subject]

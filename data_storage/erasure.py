@@ -39,8 +39,8 @@ from infrastructure.aws.s3_versions import remove_versions
 
 # Where the rows to take out are found by other tables, those come later: killed in between, they still tell.
 _ORDER = (
-    "transaction_ids", "token_links", "fraud_alerts", "fraud_alert_evidence", "quarantine", "pending_transactions",
-    "curated",
+    "transaction_ids", "token_links", "sightings", "fraud_alerts", "fraud_alert_evidence", "quarantine",
+    "pending_transactions", "curated",
 )  # fmt: skip
 assert set(_ORDER) == BY_KIND.keys()
 

@@ -87,6 +87,9 @@ class Erased:
             return _among(rows["content_hash"], self.hashes)
         if table.kind == "token_links":
             return pc.or_(_among(rows["card_token"], self.cards), _among(rows["former_card_token"], self.cards))
+        if table.kind == "sightings":
+            paid = pc.fill_null(pc.equal(rows["counterparty_account"], self.account), False)
+            return pc.or_(pc.equal(rows["account_id"], self.account), paid)
         if table.kind == "fraud_alerts":
             alone = _among(rows["alert_id"], self.alerts)
             own = pc.and_(pc.equal(rows["subject_type"], "ACCOUNT"), pc.equal(rows["subject"], self.account))

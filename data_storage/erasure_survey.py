@@ -89,7 +89,7 @@ def survey(lake: LakeReader, account: str) -> Survey:
             column |= values
     alerts = _alerts_alone(lake, found)
     found.erased = replace(found.erased, hashes=hashes, alerts=alerts, cards=cards)
-    for kind in ("transaction_ids", "token_links", "fraud_alerts"):
+    for kind in ("transaction_ids", "token_links", "sightings", "fraud_alerts"):
         found.removed[BY_KIND[kind].name] = sum(rows.num_rows for rows in _current(lake, found.erased, kind))
     _quarantine(lake, found)
     _objects(lake, found)
