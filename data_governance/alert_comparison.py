@@ -1,7 +1,8 @@
 """Which fraud alerts both the job and the stream have raised, and which one of them alone. Cost follows the dates.
 
-The job is the authority. What the stream has not raised it has missed, or the rule is left to the job. What the stream
-alone has raised is unconfirmed: its transactions are not curated yet, or were refused, or are an erased account's.
+The job is the authority. Some rules are left to it, such as those that rest on what was seen before; what else the
+stream has not raised it has missed. What the stream alone has raised is unconfirmed: its transactions are not curated
+yet, or were refused, or are an erased account's.
 """
 
 from __future__ import annotations
@@ -27,18 +28,21 @@ AlertsOfDay = Callable[[date], Iterable[StreamAlert]]
 
 @dataclass(frozen=True, slots=True)
 class AlertComparison:
-    """How many alerts were raised on these event dates, by rule."""
+    """How many alerts were raised on these event dates, by rule. left_to_job: by rules that the stream leaves out;
+    job_alone: by others, which it has missed."""
 
     dates: tuple[date, ...]
     both: Counter[str]
     job_alone: Counter[str]
+    left_to_job: Counter[str]
     stream_alone: Counter[str]
 
     def __str__(self) -> str:
         days = f"{self.dates[0]}" if len(self.dates) == 1 else f"{self.dates[0]} to {self.dates[-1]}"
+        left = f"{self.left_to_job.total():,} by rules that are left to the job, " if self.left_to_job else ""
         return (
             f"Fraud alerts of {days}: {self.both.total():,} by job and stream, {self.job_alone.total():,} by the job "
-            f"alone, {self.stream_alone.total():,} by the stream alone (unconfirmed)"
+            f"alone, {left}{self.stream_alone.total():,} by the stream alone (unconfirmed)"
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -48,27 +52,34 @@ class AlertComparison:
             for name, counted in (
                 ("confirmed", self.both),
                 ("job_alone", self.job_alone),
+                ("left_to_job", self.left_to_job),
                 ("unconfirmed", self.stream_alone),
             )
         }
 
 
-def compared(dates: Collection[date], job: Raised, stream: Raised) -> AlertComparison:
-    """The alerts of some event dates, by who has raised them."""
+def compared(
+    dates: Collection[date], job: Raised, stream: Raised, left_to_job: Collection[str] = ()
+) -> AlertComparison:
+    """The alerts of some event dates, by who has raised them. left_to_job: the rules that the stream leaves out."""
+    alone = [rule for id_, rule in job.items() if id_ not in stream]
     return AlertComparison(
         tuple(sorted(dates)),
         Counter(rule for id_, rule in job.items() if id_ in stream),
-        Counter(rule for id_, rule in job.items() if id_ not in stream),
+        Counter(rule for rule in alone if rule not in left_to_job),
+        Counter(rule for rule in alone if rule in left_to_job),
         Counter(rule for id_, rule in stream.items() if id_ not in job),
     )
 
 
-def compare_alerts(dates: Collection[date], tables: Callable[[str], Table], stream: AlertsOfDay) -> AlertComparison:
+def compare_alerts(
+    dates: Collection[date], tables: Callable[[str], Table], stream: AlertsOfDay, left_to_job: Collection[str]
+) -> AlertComparison:
     """Read both of these event dates and compare them. stream: the stream's alerts of a date."""
     days = ", ".join(f"'{day.isoformat()}'" for day in dates)
     scan = tables("fraud_alerts").scan(row_filter=f"event_date IN ({days})", selected_fields=("alert_id", "rule"))
     job = {row["alert_id"]: row["rule"] for batch in scan.to_arrow_batch_reader() for row in batch.to_pylist()}
-    return compared(dates, job, {alert.alert_id: alert.rule for day in dates for alert in stream(day)})
+    return compared(dates, job, {alert.alert_id: alert.rule for day in dates for alert in stream(day)}, left_to_job)
 
 
 def curated_dates(lake: LakeReader, run_ids: Collection[str]) -> list[date]:

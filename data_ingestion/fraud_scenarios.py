@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import random
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -23,6 +24,9 @@ from data_ingestion.made_accounts import Account, account_number, amount_text, m
 LABEL_FIELDS = ("transaction_id", "scenario", "scenario_id", "euros")
 _FIRST_DAY = datetime(2026, 3, 2, tzinfo=UTC)
 _DAYS = 4
+# When accounts did something before: few days for all, because each date is a partition of the lake.
+_LONG_AGO = datetime(2025, 7, 15, 9, tzinfo=UTC)
+_LATELY = datetime(2026, 1, 15, 9, tzinfo=UTC)
 # What a euro is about worth, to draw the same amounts in every currency.
 PER_EURO = {"EUR": 1.0, "USD": 1.0, "GBP": 0.87, "CZK": 25.0, "JPY": 165.0, "BHD": 0.4}
 _HOMES = {"EUR": "DE", "USD": "US", "GBP": "GB", "CZK": "CZ", "JPY": "JP", "BHD": "BH"}
@@ -35,13 +39,15 @@ _ABROAD = {
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What one account did. kind: the rule that is for it. euros: by transaction, about its amount in euros."""
+    """What one account did. kind: the rule that is for it. euros: by transaction, about its amount in euros. before:
+    how many of its transactions, the first ones, are what it did before, and no fraud in any case."""
 
     kind: str
     is_fraud: bool
     number: int
     transactions: tuple[Transaction, ...]
     euros: tuple[float, ...]
+    before: int = 0
 
 
 class _Story:
@@ -54,6 +60,19 @@ class _Story:
         self.now = _FIRST_DAY + timedelta(days=_DAYS) * random_.random()
         self.told: list[Transaction] = []
         self.euros: list[float] = []
+        self.before = 0
+
+    @contextmanager
+    def earlier(self, at: datetime) -> Iterator[None]:
+        """Tell what the account did on that day, some time before."""
+        now, self.now = self.now, at
+        self.wait(0, 600)
+        yield
+        self.now, self.before = now, len(self.told)
+
+    def somebody(self) -> str:
+        """An account to pay to."""
+        return account_number(self.random, "EUR")
 
     def at_hour(self, first: float, last: float) -> None:
         """Go on at a moment between these hours (UTC) of the day."""
@@ -88,11 +107,11 @@ class _Story:
         shop = {"merchant_name": "Shop", "merchant_category_code": "5999", "merchant_country": country or self.home}
         self.tell("CARD_PURCHASE", "DBIT", channel, euros, card_number=self.account.card, **shop)
 
-    def send(self, euros: float, kind: str = "TRANSFER", channel: str = "MOBILE") -> None:
-        self.tell(kind, "DBIT", channel, euros, counterparty_account=account_number(self.random, "EUR"))
+    def send(self, euros: float, kind: str = "TRANSFER", channel: str = "MOBILE", to: str = "") -> None:
+        self.tell(kind, "DBIT", channel, euros, counterparty_account=to or self.somebody())
 
     def receive(self, euros: float) -> None:
-        self.tell("TRANSFER", "CRDT", "API", euros, counterparty_account=account_number(self.random, "EUR"))
+        self.tell("TRANSFER", "CRDT", "API", euros, counterparty_account=self.somebody())
 
 
 def _large_amount(story: _Story, is_fraud: bool) -> None:
@@ -157,6 +176,36 @@ def _implausible_travel(story: _Story, is_fraud: bool) -> None:
     story.buy(story.random.uniform(30, 400), "POS", country)
 
 
+def _new_payee(story: _Story, is_fraud: bool) -> None:
+    """Who took over the account pays himself, mostly after a small try; or a craftsman is paid once more, sometimes a
+    new one."""
+    known, paid = story.somebody(), story.somebody()
+    with story.earlier(_LATELY):
+        story.send(story.random.uniform(20, 900), to=known)
+    if is_fraud and story.random.random() < 0.6:
+        story.send(story.random.uniform(1, 50), to=paid)
+        story.wait(5, 1_800)
+    if not is_fraud and story.random.random() < 0.9:
+        paid = known
+    story.send(story.random.uniform(2_000, 12_000) if is_fraud else story.random.uniform(500, 8_000), to=paid)
+
+
+def _dormant_account(story: _Story, is_fraud: bool) -> None:
+    """Savings that nobody looks at are taken, mostly after a small try; or their owner moves some of them to the account
+    for everyday, as so often."""
+    everyday = story.somebody()
+    with story.earlier(_LONG_AGO):
+        story.send(story.random.uniform(20, 900), to=everyday)
+    if not is_fraud and story.random.random() < 0.9:
+        with story.earlier(_LATELY):
+            story.send(story.random.uniform(20, 900), to=everyday)
+    if is_fraud and story.random.random() < 0.6:
+        story.buy(story.random.uniform(1, 20))
+        story.wait(5, 1_800)
+    to = everyday if not is_fraud else story.somebody()
+    story.send(story.random.uniform(700, 9_000) if is_fraud else story.random.uniform(200, 5_000), to=to)
+
+
 _KINDS: dict[str, Callable[[_Story, bool], None]] = {
     "large_amount": _large_amount,
     "night_high_value": _night_high_value,
@@ -166,6 +215,8 @@ _KINDS: dict[str, Callable[[_Story, bool], None]] = {
     "rapid_card_use": _rapid_card_use,
     "card_testing": _card_testing,
     "implausible_travel": _implausible_travel,
+    "new_payee": _new_payee,
+    "dormant_account": _dormant_account,
 }
 
 
@@ -179,7 +230,7 @@ def scenarios(each: int, seed: int, honest: int = 1) -> Iterator[Scenario]:
                 story = _Story(random_)
                 told_by(story, is_fraud)
                 number += 1
-                yield Scenario(kind, is_fraud, number, tuple(story.told), tuple(story.euros))
+                yield Scenario(kind, is_fraud, number, tuple(story.told), tuple(story.euros), story.before)
 
 
 def write_labels(frauds: Iterable[Scenario], file: TextIO) -> None:
@@ -187,6 +238,7 @@ def write_labels(frauds: Iterable[Scenario], file: TextIO) -> None:
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(LABEL_FIELDS)
     for each in frauds:
-        for transaction, euros in zip(each.transactions, each.euros, strict=True):
+        told = list(zip(each.transactions, each.euros, strict=True))
+        for transaction, euros in told[each.before :]:
             if each.is_fraud:
                 writer.writerow([transaction["transaction_id"], each.kind, each.number, euros])

@@ -25,7 +25,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from awsglue.utils import getResolvedOptions
@@ -33,7 +32,7 @@ from pyspark.sql import SparkSession
 
 from data_governance.run_result import RunResult
 from data_processing.etl_run import Buckets, EtlRun, emit
-from data_processing.fraud_rule_file import read_rules
+from data_processing.fraud_rule_file import rules_in_use
 from data_processing.fraud_rules import Rule
 from data_processing.job_metrics import JobMetrics
 from data_processing.known_ids import DEFAULT_WINDOW_DAYS
@@ -90,7 +89,7 @@ def main(argv: Sequence[str]) -> None:
         options["staging_directory"],
         int(options["stream_retention_hours"]),
         window_days=int(options["deduplication_window_days"]),
-        rules=read_rules(Path(options["fraud_rules_file"])) if options["fraud_rules_file"] else None,
+        rules=rules_in_use(options["fraud_rules_file"]),
     )
     metrics = JobMetrics(client("cloudwatch", region), options["metrics_namespace"])
     metrics.curated(results, datetime.now(UTC))

@@ -71,6 +71,16 @@ def read_rules(path: Path) -> tuple[Rule, ...]:
     return parse_rules(text, str(path))
 
 
+def rules_in_use(fraud_rules_file: str) -> tuple[Rule, ...]:
+    """The rules of what FRAUD_RULES_FILE names; the shipped ones if it names nothing."""
+    return read_rules(Path(fraud_rules_file)) if fraud_rules_file else shipped_rules()
+
+
+def left_to_job(rules: Iterable[Rule]) -> set[str]:
+    """The names of the rules that the stream leaves out."""
+    return {rule.name for rule in rules if not rule.in_stream}
+
+
 def parse_rules(text: str, where: str) -> tuple[Rule, ...]:
     """The rules of a file's text. where: the file's name, for errors."""
     try:

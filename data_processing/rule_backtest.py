@@ -9,6 +9,7 @@ from datetime import date
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from data_processing import sightings
 from data_processing.fraud_rules import LONGEST_WINDOW, Rule
 from data_processing.fraud_rules_in_spark import alerts, evidence
 
@@ -62,16 +63,22 @@ def dates_read(first: date, last: date) -> tuple[date, date]:
 
 
 def backtest(
-    transactions: DataFrame, on_trial: Sequence[Rule], today: Sequence[Rule], first: date, last: date
+    transactions: DataFrame,
+    on_trial: Sequence[Rule],
+    today: Sequence[Rule],
+    first: date,
+    last: date,
+    seen: DataFrame | None = None,
 ) -> Backtest:
     """Compare rules on the alerts whose bucket begins on these dates.
 
-    transactions: COLUMNS of all curated ones on dates_read().
+    transactions: COLUMNS of all curated ones on dates_read(); sightings.READ for rules with a history, and seen, the
+    sightings of months_looked_at(): all that the lake knows by now, what came late included.
     """
     rows = transactions.withColumn("run_id", F.lit(_RUN))
     looked_at = rows.where(F.col("event_date").between(first, last))
     counted = looked_at.agg(F.countDistinct("transaction_id"), F.countDistinct("account_id")).collect()[0]
-    trial_alerts, today_alerts = (_alerts(rows, rules, first, last) for rules in (on_trial, today))
+    trial_alerts, today_alerts = (_alerts(rows, rules, first, last, seen) for rules in (on_trial, today))
     try:
         days = (last - first).days + 1
         return Backtest(
@@ -88,9 +95,12 @@ def backtest(
         today_alerts.unpersist()
 
 
-def _alerts(rows: DataFrame, rules: Sequence[Rule], first: date, last: date) -> DataFrame:
+def _alerts(rows: DataFrame, rules: Sequence[Rule], first: date, last: date, seen: DataFrame | None) -> DataFrame:
     """rule, alert_id, subject_type, subject, event_date of the dates. Persisted and computed."""
-    found = evidence(rows, rules, _RUN)
+    unforeseen = None
+    if seen is not None and any(rule.history for rule in rules):
+        unforeseen = sightings.unforeseen(rows, rules, seen)
+    found = evidence(rows, rules, _RUN, unforeseen)
     of_dates = alerts(found).where(F.col("event_date").between(first, last))
     kept = of_dates.select("rule", "alert_id", "subject_type", "subject", "event_date").persist()
     kept.count()

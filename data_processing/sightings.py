@@ -44,15 +44,11 @@ def sightings(transactions: DataFrame) -> DataFrame:
     kind, at, payee = F.col("transaction_type"), F.col("event_time"), F.col("counterparty_account")
     pays = kind.isin(*_PAYING) & (F.col("credit_debit_indicator") == "DBIT") & (payee != MASK)
     acts = F.when(~kind.isin(*_BY_THE_BANK), at)
-    nobody = F.lit(None).cast("string")
-    seen = F.array(
-        F.struct(nobody.alias("whom"), F.date_trunc("month", at).alias("period"), acts.alias("at")),
-        F.when(pays, F.struct(payee.alias("whom"), F.date_trunc("year", at).alias("period"), at.alias("at"))),
-    )
-    each = happened.select("account_id", F.explode(F.array_compact(seen)).alias("seen")).select("account_id", "seen.*")
-    return each.groupBy("account_id", F.col("whom").alias("counterparty_account"), "period").agg(
-        F.min("at").alias("first_seen")
-    )
+    nobody = F.lit(None).cast("string").alias("counterparty_account")
+    own = happened.select("account_id", nobody, _month(at).alias("period"), acts.alias("at"))
+    paid = happened.where(pays).select("account_id", payee, F.year(at).alias("period"), at.alias("at"))
+    by_period = own.unionByName(paid).groupBy("account_id", "counterparty_account", "period")
+    return by_period.agg(F.min("at").alias("first_seen"))
 
 
 def of_same(held: DataFrame, found: DataFrame, broadcast: bool) -> DataFrame:
@@ -67,9 +63,9 @@ def beyond(found: DataFrame, held: DataFrame | None, run_id: str) -> DataFrame:
     """SIGHTING_FIELDS of what was found and of whose period nothing as early is held."""
     new = found.where(F.col("first_seen").isNotNull()).withColumn("whom", _whom())
     if held is not None:
-        period = F.date_trunc("month", "first_seen")
-        period = F.when(F.col("counterparty_account").isNull(), period).otherwise(F.date_trunc("year", "first_seen"))
-        known = held.select("account_id", _whom(), period.alias("period"), F.col("first_seen").alias("known"))
+        at = F.col("first_seen")
+        period = F.when(F.col("counterparty_account").isNull(), _month(at)).otherwise(F.year(at))
+        known = held.select("account_id", _whom(), period.alias("period"), at.alias("known"))
         earliest = known.groupBy("account_id", "whom", "period").agg(F.min("known").alias("known"))
         joined = new.join(earliest, ["account_id", "whom", "period"], "left")
         new = joined.where(F.col("known").isNull() | (F.col("first_seen") < F.col("known")))
@@ -103,6 +99,10 @@ def raises(rule: Rule) -> str:
 
 def _yes(name: str) -> Column:
     return F.coalesce(name, F.lit(False))
+
+
+def _month(at: Column) -> Column:
+    return F.year(at) * 12 + F.month(at)
 
 
 def _whom() -> Column:

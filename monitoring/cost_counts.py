@@ -33,7 +33,7 @@ PACKED_KEYS, PACKED_BYTES, PACKED_FRAME = 512, 24 * KIB, 8
 # Measured on two cores (docs/lambda.md, docs/etl.md), or stated for an account, where they were not.
 LAMBDA_SECONDS_A_RECORD = 9.3e-6
 LAMBDA_SECONDS_A_BATCH = 0.040  # two round trips to S3, stated
-JOB_SECONDS_A_RUN = 45  # Spark's start, the plan, six commits, the wait for the load's start; stated
+JOB_SECONDS_A_RUN = 45  # Spark's start, the plan, the commits, the wait for the load's start; stated
 JOB_CPU_SECONDS_A_ROW = 70e-6
 JOB_CPU_SECONDS_A_KNOWN_ID = 2.1e-6  # for each id within the deduplication window
 JOB_SECONDS_AN_OBJECT = 0.02 / 16  # 20 ms a GET, 16 at a time; stated

@@ -24,6 +24,7 @@ from data_ingestion import process_transaction_lambda
 from data_ingestion.transaction_generator import generate
 from data_ingestion.transaction_input import Line, check_readable, read_lines
 from data_ingestion.transaction_producer import ProduceReport, produce
+from data_processing.fraud_rule_file import left_to_job, rules_in_use
 from data_storage import warehouse_loader
 from data_storage.repeated_ids import look_for_repeated_ids
 from data_storage.trace import Tracer
@@ -176,7 +177,9 @@ def _compare_alerts(stack: EmbeddedStack, report: RunReport) -> None:
     dates = curated_dates(LakeReader(stack.client("s3"), stack.settings, stack.tables), report.run_ids)
     if stack.settings.stream_alerts and dates:
         stream = alerts_in_table(stack.client("dynamodb"), fraud_table_name(stack.settings))
-        report.alert_comparison = compare_alerts(dates, stack.tables, stream)
+        report.alert_comparison = compare_alerts(
+            dates, stack.tables, stream, left_to_job(rules_in_use(stack.settings.fraud_rules_file))
+        )
 
 
 def _lines(options: RunOptions) -> tuple[Iterable[Line], int | None]:

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from data_catalog.transaction_contract import CURATED_FIELDS, spark_ddl, typed_columns
-from data_processing.fraud_rule_file import read_rules, shipped_rules
+from data_processing.fraud_rule_file import read_rules, rules_in_use
 from data_processing.fraud_rules import COLUMNS
 from data_processing.staging import LocalStaging
 from infrastructure.aws.iceberg import files_on
@@ -45,7 +45,8 @@ if TYPE_CHECKING:
 PERMISSIONS = "glue:GetTable kms:Decrypt s3:GetObject"
 _ROWS_OF_A_TASK = 250_000
 _TABLES = ("transactions", "pending_transactions")
-_SCHEMA = spark_ddl([column for column in typed_columns(CURATED_FIELDS) if column[0] in COLUMNS])
+_NAMES = (*COLUMNS, "counterparty_account")
+_SCHEMA = spark_ddl([column for column in typed_columns(CURATED_FIELDS) if column[0] in _NAMES])
 
 
 def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
@@ -75,14 +76,14 @@ def run_backtest(arguments: argparse.Namespace) -> int:
     on_trial = read_rules(arguments.rules)
     began = time.monotonic()
     with open_context(arguments) as context, tempfile.TemporaryDirectory(prefix="backtest-") as directory:
-        named = context.settings.fraud_rules_file
-        today = read_rules(Path(named)) if named else shipped_rules()
-        fetched = _fetched(context, Path(directory), first, last)
+        today = rules_in_use(context.settings.fraud_rules_file)
+        with_history = any(rule.history for rule in (*on_trial, *today))
+        fetched = _fetched(context, Path(directory), first, last, with_history)
         console(arguments).print(f"Read {fetched.files:,} files, {fetched.size / 1e6:,.1f} MB", soft_wrap=True)
         from data_processing.rule_backtest import backtest
 
         with _spark(Path(directory), fetched.records) as spark:
-            found = backtest(fetched.rows(spark), on_trial, today, first, last)
+            found = backtest(fetched.rows(spark), on_trial, today, first, last, fetched.sightings(spark))
     seconds = time.monotonic() - began
     show(outcome(arguments), console(arguments), found, seconds)
     if arguments.json:
@@ -100,26 +101,39 @@ class _Fetched:
         self.records = records
 
     def rows(self, spark: SparkSession) -> DataFrame:
-        """COLUMNS of the transactions, each card named by its first token."""
+        """What rules read of the transactions, each card named by its first token."""
         from data_processing import token_links
+        from data_processing.sightings import READ
 
         found = spark.read.schema(_SCHEMA).parquet(*(uri for table in _TABLES for uri in self._uris[table]))
         links = self._uris["token_links"]
         held = spark.read.schema(token_links.HELD).parquet(*links) if links else None
-        return token_links.by_first_token(found, token_links.first_tokens(held, found)).select(*COLUMNS)
+        return token_links.by_first_token(found, token_links.first_tokens(held, found)).select(*READ)
+
+    def sightings(self, spark: SparkSession) -> DataFrame | None:
+        """What rules with a history rest on; None if there is nothing."""
+        from data_processing.sightings import HELD, NAMES
+
+        uris = self._uris.get("sightings")
+        return spark.read.schema(HELD).parquet(*uris).select(*NAMES) if uris else None
 
 
-def _fetched(context: CommandContext, directory: Path, first: date, last: date) -> _Fetched:
-    """Fetch the files of the dates, and the links of cards' tokens. Raises PlatformError if there are none."""
+def _fetched(context: CommandContext, directory: Path, first: date, last: date, with_history: bool) -> _Fetched:
+    """Fetch the files of the dates, the links of cards' tokens, and for rules with a history the sightings of the
+    months before. Raises PlatformError if there are none."""
     from data_processing.rule_backtest import dates_read
+    from data_processing.sightings import months_looked_at
 
     since, until = dates_read(first, last)
     days = [since + timedelta(days=number) for number in range((until - since).days + 1)]
     staging = LocalStaging(context.s3, directory)
     uris: dict[str, list[str]] = {}
     files = size = records = 0
-    for table in (*_TABLES, "token_links"):
-        found = list(files_on(context.tables(table), days if table in _TABLES else None))
+    asked = dict.fromkeys(_TABLES, days) | {"token_links": None}
+    if with_history:
+        asked["sightings"] = months_looked_at([first, last])
+    for table, of_days in asked.items():
+        found = list(files_on(context.tables(table), of_days))
         uris[table] = staging.read([file.file_path for file in found], table)
         files += len(found)
         size += sum(file.file_size_in_bytes for file in found)

@@ -11,6 +11,7 @@ from data_catalog.lake_tables import LAKE_TABLES
 from data_catalog.transaction_contract import (
     QUARANTINE_REASONS,
     SCHEMA_VERSION,
+    SIGHTING_FIELDS,
     TRANSACTION_FIELDS,
     TRANSACTION_ID_FIELDS,
 )
@@ -175,6 +176,7 @@ def _lake() -> Iterator[str]:
     same = {
         "transactions": "`fact_transactions`; `booked_date` is the bank's own or null",
         "transaction_ids": f"of `fact_transactions`: {', '.join(f'`{field.name}`' for field in TRANSACTION_ID_FIELDS)}",
+        "sightings": "; ".join(f"`{field.name}`: {field.comment}" for field in SIGHTING_FIELDS),
     }
     rows = [
         (

@@ -22,6 +22,7 @@ from data_governance.lake_reader import LakeReader
 from data_governance.reconciliation import HOPS, Imbalance, Measured, control_total_rows, differences, imbalances
 from data_governance.tombstones import read_tombstones
 from data_ingestion.replay import Replay
+from data_processing.fraud_rule_file import left_to_job, rules_in_use
 from data_storage.repeated_ids import MOST_AT_ONCE, REASON, repeated_finals
 from data_storage.repeated_ids_repair import repair
 from data_storage.warehouse_loader import LoadReport, load_pending, loaded_by_run, loaded_totals
@@ -249,8 +250,11 @@ def _compare_alerts(context: CommandContext, arguments: argparse.Namespace) -> A
         dates = curated_dates(LakeReader(context.s3, context.settings, context.tables), [arguments.run_id])
     else:
         dates = recent_dates(datetime.now(UTC).date(), _ALERT_DAYS)
+    if not dates:
+        return None
+    left = left_to_job(rules_in_use(context.settings.fraud_rules_file))
     try:
-        return compare_alerts(dates, context.tables, context.stream_alerts) if dates else None
+        return compare_alerts(dates, context.tables, context.stream_alerts, left)
     except NoSuchTableError:  # provisioned in part
         return None
     except ClientError as error:

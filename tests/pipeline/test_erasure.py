@@ -231,8 +231,9 @@ def without_warehouse(counts: Mapping[str, int]) -> dict[str, int]:
 
 
 OWN = {
-    "transactions": 3, "pending_transactions": 1, "transaction_ids": 4, "token_links": 1, "fraud_alerts": 1,
-    "fraud_alert_evidence": 1, "quarantine": 3, "quarantine of the landing": 2, "corrected records": 0,
+    "transactions": 3, "pending_transactions": 1, "transaction_ids": 4, "token_links": 1, "sightings": 2,
+    "fraud_alerts": 1, "fraud_alert_evidence": 1, "quarantine": 3, "quarantine of the landing": 2,
+    "corrected records": 0,
 }  # fmt: skip
 IN_WAREHOUSE = {
     "fact_transactions": 3, "pending_transactions": 1, "fraud_alerts": 1, "fraud_alert_evidence": 1, "dim_account": 1,

@@ -114,3 +114,35 @@ def test_a_card_seen_in_two_countries_by_two_runs(lake):
     run(lake, row(1, merchant_country="DE", event_time="2026-03-02T08:00:00Z", **card))
     run(lake, row(2, merchant_country="JP", event_time="2026-03-02T08:30:00Z", **card))
     assert alerts(lake) == [("implausible_travel", "1_t", "2026-03-02 00")]
+
+
+def paid(number, event_time, whom="P", amount="3000.00", **fields):
+    transfer = {"transaction_type": "TRANSFER", "counterparty_account": whom, "account_id": "A", "amount": amount}
+    return row(number, event_time=event_time, **(transfer | fields))
+
+
+def seen(lake):
+    """Account, whom it paid, and when first, of all sightings."""
+    found = ((each["account_id"], each["counterparty_account"], each["first_seen"]) for each in lake.table("sightings"))
+    return sorted(f"{account} {whom or ''} {at:%Y-%m-%d %H}" for account, whom, at in found)
+
+
+def test_runs_remember_whom_an_account_paid_and_add_only_what_is_new(lake):
+    run(lake, paid(1, "2025-11-30T08:00:00Z", amount="9.00"), paid(2, "2026-01-05T08:00:00Z", amount="9.00"))
+    first = ["A  2025-11-30 08", "A  2026-01-05 08", "A P 2025-11-30 08", "A P 2026-01-05 08"]
+    assert (seen(lake), alerts(lake)) == (first, [])
+    large = [paid(3, "2026-03-02T08:00:00Z"), paid(4, "2026-03-02T09:00:00Z", "Q"), paid(5, "2026-03-02T09:00:00Z")]
+    run(lake, *large)
+    assert alerts(lake) == [("new_payee", "A", "2026-03-02 00")]
+    assert evidence(lake) == ["tx-000004"]
+    assert seen(lake) == sorted([*first, "A  2026-03-02 08", "A Q 2026-03-02 09"])
+
+
+@pytest.mark.slow
+def test_an_account_that_wakes_is_told_by_what_former_runs_saw(lake):
+    run(lake, paid(1, "2025-08-30T08:00:00Z", amount="9.00"), row(2, account_id="B", event_time="2026-01-05T08:00:00Z"))
+    run(lake, row(3, account_id="A", transaction_type="FEE", event_time="2026-01-31T08:00:00Z"))
+    assert seen(lake) == ["A  2025-08-30 08", "A P 2025-08-30 08", "B  2026-01-05 08"]
+    woken = {"event_time": "2026-03-02T08:00:00Z", "amount": "1000.00"}
+    run(lake, paid(4, **woken), paid(5, account_id="B", **woken))
+    assert alerts(lake) == [("dormant_account", "A", "2026-03-02 00")]

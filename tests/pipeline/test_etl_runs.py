@@ -54,7 +54,7 @@ def test_a_result_says_what_became_of_every_row(lake):
     assert lake.keys(BUCKETS.quarantine, "quarantine_table/data/") == [file.key for file in result.quarantine]
     for name, snapshot in result.snapshots.items():
         assert lake.catalog.table(name).current_snapshot().snapshot_id == snapshot
-    assert set(result.snapshots) == {"transactions", "transaction_ids", "quarantine"}
+    assert set(result.snapshots) == {"transactions", "transaction_ids", "sightings", "quarantine"}
 
 
 def test_what_the_landing_refused_is_in_the_quarantine_table_once(lake):

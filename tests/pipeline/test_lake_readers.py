@@ -39,6 +39,7 @@ HELD = {
     "fraud_alerts": 1,
     "fraud_alert_evidence": 1,
     "token_links": 1,
+    "sightings": 2,  # of one account, in a month and the month before
     "quarantine": 2,
 }
 

@@ -15,6 +15,7 @@ from data_processing.fraud_rule_file import shipped_rules
 from data_processing.fraud_rules import Measure
 from data_processing.job_package import SHIPPED_FILE
 from data_processing.rule_backtest import Noise, RuleFigures, backtest
+from data_processing.sightings import months_looked_at
 from infrastructure.aws.iceberg import files_on
 from infrastructure.aws.s3_objects import split_location
 from infrastructure.settings import Settings
@@ -109,7 +110,8 @@ def test_the_command_reads_the_files_of_its_dates_and_of_the_day_before_alone(as
     assert main(arguments) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["from"], told["to"], told["transactions"]) == ("2026-03-03", "2026-03-04", 1)
-    wanted = files_on(lake.catalog.table("transactions"), [date(2026, 3, day) for day in (2, 3, 4)])
+    wanted = list(files_on(lake.catalog.table("transactions"), [date(2026, 3, day) for day in (2, 3, 4)]))
+    wanted += files_on(lake.catalog.table("sightings"), months_looked_at([date(2026, 3, 4)]))
     assert sorted(asked.keys) == sorted(split_location(file.file_path)[1] for file in wanted)
     assert len(asked.keys) == told["files_read"] < len(list(files_on(lake.catalog.table("transactions"))))
     assert told["today"]["alerts"] == 0, "deposits of the day before raise an alert of that day"

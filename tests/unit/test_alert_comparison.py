@@ -19,20 +19,25 @@ def alert(subject: str, day: int = 0) -> StreamAlert:
 
 
 def test_each_alert_counts_once_under_its_rule() -> None:
-    job = {"a": "large_amount", "b": "card_testing", "c": "large_amount"}
-    found = compared(
-        [DAY, DAY + timedelta(days=1)], job, {"a": "large_amount", "b": "card_testing", "x": "mule_account"}
-    )
+    job = {"a": "large_amount", "b": "card_testing", "c": "large_amount", "d": "new_payee"}
+    stream = {"a": "large_amount", "b": "card_testing", "x": "mule_account"}
+    found = compared([DAY, DAY + timedelta(days=1)], job, stream, {"new_payee", "dormant_account"})
     assert str(found) == (
         "Fraud alerts of 2026-03-02 to 2026-03-03: 2 by job and stream, 1 by the job alone, "
-        "1 by the stream alone (unconfirmed)"
+        "1 by rules that are left to the job, 1 by the stream alone (unconfirmed)"
     )
     assert found.as_json() == {
         "dates": ["2026-03-02", "2026-03-03"],
         "confirmed": {"alerts": 2, "by_rule": {"card_testing": 1, "large_amount": 1}},
         "job_alone": {"alerts": 1, "by_rule": {"large_amount": 1}},
+        "left_to_job": {"alerts": 1, "by_rule": {"new_payee": 1}},
         "unconfirmed": {"alerts": 1, "by_rule": {"mule_account": 1}},
     }
+
+
+def test_rules_that_are_left_to_the_job_are_told_only_where_they_raised_something() -> None:
+    found = compared([DAY], {"a": "large_amount"}, {}, {"new_payee"})
+    assert str(found).endswith(": 0 by job and stream, 1 by the job alone, 0 by the stream alone (unconfirmed)")
 
 
 def test_of_a_kept_table_only_the_alerts_of_the_date_are_taken() -> None:

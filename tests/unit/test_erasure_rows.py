@@ -119,3 +119,8 @@ def test_without_a_terminal_it_wants_yes(capsys: pytest.CaptureFixture[str]) -> 
     said = capsys.readouterr().err
     assert "--yes" in said and IBAN not in said
     confirm_erase(IBAN, yes=True)
+
+
+def test_sightings_of_an_account_go_and_those_of_others_who_paid_it() -> None:
+    rows = pyarrow.table({"account_id": [IBAN, "other", "other"], "counterparty_account": [None, IBAN, None]})
+    assert Erased(IBAN).takes_out(BY_KIND["sightings"], rows).to_pylist() == [True, True, False]

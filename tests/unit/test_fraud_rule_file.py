@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from data_processing.fraud_rule_file import parse_rules, read_rules, shipped_rules
-from data_processing.fraud_rules import LONGEST_WINDOW, Hours
+from data_processing.fraud_rule_file import left_to_job, parse_rules, read_rules, shipped_rules
+from data_processing.fraud_rules import LONGEST_UNSEEN, LONGEST_WINDOW, SEEN_WITHIN, History, Hours
 from infrastructure.errors import PlatformError
 from infrastructure.local.warehouse import embedded_settings
 
@@ -49,6 +49,10 @@ def test_hours_may_span_midnight() -> None:
 
 def test_no_window_reaches_beyond_the_dates_that_the_job_looks_at() -> None:
     assert max(rule.window for rule in shipped_rules()) <= LONGEST_WINDOW
+
+
+def test_the_longest_history_with_the_year_in_which_it_begins_is_read() -> None:
+    assert timedelta(days=366) + LONGEST_UNSEEN < SEEN_WITHIN
 
 
 @pytest.mark.parametrize(
@@ -101,6 +105,47 @@ def test_a_speed_needs_countries() -> None:
     asked = 'raised_by = [{ measure = "speed", at_least = 900 }]'
     with pytest.raises(PlatformError, match="measures speed without a country"):
         parse_rules(FILE[: FILE.index("raised_by")] + asked, "own.toml")
+
+
+HISTORY = """
+[[rules]]
+name = "stranger"
+severity = "HIGH"
+subject = "account"
+bucket = "day"
+reason = "a payment to somebody new"
+least_evidence = 1
+in_stream = false
+looks_at = { transaction_types = ["PAYMENT"] }
+history = { unseen = "counterparty", within_days = 365, apart_from_hours = 12, known_for_days = 14 }
+"""
+
+
+def test_a_history_is_what_its_file_says() -> None:
+    (rule,) = parse_rules(HISTORY, "own.toml")
+    assert rule.history == History("counterparty", timedelta(days=365), timedelta(hours=12), timedelta(days=14))
+    assert left_to_job(parse_rules(FILE + HISTORY, "own.toml")) == {"stranger"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("in_stream = false", "", "stranger: has a history, which the stream does not remember. Add in_stream = false"),
+        ('"account"', '"card"', 'stranger: asks for the history of a card. Set subject = "account"'),
+        ('"counterparty"', '"payee"', "stranger, history: unseen is 'payee'. Use one of account, counterparty"),
+        ('"counterparty"', '"account"', "history: has known_for_days, which has no meaning there. Use one of unseen"),
+        ("365", "800", "history: within_days is 800. Set it to a whole number, 30 to 700"),
+        ("apart_from_hours", "apart_hours", "history: has no apart_from_hours, but apart_hours. Rename it"),
+        (", known_for_days = 14", "", "history: has no known_for_days. Add it"),
+        ("looks_at", 'window_minutes = 5\nraised_by = [{ measure = "uses", at_least = 2 }]\nlooks_at',
+         "stranger: has a history and a window. Leave out window_minutes and raised_by"),
+    ],
+)  # fmt: skip
+def test_a_fault_of_a_history_is_told_with_its_place_and_what_to_do(old: str, new: str, told: str) -> None:
+    assert old in HISTORY
+    with pytest.raises(PlatformError) as refused:
+        parse_rules(HISTORY.replace(old, new, 1), "own.toml")
+    assert told in str(refused.value)
 
 
 def test_two_rules_of_one_name_are_refused() -> None:

@@ -52,9 +52,21 @@ def test_the_labels_are_those_of_fraud_and_name_each_transaction_once(told):
     file.seek(0)
     labels = list(csv.DictReader(file))
     assert tuple(labels[0]) == LABEL_FIELDS
-    frauds = [transaction["transaction_id"] for each in told if each.is_fraud for transaction in each.transactions]
+    frauds = [
+        transaction["transaction_id"]
+        for each in told
+        if each.is_fraud
+        for transaction in each.transactions
+        if transaction["event_time"] >= "2026-03"  # what the account did before is honest
+    ]
     assert [label["transaction_id"] for label in labels] == frauds
     assert len(set(frauds)) == len(frauds)
+
+
+def test_what_an_account_did_before_lies_on_few_dates(told):
+    dates = {transaction["event_time"][:10] for each in told for transaction in each.transactions[: each.before]}
+    assert 0 < len(dates) <= 4, "each date is a partition of the lake"
+    assert max(dates) < "2026-02"
 
 
 def test_scenarios_are_added_to_the_feed_and_change_nothing_else(told):
