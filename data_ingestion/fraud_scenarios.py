@@ -191,8 +191,8 @@ def _new_payee(story: _Story, is_fraud: bool) -> None:
 
 
 def _dormant_account(story: _Story, is_fraud: bool) -> None:
-    """Savings that nobody looks at are taken, mostly after a small try; or their owner moves some of them to the account
-    for everyday, as so often."""
+    """Savings that nobody looks at are taken, mostly after a small try; or their owner moves some to the account for
+    everyday, as so often."""
     everyday = story.somebody()
     with story.earlier(_LONG_AGO):
         story.send(story.random.uniform(20, 900), to=everyday)

@@ -15,7 +15,7 @@ from data_processing.fraud_rule_file import shipped_rules
 from data_processing.fraud_rules import Measure
 from data_processing.job_package import SHIPPED_FILE
 from data_processing.rule_backtest import Noise, RuleFigures, backtest
-from data_processing.sightings import months_looked_at
+from data_processing.sightings import HELD, months_looked_at
 from infrastructure.aws.iceberg import files_on
 from infrastructure.aws.s3_objects import split_location
 from infrastructure.settings import Settings
@@ -63,6 +63,19 @@ def test_noise_is_told_by_day_and_by_account(found):
     assert (found.transactions, found.accounts) == (6, 3)
     assert found.on_trial == Noise(3, 1.5, 1000.0, subjects=3, noisy=0)
     assert found.today == Noise(2, 1.0, 2000 / 3, subjects=2, noisy=0)
+
+
+def test_rules_with_a_history_are_asked_of_the_lakes_sightings(spark):
+    rules = [rule for rule in shipped_rules() if rule.name == "new_payee"]
+    paid = {"transaction_type": "TRANSFER", "amount": "3000.00"}
+    made = [transaction(1, START, **paid) | {"counterparty_account": "P"}, transaction(2, START, **paid, account_id="B")
+            | {"counterparty_account": "P"}]  # fmt: skip
+    frame = spark.createDataFrame([tuple(each.values()) for each in made], SCHEMA + ", counterparty_account string")
+    before = START - 40 * DAY
+    seen = [("A", None, before), ("A", "Q", before), ("B", None, before), ("B", "P", before)]
+    dates = START.date(), START.date()
+    found = backtest(frame, rules, rules, *dates, spark.createDataFrame(seen, HELD))
+    assert found.by_rule == (RuleFigures("new_payee", raised=1, today=1, new=0, gone=0, known=1),)
 
 
 def deposit(number, day, account="A"):
@@ -113,7 +126,7 @@ def test_the_command_reads_the_files_of_its_dates_and_of_the_day_before_alone(as
     wanted = list(files_on(lake.catalog.table("transactions"), [date(2026, 3, day) for day in (2, 3, 4)]))
     wanted += files_on(lake.catalog.table("sightings"), months_looked_at([date(2026, 3, 4)]))
     assert sorted(asked.keys) == sorted(split_location(file.file_path)[1] for file in wanted)
-    assert len(asked.keys) == told["files_read"] < len(list(files_on(lake.catalog.table("transactions"))))
+    assert len(asked.keys) == told["files_read"] == 3, "two of three dates, and a month of sightings"
     assert told["today"]["alerts"] == 0, "deposits of the day before raise an alert of that day"
 
 
