@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import date
+from functools import reduce
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -99,11 +100,12 @@ class RunAlerts:
         return held, files
 
     def _unforeseen(self, new: DataFrame, held: DataFrame | None, has_added: bool) -> DataFrame | None:
-        added = self._written.read("sightings", sightings.HELD).select(*sightings.NAMES) if has_added else None
-        seen = held.unionByName(added) if held is not None and added is not None else held or added
-        if seen is None or not any(rule.history for rule in self._rules):
+        seen = [] if held is None else [held]
+        if has_added:
+            seen.append(self._written.read("sightings", sightings.HELD).select(*sightings.NAMES))
+        if not seen or not any(rule.history for rule in self._rules):
             return None
-        return sightings.unforeseen(new, self._rules, seen)
+        return sightings.unforeseen(new, self._rules, reduce(DataFrame.unionByName, seen))
 
     def _beyond_former(self, kind: str, rows: DataFrame, fields: Sequence[Field], key: Sequence[str]) -> Files:
         """Write the rows whose key no former run published; returns their files."""

@@ -127,6 +127,7 @@ def seen(lake):
     return sorted(f"{account} {whom or ''} {at:%Y-%m-%d %H}" for account, whom, at in found)
 
 
+@pytest.mark.slow
 def test_runs_remember_whom_an_account_paid_and_add_only_what_is_new(lake):
     run(lake, paid(1, "2025-11-30T08:00:00Z", amount="9.00"), paid(2, "2026-01-05T08:00:00Z", amount="9.00"))
     first = ["A  2025-11-30 08", "A  2026-01-05 08", "A P 2025-11-30 08", "A P 2026-01-05 08"]
