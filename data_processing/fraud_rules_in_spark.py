@@ -56,10 +56,11 @@ def evidence(
     own = happened.where(F.col("run_id") == run_id)
     single = [rule for rule in rules if not rule.window and not rule.history]
     found = [_of_single_transactions(own, rule, run_id) for rule in single]
-    if unforeseen is not None:
-        at = unforeseen.withColumn("at", F.unix_micros("event_time"))
-        found += [_of_single_transactions(at.where(raises(rule)), rule, run_id) for rule in rules if rule.history]
     scratch = []
+    if unforeseen is not None:
+        at = unforeseen.withColumn("at", F.unix_micros("event_time")).persist()
+        scratch.append(at)
+        found += [_of_single_transactions(at.where(raises(rule)), rule, run_id) for rule in rules if rule.history]
     for subject in _SUBJECTS:
         windowed = [rule for rule in rules if rule.window and rule.subject == subject]
         if not windowed:

@@ -74,14 +74,15 @@ def beyond(found: DataFrame, held: DataFrame | None, run_id: str) -> DataFrame:
 
 
 def unforeseen(transactions: DataFrame, rules: Sequence[Rule], seen: DataFrame) -> DataFrame:
-    """The transactions (READ) that a rule with a history looks at: COLUMNS, and a boolean by raises() of each rule.
+    """The transactions (READ) that satisfy a rule with a history: COLUMNS, and a boolean by raises() of each rule.
 
     seen: NAMES of all sightings of their accounts and pairs, those of these transactions included.
     """
     asking = [(raises(rule), rule.history, satisfies(rule.concerned)) for rule in rules if rule.history]
     happened = transactions.where(F.col("status") != "REJECTED").select(*READ)
     flagged = happened.select("*", *((asks & _can_be_told(history)).alias(name) for name, history, asks in asking))
-    asked = flagged.where(F.greatest(F.lit(False), *(F.col(name) for name, _, _ in asking)))
+    satisfied = F.greatest(F.lit(False), *(F.col(name) for name, _, _ in asking))
+    asked = flagged.where(satisfied)
     before = seen.select("account_id", _whom(), "first_seen")
     joined = asked.join(before, "account_id", "left")
     told = joined.groupBy(*asked.columns).agg(
@@ -89,7 +90,7 @@ def unforeseen(transactions: DataFrame, rules: Sequence[Rule], seen: DataFrame) 
         *(F.max(_was_known(history)).alias(f"known {name}") for name, history, _ in asking),
     )
     judged = ((name, F.col(name) & ~_yes(f"seen {name}") & _yes(f"known {name}")) for name, _, _ in asking)
-    return told.select(*COLUMNS, *(column.alias(name) for name, column in judged))
+    return told.select(*COLUMNS, *(column.alias(name) for name, column in judged)).where(satisfied)
 
 
 def raises(rule: Rule) -> str:
