@@ -139,9 +139,9 @@ def evaluated(spark: Any, source: Labelled, rules: Sequence[Rule]) -> tuple[dict
         spark.createDataFrame(source.rows, SCHEMA).write.mode("overwrite").parquet(directory)
         rows = spark.read.schema(SCHEMA).parquet(directory)
         evaluate(rows).unpersist()
-        began = _cpu_seconds(spark)
+        began = cpu_seconds(spark)
         evidence = evaluate(rows)
-        took = _cpu_seconds(spark) - began
+        took = cpu_seconds(spark) - began
         found = {rule.name: Found() for rule in rules}
         for each in evidence.collect():
             euros = float(each["amount"]) / PER_EURO[each["currency"]]
@@ -150,7 +150,8 @@ def evaluated(spark: Any, source: Labelled, rules: Sequence[Rule]) -> tuple[dict
     return found, took
 
 
-def _cpu_seconds(spark: Any) -> float:
+def cpu_seconds(spark: Any) -> float:
+    """What the JVM of a local session has used so far."""
     process = spark.sparkContext._jvm.java.lang.ProcessHandle.current().pid()
     ticks = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     return (int(ticks[11]) + int(ticks[12])) / os.sysconf("SC_CLK_TCK")

@@ -126,7 +126,7 @@ def test_the_command_reads_the_files_of_its_dates_and_of_the_day_before_alone(as
     wanted = list(files_on(lake.catalog.table("transactions"), [date(2026, 3, day) for day in (2, 3, 4)]))
     wanted += files_on(lake.catalog.table("sightings"), months_looked_at([date(2026, 3, 4)]))
     assert sorted(asked.keys) == sorted(split_location(file.file_path)[1] for file in wanted)
-    assert len(asked.keys) == told["files_read"] == 3, "two of three dates, and a month of sightings"
+    assert len(asked.keys) == told["files_read"]
     assert told["today"]["alerts"] == 0, "deposits of the day before raise an alert of that day"
 
 
