@@ -89,9 +89,10 @@ class RunAlerts:
 
     def _sightings(self, new: DataFrame) -> tuple[DataFrame | None, Files]:
         """What is held of the run's accounts and pairs, persisted, None if nothing; and the files of what it adds."""
-        found = sightings.sightings(new).persist()
+        found = sightings.sightings(new)
         held = self._former.rows("sightings", sightings.months_looked_at(self._event_dates), sightings.HELD)
         if held is not None:
+            found = found.persist()  # asked for twice
             held = sightings.of_same(held, found, self._is_small).persist()
         added = sightings.beyond(found, held, self._run_id)
         named = added.select(*with_ids(SIGHTING_FIELDS), F.date_format("event_date", "yyyy-MM").alias("slice"))
