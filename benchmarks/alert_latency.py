@@ -1,9 +1,10 @@
 """From arrival in the stream to the fraud alert on its topic, on the embedded stack at a modest rate, with its parts.
 
-    python benchmarks/alert_latency.py [TPS SECONDS]        default: 20 60
+    python benchmarks/alert_latency.py [TPS SECONDS [PROFILE]]        default: 20 60 balanced
 
-Settings are the defaults. One transaction in ten is large and raises an alert; every part is measured on what the two
-functions themselves log and count. Exit status 1 if the 95th percentile is above ten seconds.
+Settings are the defaults, or a profile's (LATENCY_PROFILE). One transaction in ten is large and raises an alert; every
+part is measured on what the two functions themselves log and count. Exit status 1 if the 95th percentile is above ten
+seconds.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ from data_ingestion.transaction_producer import produce
 from infrastructure.local.pipeline import function_runtime
 from infrastructure.local.run_report import percentiles
 from infrastructure.local.stack import EmbeddedStack
-from infrastructure.local.warehouse import embedded_settings
 from infrastructure.local.workdir import Workdir
+from infrastructure.settings_source import settings_from
 
 GOAL_MS = 10_000
 _PARTS = ("security", "data_storage", "data_ingestion", "data_processing")
@@ -37,11 +38,13 @@ _EACH = 20  # put together, as a producer does
 
 
 def main() -> int:
-    tps, seconds = map(int, sys.argv[1:3]) if len(sys.argv) == 3 else (20, 60)
+    tps, seconds = map(int, sys.argv[1:3]) if len(sys.argv) >= 3 else (20, 60)
+    profile = sys.argv[3] if len(sys.argv) == 4 else "balanced"
+    settings = settings_from({"LATENCY_PROFILE": profile})
     with contextlib.ExitStack() as exits:
         workdir = Workdir(None)
         exits.callback(workdir.close)
-        stack = exits.enter_context(EmbeddedStack(embedded_settings(), workdir))
+        stack = exits.enter_context(EmbeddedStack(settings, workdir))
         stack.provision(workdir.begin_incarnation().id, only=_PARTS)
         stack.open_for_data()
         fraud = exits.enter_context(stack.fraud_function())
@@ -59,7 +62,7 @@ def main() -> int:
         "the fraud function, an object": objects,
         "arrival to alert": alerts,
     }
-    table = Table(title=f"{tps} transactions a second for {seconds} s", box=box.SIMPLE_HEAD)
+    table = Table(title=f"{tps} transactions a second for {seconds} s, {profile}", box=box.SIMPLE_HEAD)
     for column in ("milliseconds", "p50", "p95", "max", "number"):
         table.add_column(column, justify="left" if column == "milliseconds" else "right")
     for name, values in rows.items():

@@ -67,6 +67,11 @@ def composite_alarms(settings: Settings) -> tuple[CompositeSpec, ...]:
             ("page-curation", "Lake and warehouse are no longer brought up to date.", ("job-late",)),
             ("page-totals", "Records are missing, or there twice.", ("balance-off", "repeated-ids")),
             (
+                "page-fraud",
+                "Fraud alerts do not reach whom they are for, or only with the job's next run.",
+                ("fraud-alerts-not-told", "fraud-objects-waiting", "fraud-webhooks-given-up"),
+            ),
+            (
                 "page-card-data",
                 "Somebody may have seen card numbers, or the key that makes their tokens.",
                 ("stream-read-by-others", "token-key-read-by-others"),

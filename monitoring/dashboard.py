@@ -7,6 +7,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from infrastructure.references import fraud_function_name, fraud_queue_name
 from infrastructure.settings import Settings
 from monitoring.cost_counts import worker_dpus
 
@@ -21,6 +22,8 @@ def dashboard_body(settings: Settings, alarm_arns: list[str], workgroup: str) ->
         "function_name": settings.function_name,
         "function_log_group": settings.function_log_group,
         "on_failure_queue_name": settings.on_failure_queue_name,
+        "fraud_function_name": fraud_function_name(settings),
+        "fraud_queue_name": fraud_queue_name(settings),
         "glue_job_name": settings.glue_job_name,
         "glue_dpus": settings.glue_workers * worker_dpus(settings.glue_worker_type),
         "metrics_namespace": settings.metrics_namespace,

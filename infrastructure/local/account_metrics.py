@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from moto.cloudwatch.models import MetricDatum, cloudwatch_backends
+from moto.sqs.models import sqs_backends
 
 from infrastructure.local.metric_filters import matches
 from infrastructure.references import trail_log_group
@@ -52,6 +53,18 @@ class AccountMetrics:
         asked = "ApproximateNumberOfMessages"
         visible = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[asked])["Attributes"][asked]
         self.put("AWS/SQS", "ApproximateNumberOfMessagesVisible", {"QueueName": name}, float(visible))
+
+    def took_message(self, function: str, failed: bool) -> None:
+        """Lambda invoked a function with a message of a queue. failed: it raised or died."""
+        for name, value in {"Invocations": 1, "Errors": float(failed)}.items():
+            self.put("AWS/Lambda", name, {"FunctionName": function}, value)
+
+    def oldest_in_queue(self, name: str) -> None:
+        """How long the oldest message of a queue has been in it; SQS puts it each minute."""
+        queue = sqs_backends[self._settings.account_id][self._settings.region].queues[name]
+        now = datetime.now(UTC).timestamp()
+        age = max((now - float(message.sent_timestamp or 0) / 1000 for message in queue._messages), default=0.0)
+        self.put("AWS/SQS", "ApproximateAgeOfOldestMessage", {"QueueName": name}, age)
 
     def run_ended(self, succeeded: bool) -> None:
         """A run of the Glue job ended. Glue puts one of two metrics, whichever it is."""

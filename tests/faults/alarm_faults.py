@@ -19,7 +19,6 @@ from infrastructure.aws import clients
 from infrastructure.local.redshift.postgresql import Warehouse
 from infrastructure.references import (
     fraud_failures_queue_name,
-    fraud_queue_name,
     fraud_topic_name,
     webhook_failures_queue_name,
     webhook_function_name,
@@ -173,11 +172,7 @@ def _job_does_not_run(pipeline: WatchedPipeline) -> Iterator[None]:
 def _raw_object_cannot_be_read(pipeline: WatchedPipeline) -> Iterator[None]:
     """The fraud function is told of an object that is none of the landing's, and fails as often as it may."""
     sqs, settings = pipeline.client("sqs"), pipeline.settings
-    told, failed = (
-        sqs.get_queue_url(QueueName=name)["QueueUrl"]
-        for name in (fraud_queue_name(settings), fraud_failures_queue_name(settings))
-    )
-    sqs.purge_queue(QueueUrl=told)  # of the minutes before, which are well
+    failed = sqs.get_queue_url(QueueName=fraud_failures_queue_name(settings))["QueueUrl"]
     place = {"Bucket": settings.bucket("raw"), "Key": "raw/transactions/arrival_date=2026-03-02/arrival_hour=09/bad.gz"}
     pipeline.client("s3").put_object(**place, Body=b"no gzip")
     with pipeline.ticking(), pipeline.stack.fraud_function() as running:
@@ -186,6 +181,26 @@ def _raw_object_cannot_be_read(pipeline: WatchedPipeline) -> Iterator[None]:
     yield
     pipeline.client("s3").delete_object(**place)
     sqs.purge_queue(QueueUrl=failed)
+
+
+@contextlib.contextmanager
+def _fraud_mapping_disabled(pipeline: WatchedPipeline) -> Iterator[None]:
+    pipeline.detects = "not"
+    yield
+    pipeline.detects = "counted"
+
+
+def _fraud_function_refused(service: str, operation: str, amount: str = "") -> Broken:
+    """By its bucket or its topic, while it looks at what lands; amount: of the transactions."""
+
+    @contextlib.contextmanager
+    def broken(pipeline: WatchedPipeline) -> Iterator[None]:
+        pipeline.detects, pipeline.amount = "really", amount
+        with _answered(clients.client(service), operation, lambda: _refused(400, "AccessDeniedException")):
+            yield
+        pipeline.detects, pipeline.amount = "counted", ""
+
+    return broken
 
 
 @contextlib.contextmanager
@@ -326,6 +341,14 @@ FAULTS = (
         "batches-given-up",
     ),
     _fault("a raw object cannot be read", _raw_object_cannot_be_read, 1, "fraud-objects-given-up"),
+    _fault("the fraud function may not read raw", _fraud_function_refused("s3", "GetObject"), 3, "fraud-errors"),
+    _fault("nobody takes the objects from the fraud queue", _fraud_mapping_disabled, 26, "fraud-objects-waiting"),
+    _fault(
+        "the fraud topic refuses an alert",
+        _fraud_function_refused("sns", "Publish", amount="20000.00"),
+        1,
+        "fraud-alerts-not-told",
+    ),
     _fault("nobody listens where alerts are posted to", _webhook_out_of_reach, 1, "fraud-webhooks-given-up"),
     _fault("a producer breaks the contract", _producer_breaks_the_contract, 15, "quarantine-rate"),
     _fault("the job is not started", _job_does_not_run, 70, "job-late"),

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import time_machine
@@ -22,6 +22,7 @@ import time_machine
 from data_ingestion import process_transaction_lambda
 from data_ingestion.transaction_input import Line
 from data_ingestion.transaction_producer import produce
+from data_processing import detect_fraud_lambda
 from infrastructure.errors import PlatformError
 from infrastructure.local.account_metrics import AccountMetrics
 from infrastructure.local.glue_job import run_glue_job
@@ -30,7 +31,12 @@ from infrastructure.local.pipeline import function_runtime
 from infrastructure.local.stack import EmbeddedStack
 from infrastructure.local.warehouse import embedded_settings
 from infrastructure.local.workdir import Workdir
-from infrastructure.references import fraud_failures_queue_name, webhook_failures_queue_name
+from infrastructure.references import (
+    fraud_failures_queue_name,
+    fraud_function_name,
+    fraud_queue_name,
+    webhook_failures_queue_name,
+)
 from infrastructure.settings import Settings
 from monitoring.alarm_evaluation import State, Watch
 from monitoring.alarms import alarms, composite_alarms
@@ -52,7 +58,7 @@ def watched_settings() -> Settings:
         batch_window_seconds=0,
         maximum_record_age_seconds=RECORD_AGE_MINUTES * 60,
         alarm_silence_minutes=20,
-        fraud_webhook_url="http://127.0.0.1:9/",  # nobody listens there
+        fraud_webhook_url="https://127.0.0.1:9/",  # nobody listens there
     )
 
 
@@ -74,7 +80,8 @@ class _Attempts:
 
 class WatchedPipeline:
     """lands: whether what is put is expected to land, else one attempt a minute is waited for; works: the same of the
-    job, which then succeeds each quarter of an hour."""
+    job, which then succeeds each quarter of an hour; detects: whether the fraud function takes its messages, and
+    whether it really looks at the objects."""
 
     def __init__(self, stack: EmbeddedStack, clock: time_machine.Traveller) -> None:
         self.stack = stack
@@ -83,7 +90,9 @@ class WatchedPipeline:
         self.watch = Watch(alarms(stack.settings), self.metrics.data, composite_alarms(stack.settings))
         self.lands = True
         self.works = True
+        self.detects: Literal["counted", "really", "not"] = "counted"
         self.records = RECORDS_A_MINUTE
+        self.amount = ""  # of the transactions; empty: one that raises no alert
         self.broken_lines = 0  # of those that are put each minute
         self._clock = clock
         self._now = datetime.now(UTC).replace(second=0, microsecond=0)
@@ -101,6 +110,8 @@ class WatchedPipeline:
         self._put(self.records)
         self._land()
         settings = self.settings
+        self._detect()
+        self.metrics.oldest_in_queue(fraud_queue_name(settings))
         for queue in (
             settings.on_failure_queue_name,
             fraud_failures_queue_name(settings),
@@ -152,6 +163,29 @@ class WatchedPipeline:
         """Time in which nothing is counted."""
         self._move(span)
 
+    def _detect(self) -> None:
+        """What Lambda does with the fraud queue's messages; what fails comes again six minutes later, as in AWS."""
+        sqs = self.client("sqs")
+        url = sqs.get_queue_url(QueueName=fraud_queue_name(self.settings))["QueueUrl"]
+        if self.detects == "counted":
+            while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+                for each in messages:
+                    sqs.delete_message(QueueUrl=url, ReceiptHandle=each["ReceiptHandle"])
+        if self.detects != "really":
+            return
+        function = fraud_function_name(self.settings)
+        with function_runtime(self.stack), pytest.MonkeyPatch.context() as patch:
+            for name, value in self.stack.function_environment(function).items():
+                patch.setenv(name, value)
+            detect_fraud_lambda.reset()
+            while messages := sqs.receive_message(QueueUrl=url).get("Messages"):
+                event = {"messageId": messages[0]["MessageId"], "body": messages[0]["Body"]}
+                failed = detect_fraud_lambda.handler({"Records": [event]}, None)["batchItemFailures"]
+                self.metrics.took_message(function, failed=False)  # it did not raise
+                if not failed:
+                    sqs.delete_message(QueueUrl=url, ReceiptHandle=messages[0]["ReceiptHandle"])
+            detect_fraud_lambda.reset()
+
     def _move(self, span: timedelta) -> None:
         self._now += span
         self._minutes += 1
@@ -161,6 +195,7 @@ class WatchedPipeline:
         """A command of the platform on this account, which has no warehouse; it must end so."""
         with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()) as said:
             patch.setenv("REDSHIFT_ENABLED", "false")
+            patch.setenv("FRAUD_WEBHOOK_URL", self.settings.fraud_webhook_url)
             patch.setenv("ALARM_SILENCE_MINUTES", str(self.settings.alarm_silence_minutes))
             ended = main([*arguments, "--region", self.settings.region])
         assert ended == status, said.getvalue()
@@ -175,7 +210,9 @@ class WatchedPipeline:
     def _line(self) -> bytes:
         """A transaction that lands, of an id of its own."""
         self._made += 1
-        return transaction(transaction_id=f"{self._made:026d}", event_time=self._now.strftime("%Y-%m-%dT%H:%M:%S.000Z"))
+        changed = {"amount": self.amount} if self.amount else {}
+        at = self._now.strftime("%Y-%m-%dT%H:%M:%S.000Z")
+        return transaction(transaction_id=f"{self._made:026d}", event_time=at, **changed)
 
     def _put(self, records: int) -> None:
         lines = [self._line() for _ in range(records)]

@@ -7,11 +7,14 @@ import inspect
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from data_ingestion import process_transaction_lambda
 from data_ingestion.deploy_transaction_lambda import function_environment
+from data_processing import deploy_detect_fraud, detect_fraud_lambda
+from infrastructure.references import fraud_function_name
 from infrastructure.settings import Settings
 from monitoring.alarm_spec import AlarmSpec, Metric
 from monitoring.alarms import alarms, composite_alarms, with_every_alarm
@@ -28,9 +31,12 @@ def named(name: str, specs: tuple[AlarmSpec, ...] = ALARMS) -> AlarmSpec:
     return next(spec for spec in specs if spec.name == name)
 
 
-def put_by_the_function(name: str) -> bool:
-    """Whether the landing function's source puts a metric of this name."""
-    tree = ast.parse(inspect.getsource(process_transaction_lambda))
+OF_THE_FRAUD_STREAM = {"service": fraud_function_name(SETTINGS)}
+
+
+def puts(module: ModuleType, name: str) -> bool:
+    """Whether a function's source puts a metric of this name."""
+    tree = ast.parse(inspect.getsource(module))
     return any(isinstance(node, ast.Constant) and node.value == name for node in ast.walk(tree))
 
 
@@ -85,8 +91,9 @@ def test_an_alarm_without_an_expression_has_one_metric() -> None:
     ids=lambda metric: metric.name,
 )
 def test_own_metrics_are_those_that_the_function_puts(metric: Metric) -> None:
-    environment = function_environment(SETTINGS, "")
-    assert put_by_the_function(metric.name)
+    of_fraud = metric.dimensions == OF_THE_FRAUD_STREAM
+    environment = deploy_detect_fraud.function_environment(SETTINGS) if of_fraud else function_environment(SETTINGS, "")
+    assert puts(detect_fraud_lambda if of_fraud else process_transaction_lambda, metric.name)
     assert environment["POWERTOOLS_METRICS_NAMESPACE"] == metric.namespace
     assert metric.dimensions == {"service": environment["POWERTOOLS_SERVICE_NAME"]}
 

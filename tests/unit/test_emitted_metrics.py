@@ -5,6 +5,7 @@ CloudWatch keeps a metric under its exact set of dimensions: a question with one
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from data_governance.enable_cloudtrail_logging import resources as audit_trail
 from data_governance.run_result import RunResult
 from data_ingestion import process_transaction_lambda as function
 from data_ingestion.deploy_transaction_lambda import function_environment
+from data_processing import deploy_detect_fraud, detect_fraud_lambda
 from data_processing.job_metrics import JobMetrics
 from infrastructure.aws import clients
 from infrastructure.local.account_metrics import AccountMetrics
@@ -33,6 +35,7 @@ SETTINGS = Settings()
 OWN = SETTINGS.metrics_namespace
 # The unit in which each alarm's threshold and each axis is meant; whatever is not listed is counted.
 UNITS = {
+    "ApproximateAgeOfOldestMessage": "Seconds",
     "IteratorAge": "Milliseconds",
     "LandingLatency": "Milliseconds",
     "ComputeSeconds": "Seconds",
@@ -43,8 +46,9 @@ UNITS = {
 
 
 @pytest.fixture
-def of_the_function(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> MetricData:
-    """What the function emits, deployed as apply deploys it, of a batch that lands and of one that is given back."""
+def of_the_functions(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> MetricData:
+    """What the functions emit, deployed as apply deploys them: of a batch that lands, of one that is given back, and of
+    an alert that is refused."""
     for name, value in function_environment(SETTINGS, "20261123T125500Z").items():
         monkeypatch.setenv(name, value)
     account = Account()
@@ -55,9 +59,31 @@ def of_the_function(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtu
     account.put_fault = lambda bucket, key: service_error("SlowDown", "PutObject", status=503)
     assert function.handler(batch, None)["batchItemFailures"]
     function.reset()
+    _refuse_an_alert(monkeypatch)
     data = MetricData()
     data.put_embedded(capsys.readouterr().out.splitlines())
     return data
+
+
+def _refuse_an_alert(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the fraud function emits if its topic refuses an alert."""
+    for name, value in deploy_detect_fraud.function_environment(SETTINGS).items():
+        monkeypatch.setenv(name, value)
+    detect_fraud_lambda.reset()
+
+    class Table:
+        def claim(self, alert: Any) -> bool:
+            return True
+
+    def refuse(alert: Any) -> None:
+        raise service_error("AccessDenied", "Publish")
+
+    monkeypatch.setattr(detect_fraud_lambda, "_look_at", lambda key: detect_fraud_lambda._told(Table(), ["alert"]))  # type: ignore[arg-type,list-item]
+    monkeypatch.setattr(detect_fraud_lambda, "_publish", refuse)
+    told = {"bucket": {"name": SETTINGS.bucket("raw")}, "object": {"key": "raw/transactions/x"}}
+    body = json.dumps({"Records": [{"s3": told}]})
+    assert detect_fraud_lambda.handler({"Records": [{"messageId": "1", "body": body}]}, None)["batchItemFailures"]
+    detect_fraud_lambda.reset()
 
 
 def of_alarms() -> Iterator[tuple[str, MetricId]]:
@@ -132,12 +158,12 @@ def test_the_embedded_stack_emits_aws_metrics_under_the_dimensions_that_are_aske
     assert of_glue_and_lambda and of_glue_and_lambda <= set(metrics.data.metrics)
 
 
-def test_own_metrics_are_emitted_with_these_dimensions_and_units(of_the_function: MetricData) -> None:
+def test_own_metrics_are_emitted_with_these_dimensions_and_units(of_the_functions: MetricData) -> None:
     """By the function, by a metric filter on the trail, or by PutMetricData."""
     by_put_metric_data = put_by_job_and_commands()
     asked = {who: metric for who, metric in ASKED.items() if metric.namespace == OWN}
     assert {"alarm quarantine-rate", "Quarantine by reason"} <= asked.keys()
-    by_names = {(each.name, names(each)): each for each in of_the_function.metrics}
+    by_names = {(each.name, names(each)): each for each in of_the_functions.metrics}
     for who, metric in asked.items():
         if metric in FROM_THE_TRAIL:
             continue
@@ -147,7 +173,7 @@ def test_own_metrics_are_emitted_with_these_dimensions_and_units(of_the_function
         emitted = by_names.get((metric.name, names(metric)))
         assert emitted is not None, who
         assert emitted == metric or not all(value for _, value in metric.dimensions), who
-        assert of_the_function.units(emitted) == {UNITS.get(metric.name, "Count")}, who
+        assert of_the_functions.units(emitted) == {UNITS.get(metric.name, "Count")}, who
 
 
 def test_the_last_faults_are_found_in_the_log_whoever_wrote_the_line() -> None:
