@@ -67,7 +67,9 @@ def evidence(
             continue
         suspected = suspects(happened, windowed).persist()
         scratch.append(suspected)
-        if (count := suspected.count()) == 0:
+        ((count, *may_raise),) = suspected.select(F.count("*"), *(F.max(rule.name) for rule in windowed)).collect()
+        windowed = [rule for rule, may in zip(windowed, may_raise, strict=True) if may]
+        if not windowed:
             continue
         few = F.broadcast(suspected) if count <= _SUBJECTS_TO_BROADCAST else suspected
         looked_at = of_suspects(happened, few, windowed).persist()

@@ -67,6 +67,8 @@ class RunAlerts:
             self._unforeseen(new, held, bool(files)),
         )
         try:
+            if evidence.isEmpty():
+                return files
             files += self._beyond_former(
                 "fraud_alert_evidence", evidence, FRAUD_ALERT_EVIDENCE_FIELDS,
                 ("alert_id", "transaction_id", "content_hash"),
