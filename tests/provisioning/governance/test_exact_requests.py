@@ -342,7 +342,13 @@ def test_a_subscription_is_asked_for_once_and_removed_by_its_arn(stub: Stub) -> 
     clients.stubber.add_response(
         "subscribe",
         {"SubscriptionArn": f"{topic}:1"},
-        {"TopicArn": topic, "Protocol": "email", "Endpoint": "oncall@bank.example", "ReturnSubscriptionArn": True},
+        {
+            "TopicArn": topic,
+            "Protocol": "email",
+            "Endpoint": "oncall@bank.example",
+            "Attributes": {},
+            "ReturnSubscriptionArn": True,
+        },
     )
     subscription.create({})
     confirmed = {"SubscriptionArn": f"{topic}:1", "Protocol": "email", "Endpoint": "oncall@bank.example"}
