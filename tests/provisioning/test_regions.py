@@ -10,7 +10,7 @@ from infrastructure.settings import Settings
 from security.iam_roles import ROLES
 from tests.provisioning.account import EmulatedAccount
 
-FIRST = Settings(region="eu-central-1")
+FIRST = Settings(region="eu-central-1", fraud_webhook_url="https://fraud.bank.example/alerts")
 SECOND = replace(FIRST, region="us-east-1")
 
 
