@@ -11,17 +11,17 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from infrastructure.aws.lambda_ import Function, code_sha256
+from infrastructure.aws.lambda_ import Function
 from infrastructure.aws.lambda_mapping import EventSourceMapping
 from infrastructure.aws.sqs import Queue
 from infrastructure.encrypted_queue import LONGEST_RETENTION_SECONDS, encrypted_queue
-from infrastructure.function_network import network, network_rights
+from infrastructure.function_network import network_rights
 from infrastructure.function_package import build_zip
+from infrastructure.lambda_function import lambda_function
 from infrastructure.log_groups import log_group
 from infrastructure.planning.resource import Clients, Properties, Resource
 from infrastructure.references import (
     bucket_id,
-    key_arn,
     role_id,
     secret_arn,
     stream_id,
@@ -75,34 +75,26 @@ def resources(
         MessageRetentionPeriod=LONGEST_RETENTION_SECONDS,
         VisibilityTimeout=QUEUE_VISIBILITY_SECONDS,
     )
-    function = Function(
-        part="data_ingestion",
-        name=settings.function_name,
-        clients=clients,
-        zip_bytes=zip_bytes,
-        depends_on=(
-            group.id,
-            role_id(settings, "lambda"),
-            bucket_id(settings, "raw"),
-            bucket_id(settings, "quarantine"),
-            secret_arn(settings).resource,
-        ),
-        properties={
-            "CodeSha256": lambda: code_sha256(zip_bytes()),  # built only when it is compared or uploaded
-            "Runtime": settings.lambda_runtime,
-            "Handler": HANDLER,
-            "Architectures": [settings.lambda_architecture],
-            "Role": settings.role_arn("lambda"),
-            "Description": DESCRIPTION,
-            "MemorySize": settings.lambda_memory_mb,
-            "Timeout": settings.lambda_timeout_seconds,
-            "Environment": function_environment(settings, incarnation or stream_incarnation(settings)),
-            "KMSKeyArn": key_arn(settings, "data"),
-            "TracingConfig": "Active",
-            "ReservedConcurrentExecutions": settings.lambda_reserved_concurrency or None,
-            **network(settings),
-            "Tags": settings.all_tags,
-        },
+    function = lambda_function(
+        settings,
+        clients,
+        "data_ingestion",
+        settings.function_name,
+        zip_bytes,
+        role="lambda",
+        handler=HANDLER,
+        description=DESCRIPTION,
+        memory_mb=settings.lambda_memory_mb,
+        timeout_seconds=settings.lambda_timeout_seconds,
+        environment=function_environment(settings, incarnation or stream_incarnation(settings)),
+        reserved_concurrency=settings.lambda_reserved_concurrency or None,
+    )
+    function.depends_on = (
+        group.id,
+        role_id(settings, "lambda"),
+        bucket_id(settings, "raw"),
+        bucket_id(settings, "quarantine"),
+        secret_arn(settings).resource,
     )
     rights = network_rights(settings, clients, function, "lambda")
     return [group, queue, rights, function, _mapping(settings, clients, function, queue)]

@@ -32,7 +32,7 @@ from data_governance.tokenization import TokenKeys
 from data_ingestion.transaction_batch import BatchResult, process_batch
 from infrastructure.aws import clients
 from infrastructure.errors import PlatformError, RetryableError
-from infrastructure.function_runtime import logger, metrics_namespace, required
+from infrastructure.function_runtime import forget, logger, metrics, metrics_namespace, required
 from infrastructure.planning.aws_errors import is_retryable
 
 Response = dict[str, list[dict[str, str]]]
@@ -58,8 +58,9 @@ def reset() -> None:
     """Forget environment, clients, secret and loggers, so that the next call reads them again (tests, local runs)."""
     global _secret
     _secret = None
-    for kept in (_environment, _client, _logger, _metrics):
+    for kept in (_environment, _client):
         kept.cache_clear()
+    forget()
 
 
 def handler(event: dict[str, Any], context: Any) -> Response:
@@ -172,16 +173,16 @@ def _code(error: BotoCoreError | ClientError) -> str:
 def _give_back(records: list[Any], fault: RetryableError) -> Response:
     first = records[0]["kinesis"]["sequenceNumber"]
     _logger().warning("batch given back", extra={"where": fault.where, "fault": fault.what, "records": len(records)})
-    metrics = _metrics()
-    metrics.add_metric("BatchesGivenBack", MetricUnit.Count, 1)
-    metrics.flush_metrics()
+    counted = _metrics()
+    counted.add_metric("BatchesGivenBack", MetricUnit.Count, 1)
+    counted.flush_metrics()
     return {"batchItemFailures": [{"itemIdentifier": first}]}
 
 
 def _report(result: BatchResult, written: int) -> None:
     latency = (datetime.now(UTC) - result.first_arrival).total_seconds() * 1000
     quarantined = result.records - result.landed_records
-    metrics = _metrics()
+    counted = _metrics()
     for name, unit, value in (
         ("RecordsReceived", MetricUnit.Count, result.records),
         ("RecordsLanded", MetricUnit.Count, result.landed_records),
@@ -192,8 +193,8 @@ def _report(result: BatchResult, written: int) -> None:
         ("BytesWritten", MetricUnit.Bytes, written),
         ("LandingLatency", MetricUnit.Milliseconds, latency),
     ):
-        metrics.add_metric(name, unit, value)
-    metrics.flush_metrics()
+        counted.add_metric(name, unit, value)
+    counted.flush_metrics()
     for reason, count in result.quarantined_by_reason.items():
         with single_metric(
             "RecordsQuarantinedByReason", MetricUnit.Count, count, namespace=_environment().metrics_namespace
@@ -233,15 +234,12 @@ def _client(service: str) -> Any:
     return clients.client(service)
 
 
-@cache
 def _logger() -> Logger:
     return logger(_environment().service)
 
 
-@cache
 def _metrics() -> Metrics:
-    environment = _environment()
-    return Metrics(namespace=environment.metrics_namespace, service=environment.service)
+    return metrics(_environment().service)
 
 
 if __name__ == "__main__":

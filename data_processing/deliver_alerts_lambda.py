@@ -13,19 +13,17 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import time
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 
-from aws_lambda_powertools.logging import Logger
-from aws_lambda_powertools.metrics import Metrics, MetricUnit
+from aws_lambda_powertools.metrics import MetricUnit
 
 from data_governance.webhook_signature import signed_headers
 from data_processing.webhook_delivery import post
 from infrastructure.aws import clients
 from infrastructure.errors import PlatformError
-from infrastructure.function_runtime import logger, metrics_namespace, required
+from infrastructure.function_runtime import forget, logger, metrics, required
 from infrastructure.planning.aws_errors import error_code
 
 Response = dict[str, list[dict[str, str]]]
@@ -49,9 +47,9 @@ class _NotDelivered(Exception):
 
 
 def reset() -> None:
-    """Forget secret, clients and loggers, so that the next call reads them again (tests, local runs)."""
-    for kept in (_client, _secret, _logger, _metrics):
-        kept.cache_clear()
+    """Forget secret and loggers, so that the next call reads them again (tests, local runs)."""
+    _secret.cache_clear()
+    forget()
 
 
 def handler(event: dict[str, Any], context: Any) -> Response:
@@ -63,10 +61,10 @@ def handler(event: dict[str, Any], context: Any) -> Response:
         except Exception as error:
             _comes_again(message, error)
             failed.append({"itemIdentifier": str(message["messageId"])})
-    metrics = _metrics()
-    metrics.add_metric("AlertsDelivered", MetricUnit.Count, len(event.get("Records") or []) - len(failed))
-    metrics.add_metric("DeliveriesFailed", MetricUnit.Count, len(failed))
-    metrics.flush_metrics()
+    counted = metrics(_SERVICE)
+    counted.add_metric("AlertsDelivered", MetricUnit.Count, len(event.get("Records") or []) - len(failed))
+    counted.add_metric("DeliveriesFailed", MetricUnit.Count, len(failed))
+    counted.flush_metrics()
     return {"batchItemFailures": failed}
 
 
@@ -87,7 +85,7 @@ def _deliver(message: dict[str, Any]) -> None:
     if not 200 <= status < 300:
         raise _NotDelivered(f"HTTP {status}", refused=300 <= status < 500 and status not in _MENDED_BY_WAITING)
     extra = {"alert_id": alert["alert_id"], "status": status, "milliseconds": round((time.time() - now) * 1000)}
-    _logger().info("alert delivered", extra=extra)
+    logger(_SERVICE).info("alert delivered", extra=extra)
 
 
 def _comes_again(message: dict[str, Any], error: Exception) -> None:
@@ -101,7 +99,7 @@ def _comes_again(message: dict[str, Any], error: Exception) -> None:
         pause = PAUSES_SECONDS[attempt - 1]
     # No traceback is logged: of a request that failed, it may quote the URL.
     fault = error.what if isinstance(error, PlatformError) else getattr(error, "fault", "") or error_code(error)
-    _logger().error(
+    logger(_SERVICE).error(
         "alert not delivered",
         extra={
             "message_id": message["messageId"],
@@ -110,7 +108,7 @@ def _comes_again(message: dict[str, Any], error: Exception) -> None:
             "fault": fault or type(error).__name__,
         },
     )
-    _client("sqs").change_message_visibility(
+    clients.client("sqs").change_message_visibility(
         QueueUrl=required("WEBHOOK_QUEUE_URL"), ReceiptHandle=message["receiptHandle"], VisibilityTimeout=pause
     )
 
@@ -118,24 +116,9 @@ def _comes_again(message: dict[str, Any], error: Exception) -> None:
 @lru_cache(maxsize=1)
 def _secret(period: int) -> str:
     """period: a number that changes when the value is to be read again."""
-    found = _client("secretsmanager").get_secret_value(SecretId=required("WEBHOOK_SECRET_ID"))
+    found = clients.client("secretsmanager").get_secret_value(SecretId=required("WEBHOOK_SECRET_ID"))
     value: str = found["SecretString"]
     return value
-
-
-@cache
-def _client(service: str) -> Any:
-    return clients.client(service)
-
-
-@cache
-def _logger() -> Logger:
-    return logger(os.environ.get("POWERTOOLS_SERVICE_NAME") or _SERVICE)
-
-
-@cache
-def _metrics() -> Metrics:
-    return Metrics(namespace=metrics_namespace(), service=os.environ.get("POWERTOOLS_SERVICE_NAME") or _SERVICE)
 
 
 if __name__ == "__main__":

@@ -12,19 +12,18 @@ from collections.abc import Callable
 from typing import Any
 
 from data_processing.deliver_alerts_lambda import ATTEMPTS
-from infrastructure.aws.lambda_ import Function, code_sha256
-from infrastructure.aws.lambda_mapping import QueueMapping
+from infrastructure.aws.lambda_ import Function
 from infrastructure.aws.sns import QueueSubscription, Topic
 from infrastructure.aws.sqs import Queue
-from infrastructure.encrypted_queue import LONGEST_RETENTION_SECONDS, encrypted_queue
+from infrastructure.encrypted_queue import queue_of_a_function
 from infrastructure.errors import PlatformError
-from infrastructure.function_network import network, network_rights
+from infrastructure.function_network import network_rights
 from infrastructure.function_package import build_zip
+from infrastructure.lambda_function import lambda_function, queue_mapping
 from infrastructure.log_groups import log_group
 from infrastructure.planning.resource import Clients, Ref, Resource, resource_id
 from infrastructure.references import (
     fraud_topic_name,
-    key_arn,
     role_id,
     webhook_failures_queue_name,
     webhook_function_name,
@@ -84,21 +83,8 @@ def resources(settings: Settings, clients: Clients, lambda_zip: Callable[[], byt
     function.wanted = settings.delivers_alerts
     function.depends_on = (group.id, role_id(settings, "webhook"), webhook_secret_id(settings))
     rights = network_rights(settings, clients, function, "webhook")
-    mapping = QueueMapping(
-        part=_PART,
-        name=f"{queue.name} -> {function.name}",
-        clients=clients,
-        function_name=function.name,
-        source_arn=settings.arn("sqs", queue.name),
-        depends_on=(function.id, queue.id),
-        properties={
-            "BatchSize": MESSAGES_AT_ONCE,
-            "MaximumBatchingWindowInSeconds": 0,
-            "FunctionResponseTypes": ["ReportBatchItemFailures"],
-            "ScalingConfig": {"MaximumConcurrency": AT_THE_SAME_TIME},
-            "Enabled": True,
-            "Tags": settings.all_tags,
-        },
+    mapping = queue_mapping(
+        settings, clients, function, queue, messages_at_once=MESSAGES_AT_ONCE, at_the_same_time=AT_THE_SAME_TIME
     )
     found: list[Resource] = [failures, queue, subscription, group, rights, function, mapping]
     for each in found:
@@ -108,60 +94,36 @@ def resources(settings: Settings, clients: Clients, lambda_zip: Callable[[], byt
 
 def _queues(settings: Settings, clients: Clients) -> tuple[Queue, Queue]:
     """The dead-letter queue, and the queue to which the topic sends each alert."""
-    failures = encrypted_queue(
-        settings,
-        clients,
-        _PART,
-        webhook_failures_queue_name(settings),
-        MessageRetentionPeriod=LONGEST_RETENTION_SECONDS,
-        VisibilityTimeout=VISIBILITY_SECONDS,
-    )
     tells = {
         "Sid": "FraudTopicTells",
-        "Effect": "Allow",
         "Principal": {"Service": "sns.amazonaws.com"},
-        "Action": "sqs:SendMessage",
         "Condition": {"ArnEquals": {"aws:SourceArn": settings.arn("sns", fraud_topic_name(settings))}},
     }
-    queue = encrypted_queue(
+    return queue_of_a_function(
         settings,
         clients,
         _PART,
         webhook_queue_name(settings),
-        [tells],
-        MessageRetentionPeriod=LONGEST_RETENTION_SECONDS,
-        VisibilityTimeout=VISIBILITY_SECONDS,
-        RedrivePolicy={
-            "deadLetterTargetArn": settings.arn("sqs", failures.name),
-            "maxReceiveCount": ATTEMPTS,
-        },
+        webhook_failures_queue_name(settings),
+        tells,
+        visibility_seconds=VISIBILITY_SECONDS,
+        attempts=ATTEMPTS,
     )
-    queue.depends_on = (failures.id,)
-    return failures, queue
 
 
 def _function(settings: Settings, clients: Clients, zip_bytes: Callable[[], bytes]) -> Function:
-    return Function(
-        part=_PART,
-        name=webhook_function_name(settings),
-        clients=clients,
-        zip_bytes=zip_bytes,
-        properties={
-            "CodeSha256": lambda: code_sha256(zip_bytes()),  # built only when it is compared or uploaded
-            "Runtime": settings.lambda_runtime,
-            "Handler": HANDLER,
-            "Architectures": [settings.lambda_architecture],
-            "Role": settings.role_arn("webhook"),
-            "Description": DESCRIPTION,
-            "MemorySize": MEMORY_MB,
-            "Timeout": TIMEOUT_SECONDS,
-            "Environment": function_environment(settings),
-            "KMSKeyArn": key_arn(settings, "data"),
-            "TracingConfig": "Active",
-            "ReservedConcurrentExecutions": None,
-            **network(settings),
-            "Tags": settings.all_tags,
-        },
+    return lambda_function(
+        settings,
+        clients,
+        _PART,
+        webhook_function_name(settings),
+        zip_bytes,
+        role="webhook",
+        handler=HANDLER,
+        description=DESCRIPTION,
+        memory_mb=MEMORY_MB,
+        timeout_seconds=TIMEOUT_SECONDS,
+        environment=function_environment(settings),
     )
 
 

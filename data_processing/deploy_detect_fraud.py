@@ -15,14 +15,14 @@ from data_catalog.lake_layout import RAW_TRANSACTIONS_PREFIX
 from data_catalog.stream_alerts import EXPIRES_AT, ITEM, SUBJECT
 from data_processing.job_package import rules_of
 from infrastructure.aws.dynamodb import DynamoDBTable
-from infrastructure.aws.lambda_ import Function, code_sha256
-from infrastructure.aws.lambda_mapping import QueueMapping
+from infrastructure.aws.lambda_ import Function
 from infrastructure.aws.s3_notification import BucketNotification
 from infrastructure.aws.sns import Topic
 from infrastructure.aws.sqs import Queue
-from infrastructure.encrypted_queue import LONGEST_RETENTION_SECONDS, encrypted_queue
-from infrastructure.function_network import network, network_rights
+from infrastructure.encrypted_queue import queue_of_a_function
+from infrastructure.function_network import network_rights
 from infrastructure.function_package import build_zip
+from infrastructure.lambda_function import lambda_function, queue_mapping
 from infrastructure.log_groups import log_group
 from infrastructure.planning.resource import Clients, Resource
 from infrastructure.references import (
@@ -77,6 +77,7 @@ def resources(settings: Settings, clients: Clients, lambda_zip: Callable[[], byt
     table, topic = _table(settings, clients), _topic(settings, clients)
     group = log_group(settings, clients, _PART, f"/aws/lambda/{fraud_function_name(settings)}")
     function = _function(settings, clients, functools.cache(lambda_zip or (lambda: package(settings))))
+    function.wanted = settings.stream_alerts
     function.depends_on = (group.id, role_id(settings, "fraud"), table.id, topic.id)
     rights = network_rights(settings, clients, function, "fraud")
     notification = BucketNotification(
@@ -90,22 +91,14 @@ def resources(settings: Settings, clients: Clients, lambda_zip: Callable[[], byt
             "Filter": {"prefix": RAW_TRANSACTIONS_PREFIX},
         },
     )
-    mapping = QueueMapping(
-        part=_PART,
-        name=f"{queue.name} -> {function.name}",
-        clients=clients,
-        function_name=function.name,
-        source_arn=settings.arn("sqs", queue.name),
-        depends_on=(function.id, queue.id),
+    mapping = queue_mapping(
+        settings,
+        clients,
+        function,
+        queue,
+        messages_at_once=MESSAGES_AT_ONCE,
+        at_the_same_time=settings.fraud_maximum_concurrency,
         after=(notification.id,),  # S3 tries the queue with a message of its own
-        properties={
-            "BatchSize": MESSAGES_AT_ONCE,
-            "MaximumBatchingWindowInSeconds": 0,
-            "FunctionResponseTypes": ["ReportBatchItemFailures"],
-            "ScalingConfig": {"MaximumConcurrency": settings.fraud_maximum_concurrency},
-            "Enabled": True,
-            "Tags": settings.all_tags,
-        },
     )
     found: list[Resource] = [failures, queue, table, topic, group, rights, function, mapping, notification]
     for each in found:
@@ -132,39 +125,24 @@ def topic_policy(settings: Settings) -> dict[str, Any]:
 
 def _queues(settings: Settings, clients: Clients) -> tuple[Queue, Queue]:
     """The dead-letter queue, and the queue to which S3 sends a message for each raw object."""
-    failures = encrypted_queue(
-        settings,
-        clients,
-        _PART,
-        fraud_failures_queue_name(settings),
-        MessageRetentionPeriod=LONGEST_RETENTION_SECONDS,
-        VisibilityTimeout=VISIBILITY_SECONDS,
-    )
     tells = {
         "Sid": "RawBucketTells",
-        "Effect": "Allow",
         "Principal": {"Service": "s3.amazonaws.com"},
-        "Action": "sqs:SendMessage",
         "Condition": {
             "StringEquals": {"aws:SourceAccount": settings.account_id},
             "ArnEquals": {"aws:SourceArn": settings.bucket_arn("raw")},
         },
     }
-    queue = encrypted_queue(
+    return queue_of_a_function(
         settings,
         clients,
         _PART,
         fraud_queue_name(settings),
-        [tells],
-        MessageRetentionPeriod=LONGEST_RETENTION_SECONDS,
-        VisibilityTimeout=VISIBILITY_SECONDS,
-        RedrivePolicy={
-            "deadLetterTargetArn": settings.arn("sqs", failures.name),
-            "maxReceiveCount": ATTEMPTS,
-        },
+        fraud_failures_queue_name(settings),
+        tells,
+        visibility_seconds=VISIBILITY_SECONDS,
+        attempts=ATTEMPTS,
     )
-    queue.depends_on = (failures.id,)
-    return failures, queue
 
 
 def _table(settings: Settings, clients: Clients) -> DynamoDBTable:
@@ -206,29 +184,18 @@ def _topic(settings: Settings, clients: Clients) -> Topic:
 
 
 def _function(settings: Settings, clients: Clients, zip_bytes: Callable[[], bytes]) -> Function:
-    return Function(
-        part=_PART,
-        name=fraud_function_name(settings),
-        clients=clients,
-        zip_bytes=zip_bytes,
-        wanted=settings.stream_alerts,
-        properties={
-            "CodeSha256": lambda: code_sha256(zip_bytes()),  # built only when it is compared or uploaded
-            "Runtime": settings.lambda_runtime,
-            "Handler": HANDLER,
-            "Architectures": [settings.lambda_architecture],
-            "Role": settings.role_arn("fraud"),
-            "Description": DESCRIPTION,
-            "MemorySize": MEMORY_MB,
-            "Timeout": TIMEOUT_SECONDS,
-            "Environment": function_environment(settings),
-            "KMSKeyArn": key_arn(settings, "data"),
-            "TracingConfig": "Active",
-            # The mapping bounds how many run at the same time, without taking them from the account's others.
-            "ReservedConcurrentExecutions": None,
-            **network(settings),
-            "Tags": settings.all_tags,
-        },
+    return lambda_function(
+        settings,
+        clients,
+        _PART,
+        fraud_function_name(settings),
+        zip_bytes,
+        role="fraud",
+        handler=HANDLER,
+        description=DESCRIPTION,
+        memory_mb=MEMORY_MB,
+        timeout_seconds=TIMEOUT_SECONDS,
+        environment=function_environment(settings),
     )
 
 

@@ -12,15 +12,12 @@ POWERTOOLS_METRICS_NAMESPACE), POWERTOOLS_SERVICE_NAME, LOG_LEVEL.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 from urllib.parse import unquote_plus
 
-from aws_lambda_powertools.logging import Logger
-from aws_lambda_powertools.metrics import Metrics, MetricUnit
+from aws_lambda_powertools.metrics import MetricUnit
 
 from data_catalog.lake_layout import RAW_TRANSACTIONS_PREFIX
 from data_catalog.stream_alerts import StreamAlert
@@ -30,17 +27,11 @@ from data_processing.landed_transactions import read_object
 from data_processing.stream_detection import detect
 from infrastructure.aws import clients
 from infrastructure.errors import PlatformError
-from infrastructure.function_runtime import logger, metrics_namespace, required
+from infrastructure.function_runtime import logger, metrics, required
 from infrastructure.planning.aws_errors import error_code
 
 Response = dict[str, list[dict[str, str]]]
 _SERVICE = "detect-fraud"
-
-
-def reset() -> None:
-    """Forget environment, clients and loggers, so that the next call reads them again (tests, local runs)."""
-    for kept in (_client, _logger, _metrics):
-        kept.cache_clear()
 
 
 def handler(event: dict[str, Any], context: Any) -> Response:
@@ -53,10 +44,10 @@ def handler(event: dict[str, Any], context: Any) -> Response:
         except Exception as error:
             # Neither message nor traceback is logged: a fault in reading may quote a row.
             what = error.what if isinstance(error, PlatformError) else error_code(error) or type(error).__name__
-            _logger().error("message failed", extra={"message_id": message.get("messageId"), "fault": what})
+            logger(_SERVICE).error("message failed", extra={"message_id": message.get("messageId"), "fault": what})
             failed.append({"itemIdentifier": str(message.get("messageId"))})
-    _metrics().add_metric("MessagesFailed", MetricUnit.Count, len(failed))
-    _metrics().flush_metrics()
+    metrics(_SERVICE).add_metric("MessagesFailed", MetricUnit.Count, len(failed))
+    metrics(_SERVICE).flush_metrics()
     return {"batchItemFailures": failed}
 
 
@@ -73,24 +64,24 @@ def _keys(notification: dict[str, Any]) -> Iterator[str]:
 
 def _look_at(key: str) -> None:
     began = datetime.now(UTC)
-    body = _client("s3").get_object(Bucket=required("RAW_BUCKET"), Key=key)["Body"].read()
+    body = clients.client("s3").get_object(Bucket=required("RAW_BUCKET"), Key=key)["Body"].read()
     landed = read_object(body)
-    table = FraudTable(_client("dynamodb"), required("FRAUD_TABLE"))
+    table = FraudTable(clients.client("dynamodb"), required("FRAUD_TABLE"))
     detected = detect(landed.transactions, shipped_rules(), table, began)
     told = _told(table, detected.alerts)
     ended = datetime.now(UTC)
-    metrics = _metrics()
+    counted = metrics(_SERVICE)
     for name, count in (
         ("TransactionsExamined", len(landed.transactions)),
         ("RowsUnreadable", landed.unreadable),
         ("TransactionsNotRemembered", table.not_remembered),
         ("AlertsTold", len(told)),
     ):
-        metrics.add_metric(name, MetricUnit.Count, count)
+        counted.add_metric(name, MetricUnit.Count, count)
     for alert in told:
         latency = (ended - alert.arrival_time).total_seconds() * 1000
-        metrics.add_metric("AlertLatency", MetricUnit.Milliseconds, latency)
-    _logger().info(
+        counted.add_metric("AlertLatency", MetricUnit.Milliseconds, latency)
+    logger(_SERVICE).info(
         "object examined",
         extra={
             "key": key,
@@ -118,7 +109,7 @@ def _told(table: FraudTable, alerts: Iterable[StreamAlert]) -> list[StreamAlert]
         try:
             _publish(alert)
         except Exception as error:
-            _metrics().add_metric("AlertsNotTold", MetricUnit.Count, 1)
+            metrics(_SERVICE).add_metric("AlertsNotTold", MetricUnit.Count, 1)
             fault = error  # the others are told all the same
             continue
         table.told(alert)
@@ -130,27 +121,12 @@ def _told(table: FraudTable, alerts: Iterable[StreamAlert]) -> list[StreamAlert]
 
 def _publish(alert: StreamAlert) -> None:
     attributes = {"rule": alert.rule, "severity": alert.severity}
-    _client("sns").publish(
+    clients.client("sns").publish(
         TopicArn=required("FRAUD_TOPIC_ARN"),
         Subject=f"{alert.severity} fraud alert: {alert.rule}",
         Message=json.dumps(alert.as_json()),
         MessageAttributes={name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()},
     )
-
-
-@cache
-def _client(service: str) -> Any:
-    return clients.client(service)
-
-
-@cache
-def _logger() -> Logger:
-    return logger(os.environ.get("POWERTOOLS_SERVICE_NAME") or _SERVICE)
-
-
-@cache
-def _metrics() -> Metrics:
-    return Metrics(namespace=metrics_namespace(), service=os.environ.get("POWERTOOLS_SERVICE_NAME") or _SERVICE)
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ from data_governance.tombstones import Tombstones, read_tombstones
 from data_processing import erased_rows, known_ids, token_links, transformations
 from data_processing.former_runs import FormerRuns
 from data_processing.fraud_rule_file import shipped_rules
-from data_processing.fraud_rules import Rule
+from data_processing.fraud_rules import READ, Rule
 from data_processing.known_ids import DEFAULT_WINDOW_DAYS, Span
 from data_processing.lake_catalog import LakeCatalog
 from data_processing.manifest import Manifest, RawObject
@@ -53,7 +53,6 @@ from data_processing.run_alerts import RunAlerts
 from data_processing.run_commit import commit_run
 from data_processing.run_files import partition_of, published_file, with_keys
 from data_processing.run_state import RunState
-from data_processing.sightings import READ
 from data_processing.staged_totals import StagedTotals, staged_totals
 from data_processing.staging import Staging, open_staging, publish_files, stage_raw
 from data_processing.transformations import (

@@ -34,6 +34,8 @@ COLUMNS = (
     "transaction_id", "content_hash", "account_id", "transaction_type", "credit_debit_indicator", "status", "channel",
     "amount", "currency", "event_time", "card_token", "merchant_country", "event_date", "run_id",
 )  # fmt: skip
+# And what sightings are taken from, on which rules with a history rest.
+READ = (*COLUMNS, "counterparty_account")
 
 # ISO 4217 currency -> amount in its major unit. A currency that is not named satisfies neither bound.
 Limits = Mapping[str, Decimal]

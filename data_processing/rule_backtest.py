@@ -72,7 +72,7 @@ def backtest(
 ) -> Backtest:
     """Compare rules on the alerts whose bucket begins on these dates.
 
-    transactions: COLUMNS of all curated ones on dates_read(); sightings.READ for rules with a history, and seen, the
+    transactions: COLUMNS of all curated ones on dates_read(); READ for rules with a history, and seen, the
     sightings of months_looked_at(): all that the lake knows by now, what came late included.
     """
     rows = transactions.withColumn("run_id", F.lit(_RUN))

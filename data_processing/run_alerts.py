@@ -55,7 +55,7 @@ class RunAlerts:
     def files(self, curated: DataFrame, links: DataFrame | None) -> Files:
         """Write sightings, alerts and their evidence, as far as former runs have not published them; their files.
 
-        curated: the run's transactions (sightings.READ). links: of cards' tokens; None without.
+        curated: the run's transactions (READ). links: of cards' tokens; None without.
         """
         firsts = token_links.first_tokens(links, curated)
         new = token_links.by_first_token(curated, firsts)

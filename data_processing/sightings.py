@@ -20,12 +20,10 @@ from pyspark.sql import functions as F
 from data_catalog.transaction_contract import SIGHTING_FIELDS, spark_ddl, typed_columns
 from data_governance.tombstones import MASK
 from data_processing.fraud_conditions import satisfies
-from data_processing.fraud_rules import COLUMNS, SEEN_WITHIN, History, Rule
+from data_processing.fraud_rules import COLUMNS, READ, SEEN_WITHIN, History, Rule
 
 NAMES = ("account_id", "counterparty_account", "first_seen")
 HELD = spark_ddl([column for column in typed_columns(SIGHTING_FIELDS) if column[0] in NAMES])
-# What sightings are taken from.
-READ = (*COLUMNS, "counterparty_account")
 _BY_THE_BANK = ("FEE", "INTEREST")
 _PAYING = ("PAYMENT", "TRANSFER")
 

@@ -45,3 +45,34 @@ def encrypted_queue(
             **properties,
         },
     )
+
+
+def queue_of_a_function(
+    settings: Settings,
+    clients: Clients,
+    part: str,
+    name: str,
+    failures_name: str,
+    sender: Mapping[str, Any],
+    *,
+    visibility_seconds: int,
+    attempts: int,
+) -> tuple[Queue, Queue]:
+    """The dead-letter queue, and the queue whose messages go there after so many attempts. sender: the statement that
+    lets somebody send, without Effect, Action and Resource."""
+    kept: dict[str, Any] = {
+        "MessageRetentionPeriod": LONGEST_RETENTION_SECONDS,
+        "VisibilityTimeout": visibility_seconds,
+    }
+    failures = encrypted_queue(settings, clients, part, failures_name, **kept)
+    sends = {
+        "Sid": sender["Sid"],
+        "Effect": "Allow",
+        "Principal": sender["Principal"],
+        "Action": "sqs:SendMessage",
+        "Condition": sender["Condition"],
+    }
+    redrive = {"deadLetterTargetArn": settings.arn("sqs", failures.name), "maxReceiveCount": attempts}
+    queue = encrypted_queue(settings, clients, part, name, [sends], **kept, RedrivePolicy=redrive)
+    queue.depends_on = (failures.id,)
+    return failures, queue

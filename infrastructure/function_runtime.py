@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+from functools import cache
 
 from aws_lambda_powertools.logging import Logger
+from aws_lambda_powertools.metrics import Metrics
 
 from infrastructure.errors import PlatformError
 
@@ -24,9 +26,26 @@ def metrics_namespace() -> str:
     return next((os.environ[name] for name in variables if os.environ.get(name)), "BankingDataPlatform")
 
 
+@cache
 def logger(service: str) -> Logger:
-    """A logger of JSON lines."""
-    return Logger(service=service, logger_handler=_StandardOutput())
+    """The logger of JSON lines. service: the function's name, unless its environment has another."""
+    return Logger(service=_service(service), logger_handler=_StandardOutput())
+
+
+@cache
+def metrics(service: str) -> Metrics:
+    """What the function counts; service as for logger()."""
+    return Metrics(namespace=metrics_namespace(), service=_service(service))
+
+
+def forget() -> None:
+    """Drop logger and metrics, so that the next call reads the environment again (tests, local runs)."""
+    logger.cache_clear()
+    metrics.cache_clear()
+
+
+def _service(default: str) -> str:
+    return os.environ.get("POWERTOOLS_SERVICE_NAME") or default
 
 
 class _StandardOutput(logging.Handler):

@@ -18,7 +18,7 @@ from rich.table import Table
 
 from data_catalog.transaction_contract import CURATED_FIELDS, spark_ddl, typed_columns
 from data_processing.fraud_rule_file import read_rules, rules_in_use
-from data_processing.fraud_rules import COLUMNS
+from data_processing.fraud_rules import READ
 from data_processing.staging import LocalStaging
 from infrastructure.aws.iceberg import files_on
 from infrastructure.errors import PlatformError
@@ -45,8 +45,7 @@ if TYPE_CHECKING:
 PERMISSIONS = "glue:GetTable kms:Decrypt s3:GetObject"
 _ROWS_OF_A_TASK = 250_000
 _TABLES = ("transactions", "pending_transactions")
-_NAMES = (*COLUMNS, "counterparty_account")
-_SCHEMA = spark_ddl([column for column in typed_columns(CURATED_FIELDS) if column[0] in _NAMES])
+_SCHEMA = spark_ddl([column for column in typed_columns(CURATED_FIELDS) if column[0] in READ])
 
 
 def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
@@ -103,7 +102,6 @@ class _Fetched:
     def rows(self, spark: SparkSession) -> DataFrame:
         """What rules read of the transactions, each card named by its first token."""
         from data_processing import token_links
-        from data_processing.sightings import READ
 
         found = spark.read.schema(_SCHEMA).parquet(*(uri for table in _TABLES for uri in self._uris[table]))
         links = self._uris["token_links"]

@@ -24,6 +24,7 @@ from data_ingestion.transaction_input import Line
 from data_ingestion.transaction_producer import produce
 from data_processing import detect_fraud_lambda
 from infrastructure.errors import PlatformError
+from infrastructure.function_runtime import forget
 from infrastructure.local.account_metrics import AccountMetrics
 from infrastructure.local.glue_job import run_glue_job
 from infrastructure.local.java import find_java
@@ -177,14 +178,14 @@ class WatchedPipeline:
         with function_runtime(self.stack), pytest.MonkeyPatch.context() as patch:
             for name, value in self.stack.function_environment(function).items():
                 patch.setenv(name, value)
-            detect_fraud_lambda.reset()
+            forget()
             while messages := sqs.receive_message(QueueUrl=url).get("Messages"):
                 event = {"messageId": messages[0]["MessageId"], "body": messages[0]["Body"]}
                 failed = detect_fraud_lambda.handler({"Records": [event]}, None)["batchItemFailures"]
                 self.metrics.took_message(function, failed=False)  # it did not raise
                 if not failed:
                     sqs.delete_message(QueueUrl=url, ReceiptHandle=messages[0]["ReceiptHandle"])
-            detect_fraud_lambda.reset()
+            forget()
 
     def _move(self, span: timedelta) -> None:
         self._now += span

@@ -19,6 +19,7 @@ from data_processing import fraud_table
 from data_processing.fraud_table import MOST_REMEMBERED, FraudTable
 from data_processing.stream_detection import SubjectDay
 from infrastructure.aws import clients
+from infrastructure.function_runtime import forget
 from infrastructure.local.emulator import emulated_aws
 from tests.pipeline.etl_rows import line, row
 from tests.unit.stream_memory import START, transaction
@@ -79,9 +80,9 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[FraudAccount]:
             ("METRICS_NAMESPACE", "BankingDataPlatform/test"),
         ):
             monkeypatch.setenv(name, value)
-        function.reset()
+        forget()
         yield opened
-        function.reset()
+        forget()
         clients.forget()
 
 

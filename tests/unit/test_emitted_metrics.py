@@ -20,6 +20,7 @@ from data_ingestion.deploy_transaction_lambda import function_environment
 from data_processing import deploy_detect_fraud, detect_fraud_lambda
 from data_processing.job_metrics import JobMetrics
 from infrastructure.aws import clients
+from infrastructure.function_runtime import forget
 from infrastructure.local.account_metrics import AccountMetrics
 from infrastructure.metrics import DRIFT_METRIC, REPEATED_IDS_METRIC, TOTALS_OFF_METRIC
 from infrastructure.settings import Settings
@@ -69,7 +70,7 @@ def _refuse_an_alert(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the fraud function emits if its topic refuses an alert."""
     for name, value in deploy_detect_fraud.function_environment(SETTINGS).items():
         monkeypatch.setenv(name, value)
-    detect_fraud_lambda.reset()
+    forget()
 
     class Table:
         def claim(self, alert: Any) -> bool:
@@ -83,7 +84,7 @@ def _refuse_an_alert(monkeypatch: pytest.MonkeyPatch) -> None:
     told = {"bucket": {"name": SETTINGS.bucket("raw")}, "object": {"key": "raw/transactions/x"}}
     body = json.dumps({"Records": [{"s3": told}]})
     assert detect_fraud_lambda.handler({"Records": [{"messageId": "1", "body": body}]}, None)["batchItemFailures"]
-    detect_fraud_lambda.reset()
+    forget()
 
 
 def of_alarms() -> Iterator[tuple[str, MetricId]]:
