@@ -10,6 +10,7 @@ Every change is recorded with its place in the text, so that an error's position
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Self
@@ -116,16 +117,20 @@ class _Statement:
     def __init__(self, sql: str, words: list[Token]) -> None:
         self.sql = sql
         self.tokens = words
+        self.words = [token.word for token in words]
         self.edits: list[Edit] = []
 
     def word(self, index: int) -> str:
-        return self.tokens[index].word if 0 <= index < len(self.tokens) else ""
+        return self.words[index] if 0 <= index < len(self.words) else ""
 
     def find(self, *sequence: str, start: int = 0) -> int:
         """The index of the first token of a sequence of words, or -1."""
-        for index in range(start, len(self.tokens) - len(sequence) + 1):
-            if all(self.word(index + place) == word for place, word in enumerate(sequence)):
-                return index
+        with suppress(ValueError):  # no further token begins it
+            while True:
+                start = self.words.index(sequence[0], start)
+                if tuple(self.words[start : start + len(sequence)]) == sequence:
+                    return start
+                start += 1
         return -1
 
     def closing(self, opening: int) -> int:
