@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import boto3
@@ -15,14 +16,20 @@ KEYS = [f"raw/arrival_date=2026-03-02/{number:04}" for number in range(1001)]
 ODD_KEYS = ["raw/a b", "raw/a+b", "raw/100%", "raw/%41", "raw/<&>\"'", "raw/line\nbreak", "raw/漢字", "raw/a//b"]
 
 
-@pytest.fixture(name="s3")
-def s3_with_objects():
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[None]:
+    """More objects than a page of a listing holds, for all tests of this module."""
     with emulated_aws():
         s3 = boto3.client("s3", region_name="us-east-1")
         s3.create_bucket(Bucket=BUCKET)
         for key in KEYS + ODD_KEYS:
             s3.put_object(Bucket=BUCKET, Key=key, Body=key.encode())
-        yield s3
+        yield
+
+
+@pytest.fixture(name="s3")
+def client_of_the_test(bucket: None) -> Any:
+    return boto3.client("s3", region_name="us-east-1")
 
 
 def found(s3: Any, prefix: str) -> list[s3_objects.Summary]:
