@@ -6,6 +6,7 @@ import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -33,6 +34,7 @@ class Calls:
     """The calls made, as "service.Operation", and what to do before or after one of them."""
 
     made: list[str] = field(default_factory=list)
+    mutated: int = 0  # so many of them change something
     before: Callable[[str, int], None] = lambda name, mutating: None
     after: Callable[[str, int], None] = lambda name, mutating: None
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -41,10 +43,19 @@ class Calls:
     def mutating(self) -> list[str]:
         return [name for name in self.made if is_mutating(name)]
 
+    def note(self, name: str) -> int:
+        """Keep a call; how many that change something were made, with it."""
+        with self.lock:
+            self.made.append(name)
+            self.mutated += is_mutating(name)
+            return self.mutated
+
     def clear(self) -> None:
         self.made.clear()
+        self.mutated = 0
 
 
+@cache
 def is_mutating(name: str) -> bool:
     return not _READING.match(name.partition(".")[2])
 
@@ -64,16 +75,14 @@ class RecordingClients(AwsClients):
 
     def _before(self, model: Any, **_: Any) -> None:
         name = f"{model.service_model.endpoint_prefix}.{model.name}"
-        with self.calls.lock:
-            self.calls.made.append(name)
-            count = len(self.calls.mutating)
+        count = self.calls.note(name)
         if is_mutating(name):
             self.calls.before(name, count)
 
     def _after(self, model: Any, **_: Any) -> None:
         name = f"{model.service_model.endpoint_prefix}.{model.name}"
         if is_mutating(name):
-            self.calls.after(name, len(self.calls.mutating))
+            self.calls.after(name, self.calls.mutated)
 
 
 @dataclass
