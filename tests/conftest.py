@@ -47,7 +47,7 @@ def dummy_credentials() -> Iterator[None]:
 
 @pytest.fixture(autouse=True, scope="session")
 def service_models_read_once() -> Iterator[None]:
-    """Each emulated account starts with a session of its own, which would parse botocore's JSON of every service anew."""
+    """Each emulated account starts with a new session, which would parse the JSON of every service anew."""
     from botocore.loaders import JSONFileLoader
 
     with pytest.MonkeyPatch.context() as patch:

@@ -65,6 +65,7 @@ def duck(lake: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("question", ON_LAKE, ids=lambda question: question.number)
 def test_duckdb_answers_on_the_lake(question: Question, duck: duckdb.DuckDBPyConnection) -> None:
     assert duck.execute(question.sql).fetchall()
@@ -82,6 +83,7 @@ def test_a_query_on_the_lake_uses_what_athena_has_too(question: Question) -> Non
     assert tables <= {table.name for table in LAKE_TABLES}
 
 
+@pytest.mark.slow
 def test_pandas_and_duckdb_answer_in_one_line(lake: Path) -> None:
     (block,) = re.findall(r"```python\n(.*?)```", PAGE, re.S)
     names = {"pandas": pandas, "duckdb": duckdb}

@@ -13,6 +13,7 @@ from scripts.orchestrate_pipeline import main
 from tests.pipeline.curated_runs import put_run, run_id, transaction
 from tests.pipeline.test_lake_commands import Files
 
+pytestmark = pytest.mark.slow
 ACCOUNT = transaction(1)["account_id"]
 
 

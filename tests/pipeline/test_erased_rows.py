@@ -81,6 +81,7 @@ def test_an_erased_counterparty_is_masked_and_a_duplicate_of_the_row_is_still_on
     assert {json.loads(each["payload"])["counterparty_account"] for each in lake.quarantine()} == {MASK}
 
 
+@pytest.mark.slow
 def test_what_the_landing_refuses_of_an_erased_account_stays_out_of_the_quarantine_table(lake: EmulatedLake) -> None:
     add_tombstone(lake.s3, BUCKETS.curated, GONE, TODAY)
     lake.refuse([1], BASE + 1, BASE + 1, payload=json.dumps({"account_id": GONE, "amount": "x"}))

@@ -35,6 +35,7 @@ def workdir(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_load_loads_what_a_killed_run_left_and_tells_of_each_run(
     workdir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -67,6 +68,7 @@ def test_a_metric_is_of_the_whole_and_of_nothing_else(command: str, capsys: pyte
     assert "--metric: is of" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_an_id_that_is_final_twice_is_told_and_moved(workdir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     again = transaction(2, event_time=datetime(2026, 1, 2, tzinfo=UTC), sequence_number="1")
     first = put_run(Files(workdir), "one", [transaction(1), transaction(2)])

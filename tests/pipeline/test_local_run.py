@@ -326,6 +326,7 @@ def test_of_a_command_that_fails_nothing_is_on_standard_output(first_run):
     assert failed.stderr.startswith("error: ")
 
 
+@pytest.mark.slow
 def test_nothing_kept_holds_a_card_number_of_the_input(tmp_path):
     card = "4242424242424242"
     record = {

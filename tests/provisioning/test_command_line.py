@@ -13,6 +13,7 @@ from scripts.orchestrate_pipeline import main
 from tests.provisioning.command_line import Run, client
 
 
+@pytest.mark.slow
 def test_plan_apply_plan_status_destroy(run: Run, endpoint: str) -> None:
     planned = run("plan")
     assert planned.returncode == 2, planned.stderr

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from infrastructure.errors import PlatformError
 from infrastructure.local.emulator import emulated_aws
 from infrastructure.settings import Settings
@@ -14,6 +16,7 @@ FIRST = Settings(region="eu-central-1", fraud_webhook_url="https://fraud.bank.ex
 SECOND = replace(FIRST, region="us-east-1")
 
 
+@pytest.mark.slow
 def test_destroying_one_region_leaves_the_other_as_it_is() -> None:
     with emulated_aws():
         first, second = EmulatedAccount(FIRST), EmulatedAccount(SECOND)

@@ -242,12 +242,12 @@ def leaves(stored: str, digits: str) -> bool:
     ],
     ids=lambda body: repr(body[:12]),
 )
-def test_the_largest_record_of_anything_takes_time_in_proportion(body: bytes) -> None:
-    """1 MiB takes at most a second in linear time, and an hour in quadratic time."""
-    data = b'{"description":"' + body * (2**20 // len(body))
+def test_a_large_record_of_anything_takes_time_in_proportion(body: bytes) -> None:
+    """256 KiB take less than a second in linear time, and minutes in quadratic time."""
+    data = b'{"description":"' + body * (2**18 // len(body))
     start = time.process_time()
     payload(data)
-    assert time.process_time() - start < 60
+    assert time.process_time() - start < 30
 
 
 def test_a_quarantined_record_keeps_its_uuid() -> None:

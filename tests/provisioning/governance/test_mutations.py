@@ -124,6 +124,7 @@ def test_nothing_is_shown_and_nothing_fails_while_all_is_well(standing: Standing
     assert failed(standing, standing.well) == set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ROWS, ids=lambda name: f"{name}: {ROWS[name].controls or 'no control'}")
 def test_it_is_shown_by_plan_and_fails_its_controls_and_no_others(name: str, standing: Standing) -> None:
     row, account = ROWS[name], standing.account
@@ -159,6 +160,7 @@ def _shows(row: Mutation, plan: Plan) -> None:
     assert row.new is ... or shown[0].new == row.new
 
 
+@pytest.mark.slow
 def test_everything_is_as_it_was_after_all_rows(standing: Standing) -> None:
     assert standing.account.plan().changes == ()
 
