@@ -51,8 +51,8 @@ def service_models_read_once() -> Iterator[None]:
     from botocore.loaders import JSONFileLoader
 
     with pytest.MonkeyPatch.context() as patch:
-        read = cache(JSONFileLoader()._load_file)
-        patch.setattr(JSONFileLoader, "_load_file", lambda _, path, opened: read(path, opened))
+        read = cache(JSONFileLoader().load_file)
+        patch.setattr(JSONFileLoader, "load_file", lambda _, path: read(path))
         yield
 
 
