@@ -2,7 +2,7 @@
 
 The batch is 50,000 rows of a few dates. Held are so many rows on 300 dates that end with the batch's, of which the
 window holds 45, or on the batch's own dates alone, so that the window holds them all. Held rows have ids, accounts and
-cards of their own, as many accounts a date as a bank of that size has.
+cards of their own, as many accounts a date as a bank of that size has, and each account was seen in each month.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ _HELD = (0, 1_000_000, 10_000_000, 30_000_000)
 _DATES = (300, 3)
 _LAST = date(2026, 3, 5)
 _ROWS_OF_A_FILE = 2_000_000
+_ACCOUNTS = 400_000
 # A day's ids, and how many days the default window holds.
 _DAY, _WINDOW = 10_000_000, 45
 
@@ -155,12 +156,12 @@ def _hold(lake: Path, catalog: Any, rows: int, days: list[date]) -> None:
     from data_processing.fraud_rules import COLUMNS
     from infrastructure.aws.iceberg import NewFile, append
 
-    table, ids = BY_KIND["curated"], BY_KIND["transaction_ids"]
+    table, ids, sightings = BY_KIND["curated"], BY_KIND["transaction_ids"], BY_KIND["sightings"]
     types = dict(typed_columns(table.fields))
     made = {
         "transaction_id": "md5(n::VARCHAR || day)",
         "content_hash": "sha256(n::VARCHAR || day)",
-        "account_id": "'DE' || lpad((hash(n) % 400000)::VARCHAR, 20, '0')",
+        "account_id": f"'DE' || lpad((hash(n) % {_ACCOUNTS})::VARCHAR, 20, '0')",
         "transaction_type": "CASE n % 3 WHEN 0 THEN 'CARD_PURCHASE' WHEN 1 THEN 'PAYMENT' ELSE 'DEPOSIT' END",
         "credit_debit_indicator": "CASE n % 3 WHEN 2 THEN 'CRDT' ELSE 'DBIT' END",
         "status": "'BOOKED'",
@@ -178,7 +179,7 @@ def _hold(lake: Path, catalog: Any, rows: int, days: list[date]) -> None:
         f"({made.get(name, 'NULL')})::{named.get(types[name], types[name])} AS {name}"
         for name in dict.fromkeys([*COLUMNS, "event_date", "run_id"])
     )
-    files: dict[str, list[NewFile]] = {table.name: [], ids.name: []}
+    files: dict[str, list[NewFile]] = {table.name: [], ids.name: [], sightings.name: []}
     a_day = rows // len(days)
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'; SET threads = 2")
@@ -191,14 +192,35 @@ def _hold(lake: Path, catalog: Any, rows: int, days: list[date]) -> None:
                     (table, day.isoformat(), "FROM rows"),
                     (ids, day.isoformat()[:7], _ids(ids)),
                 ):
-                    key = of.file_key(partition, f"former-{day}-{start}")
-                    file = lake / "curated" / key
-                    file.parent.mkdir(parents=True, exist_ok=True)
-                    connection.execute(f"COPY ({query}) TO '{file}' (FORMAT parquet, COMPRESSION zstd)")
-                    location, size = f"s3://curated/{key}", file.stat().st_size
+                    location, size = _write(connection, lake, of.file_key(partition, f"former-{day}-{start}"), query)
                     files[of.name].append(NewFile(location, size, count, day, _bounds(connection, day)))
+        for month, first in {day.isoformat()[:7]: day for day in sorted(days, reverse=True)}.items():
+            count = min(_ACCOUNTS, a_day * sum(day.isoformat()[:7] == month for day in days))
+            query = _sightings(sightings, first, count)
+            location, size = _write(connection, lake, sightings.file_key(month, f"former-{month}"), query)
+            files[sightings.name].append(NewFile(location, size, count, first, {}))
     for name, added in files.items():
         append(catalog.table(name), added, "former", lambda _: False)
+
+
+def _write(connection: Any, lake: Path, key: str, query: str) -> tuple[str, int]:
+    """Where the query's rows lie then, and how many bytes they are."""
+    file = lake / "curated" / key
+    file.parent.mkdir(parents=True, exist_ok=True)
+    connection.execute(f"COPY ({query}) TO '{file}' (FORMAT parquet, COMPRESSION zstd)")
+    return f"s3://curated/{key}", file.stat().st_size
+
+
+def _sightings(table: Any, first: date, accounts: int) -> str:
+    """Each of so many accounts, seen in the month of that date."""
+    made = {
+        "account_id": "'DE' || lpad(range::VARCHAR, 20, '0')",
+        "first_seen": f"TIMESTAMPTZ '{first} 00:00:00+00'",
+        "event_date": f"DATE '{first}'",
+        "run_id": "'former'",
+    }
+    columns = ", ".join(f"{made.get(field.name, 'NULL::VARCHAR')} AS {field.name}" for field in table.fields)
+    return f"SELECT {columns} FROM range({accounts}) ORDER BY account_id"
 
 
 def _ids(table: Any) -> str:
