@@ -16,7 +16,7 @@ empty :=
 escaped = $(subst $(empty) ,\ ,$(1))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests lock run test test-slow coverage lint test-glue6 soak bench fuzz checkov iam-simulate ministack sbom audit test-under-load clean
+.PHONY: help setup setup-tests lock run test test-slow coverage lint test-glue6 soak bench fuzz checkov iam-simulate ministack sbom audit test-under-load test-at-midnight clean
 
 help:  ## Show the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -182,6 +182,10 @@ WAIVED = $(shell sed -nE 's/^([A-Z]+-[A-Za-z0-9-]+) .*/--ignore-vuln \1/p' tests
 test-under-load: setup-tests  ## Run the tests, slow ones too, beside four busy loops
 	@trap 'kill $$loops' EXIT; for _ in 1 2 3 4; do { while :; do :; done; } & loops="$$loops $$!"; done; \
 		$(PYTEST) -m 'not soak' $(ARGS)
+
+test-at-midnight: setup-tests  ## Run the tests while midnight UTC passes (Linux, cc)
+	@mkdir -p build && cc -O2 -shared -fPIC -o build/clock_shift.so tests/clock_shift.c -ldl
+	LD_PRELOAD="$(CURDIR)/build/clock_shift.so" CLOCK_SHIFT=$$((86400 - 600 - $$(date +%s) % 86400)) $(PYTEST) $(ARGS)
 
 clean:  ## Remove what setup and the builds made
 	rm -rf "$(VENV)" .venv-* build .pytest_cache .mypy_cache .ruff_cache .hypothesis
