@@ -2,10 +2,13 @@
 
 Spark's typed JSON reader repairs what it should refuse: it rounds amounts, accepts "1,234.50", epoch milliseconds and a
 bare year as values, drops the second object of a line, takes {} for a row and an array for many. So rows are read as
-text. LINE matches exactly what the landing writes; a row that it does not match is checked field by field.
+text. LINE matches exactly what the landing writes, and takes it apart; a row that it does not match is checked field by
+field.
 """
 
 from __future__ import annotations
+
+import re
 
 from data_catalog.transaction_contract import LANDED_FIELDS, TRANSACTION_FIELDS, Field, Type, json_schema
 
@@ -24,8 +27,11 @@ _STATED: dict[str, str] = (
 _TIMESTAMP = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?Z"
 _DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _INTEGER = "0|[1-9][0-9]{0,17}"
-# The characters that JSON need not escape inside a string.
-_UNESCAPED = r'[^"\\\x00-\x1f]'
+# The characters that JSON need not escape inside a string. Java finds characters that are listed one by one in a table,
+# and tries ranges one after the other.
+_CONTROLS = "".join(rf"\x{code:02x}" for code in range(0x20))
+_UNESCAPED = rf'[^"\\{_CONTROLS}]'
+_PRINTABLE = "[" + "".join(re.escape(chr(code)) for code in range(0x21, 0x7F) if chr(code) not in '"\\') + "]"
 # A regular expression sees this character for bytes that are not UTF-8; the field by field check tells them apart.
 REPLACEMENT = "\ufffd"
 # A surrogate means nothing unless its other half follows.
@@ -45,14 +51,14 @@ def value_form(field: Field) -> str:
     return {Type.TIMESTAMP: _TIMESTAMP, Type.DATE: _DATE, Type.INTEGER: _INTEGER}[field.type]
 
 
-def _quoted_form(field: Field) -> str:
-    """The same pattern inside a JSON line, if nothing has to be escaped."""
-    if field.type is Type.INTEGER:
-        return f"(?:{value_form(field)})"
+def _member(field: Field, group: str = "(") -> str:
+    """A member of a JSON line whose value matches the same pattern, if nothing has to be escaped. group: opens the
+    value's group."""
+    form, quote = value_form(field), "" if field.type is Type.INTEGER else '"'
     if field.type is Type.STRING and not field.values and field.name not in _STATED:
-        characters = r"[!#-\[\]-~]" if field.ascii else _UNESCAPED.replace("]", REPLACEMENT + "]")
-        return f'"{characters}{{1,{field.max_length}}}+"'
-    return f'"(?:{value_form(field)})"'
+        characters = _PRINTABLE if field.ascii else _UNESCAPED.replace("]", REPLACEMENT + "]")
+        form = f"{characters}{{1,{field.max_length}}}+"
+    return f'"{field.name}":{quote}{group}{form}){quote}'
 
 
 def whole(pattern: str) -> str:
@@ -60,19 +66,41 @@ def whole(pattern: str) -> str:
     return rf"\A(?:{pattern})\z"
 
 
-def _line() -> str:
-    """A row as the landing writes it: required fields of a transaction, optional ones, card, position; no spaces."""
+def _in_order() -> list[Field]:
+    """The fields as the landing writes them: required ones of a transaction, optional ones, card, position."""
     transaction = {field.name for field in TRANSACTION_FIELDS}
-    ordered = sorted(LANDED_FIELDS, key=lambda field: (field.name not in transaction, not _leads(field, transaction)))
+    return sorted(
+        LANDED_FIELDS,
+        key=lambda field: (field.name not in transaction, not (field.required and field.name in transaction)),
+    )
+
+
+def _line() -> str:
+    """A row as the landing writes it, without spaces."""
     members = []
-    for field in ordered:
-        member = f',"{field.name}":{_quoted_form(field)}'
+    for field in _in_order():
+        member = f",{_member(field)}"
         members.append(member if field.required else f'(?:{member}|,"{field.name}":null)?+')
     return whole(r"\{" + "".join(members).removeprefix(",") + r"\}")
 
 
-def _leads(field: Field, transaction: set[str]) -> bool:
-    return field.required and field.name in transaction
+def _values() -> str:
+    """What takes the place of a LINE to leave its values: each behind a SEPARATOR, in the order of LANDED_FIELDS."""
+    numbers, number = {}, 1
+    for field in _in_order():
+        numbers[field.name] = number
+        number += 1 + re.compile(value_form(field)).groups
+    return "".join(f"{SEPARATOR}${numbers[field.name]}" for field in LANDED_FIELDS)
+
+
+def _head() -> str:
+    """How a LINE begins, until the date of its event. Its first group begins with the transaction_id and a quotation
+    mark, and ends with that date."""
+    fields = {field.name: field for field in _in_order()}
+    before = list(fields)[: list(fields).index("event_time")]
+    groups = {"schema_version": "(?:", "transaction_id": "((?:"}
+    members = ",".join(_member(fields[name], groups.get(name, "(")) for name in before)
+    return rf'\A\{{{members},"event_time":"{_DATE})'
 
 
 def _flat_object() -> str:
@@ -90,5 +118,9 @@ def _names(is_integer: bool) -> str:
     return '"(?:' + "|".join(sorted(names, key=len, reverse=True)) + ')"'
 
 
+# No value of a LINE holds it.
+SEPARATOR = "\x01"
 LINE = _line()
+VALUES = _values()
+HEAD = _head()
 FLAT_OBJECT = _flat_object()

@@ -14,7 +14,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from data_catalog.currencies import CURRENCY_MINOR_UNITS, LAST_EVENT_DATES
-from data_catalog.landed_form import FLAT_OBJECT, LINE, MAX_LINE_BYTES, REPLACEMENT, value_form, whole
+from data_catalog.landed_form import FLAT_OBJECT, MAX_LINE_BYTES, REPLACEMENT, value_form, whole
 from data_catalog.transaction_contract import (
     AMOUNT_PRECISION,
     AMOUNT_SCALE,
@@ -74,7 +74,7 @@ def minor_units() -> Column:
 
 
 def form() -> Column:
-    """Over line, row: what is wrong with the form; null if LINE proves that nothing is.
+    """Over line, is_proven, row: what is wrong with the form; null if LINE proves that nothing is.
 
     A struct of fault; counts: whether the row can be counted under its currency and indicator, as leniently as at
     landing; placed: whether its position is known.
@@ -87,7 +87,7 @@ def form() -> Column:
             _is_placed(structure).alias("placed"),
         )
 
-    return F.when(~F.col("line").rlike(LINE), _let(_has_structure(), looked_at))
+    return F.when(~F.col("is_proven"), _let(_has_structure(), looked_at))
 
 
 def _let(value: Column, use: Callable[[Column], Column]) -> Column:

@@ -6,9 +6,11 @@ import json
 
 import pytest
 
-from data_catalog.landed_form import LINE
-from data_processing import transformations
+from data_catalog.landed_form import LINE, SEPARATOR
+from data_catalog.transaction_contract import LANDED_FIELDS
+from data_processing import known_ids, transformations
 from tests.pipeline.etl_rows import as_lines, line, row
+from tests.pipeline.test_content_hash import EVERY_FIELD
 
 # name -> (line, the fault expected: a reason, or None for a row that is in order)
 SILENT: dict[str, tuple[str | bytes, str | None]] = {
@@ -37,6 +39,7 @@ SILENT: dict[str, tuple[str | bytes, str | None]] = {
     "date that is none": (line(row(value_date="2026-02-29")), "invalid_value"),
     "two objects on a line": (line(row(1)) + line(row(2)), "unreadable_row"),
     "two objects with a space": (line(row(1)) + " " + line(row(2)), "unreadable_row"),
+    "what looks like a line that was taken apart": (SEPARATOR + SEPARATOR.join("x" * 40), "unreadable_row"),
     "something behind the object": (line(row()) + " x", "unreadable_row"),
     "an empty object": ("{}", "unreadable_row"),
     "an array of rows": (f"[{line(row(1))},{line(row(2))}]", "unreadable_row"),
@@ -101,9 +104,33 @@ def test_a_row_is_refused_for_what_is_wrong_with_it(found, name):
     assert found[name] == SILENT[name][1]
 
 
-def test_what_the_landing_writes_takes_the_short_way(spark):
+def test_what_the_landing_writes_takes_the_short_way(spark, tmp_path):
     from tests.pipeline.etl_landed import landed_lines
 
-    lines = spark.createDataFrame([(each,) for each in landed_lines(400)], "line string")
-    proven = lines.where(lines["line"].rlike(LINE)).count()
-    assert proven == lines.count() > 350
+    lines = landed_lines(400)
+    parsed = transformations.parsed(as_lines(spark, tmp_path / "in", lines))
+    assert parsed.where("is_proven").count() == len(lines) > 350
+
+
+def test_a_line_is_taken_apart_into_what_its_json_says(spark, tmp_path):
+    full = {field.name: None for field in LANDED_FIELDS} | row(**EVERY_FIELD, replaces_sub_sequence_number=7)
+    in_order = sorted(full, key=lambda name: LINE.index(f'"{name}":'))
+    rows = [{name: full[name] for name in in_order if name != left_out} for left_out in (None, *EVERY_FIELD)]
+    written = {line(each): full | dict.fromkeys(full.keys() - each.keys()) for each in rows}
+    parsed = transformations.parsed(as_lines(spark, tmp_path / "in", written))
+    found = {each["line"]: each["row"].asDict() for each in parsed.where("is_proven").collect()}
+    assert found == written
+
+
+def test_ids_and_dates_of_a_batch_are_read_however_a_line_is_written(spark, tmp_path):
+    written = [
+        line(row(transaction_id="as-landed")),
+        line(dict(reversed(row(transaction_id="turned").items()))),
+        json.dumps(row(transaction_id="spaced")),
+        line(row(transaction_id="escaped")).replace("escaped", r"\u0065scaped"),
+        line(row(transaction_id="text", description='"transaction_id":"another","event_time":"2020-01-01')),
+        "no JSON",
+    ]
+    found = known_ids.batch_ids(as_lines(spark, tmp_path / "in", written)).collect()
+    assert [each["transaction_id"] for each in found] == ["as-landed", "turned", "spaced", "escaped", "text", None]
+    assert [each["day"] for each in found] == [row()["event_time"][:10]] * 5 + [None]
