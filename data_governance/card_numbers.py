@@ -88,11 +88,16 @@ _MANY_GROUPS = re.compile(
     rf"[0-9](?<![0-9].)(?:[0-9]?({_SIGN})(?:[0-9]{{1,2}}\1){{5}}|[0-9]{{2,5}}({_SIGN})[0-9]{{3,6}}\2[0-9]{{3}}"
     rf"|[0-9]{{7}}{_SIGN}[0-9]{{8}})"
 )
+_CANDIDATES = (_CANDIDATE, _MANY_GROUPS, _CANDIDATE_BEHIND_EXPIRY)
+_NO_DIGITS = bytes(byte for byte in range(256) if byte not in b"0123456789")
+_MOST_DIGITS = 32
 _GROUP = re.compile("[0-9]+")
 # 13 digits or more with what may stand between them, in text that is not ASCII.
 _ANY_DIGIT = rf"[\d{OTHER_DIGITS}]"
 _ANY_RUN = re.compile(rf"{_ANY_DIGIT}[\d\W_{OTHER_DIGITS}{SEPARATING_LETTERS}]{{{MIN_DIGITS - 1},}}")
-_LETTERS = 16 * "?"  # what in_ascii() makes of them
+_LETTERS = re.compile(r"\?{2,}+")  # what in_ascii() makes of them; one is enough to see whether there is a candidate
+# A letter can't stand between the digits of a card number, nor a NUL in what is encoded.
+_BETWEEN_TEXTS = "\0x\0"
 _DIGIT = re.compile(_ANY_DIGIT)
 # A date in a group of its own, before a serial number.
 _MONTH, _DAY = "(?:0[1-9]|1[0-2])", "(?:0[1-9]|[12][0-9]|3[01])"
@@ -125,7 +130,7 @@ def has_candidate(text: str) -> bool:
         plain = with_letters_in_ascii(text)
         if plain is None:
             return any(map(_has_candidate_in_clear, map(in_ascii, _ANY_RUN.findall(text))))
-        return _has_candidate_in_clear(plain.replace(_LETTERS, "?"))
+        return _has_candidate_in_clear(_LETTERS.sub("?", plain))
     if len(data) - len(data.translate(None, b"0123456789")) < MIN_DIGITS:
         return holds_short_base64(text) is not None or (len(text) >= LONG_PIECE and holds_encoding(text))
     return _has_candidate_in_clear(text) or _has_written_candidate(text)
@@ -138,11 +143,19 @@ def _has_written_candidate(text: str) -> bool:
 
 def _has_candidate_in_clear(text: str) -> bool:
     """The same of ASCII text as it stands."""
-    return (
-        _CANDIDATE.search(text) is not None
-        or _MANY_GROUPS.search(text) is not None
-        or _CANDIDATE_BEHIND_EXPIRY.search(text) is not None
-    )
+    return any(pattern.search(text) is not None for pattern in _CANDIDATES) and _has_card_digits(text)
+
+
+def _has_card_digits(text: str) -> bool:
+    """Whether digits that follow each other in ASCII text make a card number, whatever stands between them."""
+    digits = text.encode("ascii").translate(None, _NO_DIGITS).decode("ascii")
+    if len(digits) > _MOST_DIGITS:
+        return True  # among so many, one in ten numbers passes by chance, and looking at each would cost more
+    for start in range(len(digits) - MIN_DIGITS + 1):
+        for length in card_lengths(digits[start : start + ISSUER_DIGITS]):
+            if start + length <= len(digits) and passes_luhn(digits[start : start + length]):
+                return True
+    return False
 
 
 def holds_card_number(text: str) -> bool:
@@ -177,16 +190,26 @@ def doubtful_among(texts: list[str]) -> list[str]:
     """Those that mask_card_numbers() may change, of texts without NUL whose characters beyond ASCII are letters."""
     if not texts:
         return []
-    joined = "\0".join(texts)
-    # Encoded all at once, because most of the time would go into calls.
-    ways = [joined.encode("ascii", errors).decode("ascii").split("\0") for errors in ("ignore", "replace")]
-    return [
-        text
-        for text, short, plain in zip(texts, *ways, strict=True)
-        if _has_candidate_in_clear(plain.replace(_LETTERS, "?"))
-        or _has_written_candidate(short)
-        or may_hold_authentication_data(short)
-    ]
+    # Searched all at once, because most of the time would go into calls.
+    joined = _BETWEEN_TEXTS.join(texts)
+    plain = _LETTERS.sub("?", joined.encode("ascii", "replace").decode("ascii"))
+    places = {place for pattern in _CANDIDATES for place in _texts_with(pattern, plain)}
+    short = joined.encode("ascii", "ignore").decode("ascii")
+    clear = plain.split(_BETWEEN_TEXTS)
+    found = {place for place in places if _has_card_digits(clear[place])}
+    if _has_written_candidate(short) or may_hold_authentication_data(short):
+        each = enumerate(short.split(_BETWEEN_TEXTS))
+        found.update(place for place, text in each if _has_written_candidate(text) or may_hold_authentication_data(text))
+    return [texts[place] for place in sorted(found)]
+
+
+def _texts_with(pattern: re.Pattern[str], joined: str) -> Iterator[int]:
+    """The places of the texts in which the pattern is found, which can't reach across what stands between them."""
+    place = start = 0
+    for match in pattern.finditer(joined):
+        place += joined.count(_BETWEEN_TEXTS, start, match.start())
+        start = match.start()
+        yield place
 
 
 def mask_card_numbers(text: str) -> str:
