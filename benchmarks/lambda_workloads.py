@@ -8,6 +8,8 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+from data_governance.card_brands import passes_luhn
+
 Transaction = dict[str, Any]
 
 
@@ -22,6 +24,13 @@ def _set(**values: Callable[[random.Random], Any]) -> Callable[[Transaction, ran
 
 def _digits(count: int) -> Callable[[random.Random], str]:
     return lambda random_: f"{random_.randrange(10 ** (count - 1), 10**count)}"
+
+
+def _card(random_: random.Random, sign: str = " ") -> str:
+    """A Visa number in groups of four."""
+    digits = f"4{random_.randrange(10**14):014d}"
+    number = next(digits + check for check in "0123456789" if passes_luhn(digits + check))
+    return sign.join(number[start : start + 4] for start in range(0, 16, 4))
 
 
 def _long_text(random_: random.Random) -> str:
@@ -49,6 +58,14 @@ CHANGES: dict[str, Callable[[Transaction, random.Random], None]] = {
     "references of 14 digits in each text": _set(
         description=lambda random_: f"Invoice 2026/03 ref {_digits(14)(random_)}"
     ),
+    "a card number in each text": _set(description=lambda random_: f"Paid with {_card(random_)}, thank you"),
+    "an escape in each text": _set(
+        description=lambda random_: f"Invoice%202026%2F03 ref {_digits(4)(random_)} of {_digits(6)(random_)}"
+    ),
+    "14 digits and an escape in each text": _set(
+        description=lambda random_: f"Invoice%202026%2F03 ref {_digits(14)(random_)}"
+    ),
+    "an identifier that is a card number (all quarantined)": _set(original_transaction_id=lambda r: _card(r, "")),
 }
 
 
@@ -64,7 +81,15 @@ def untuned(records: list[bytes]) -> dict[str, list[bytes]]:
             feeds[name].append(json.dumps(transaction, ensure_ascii=False, separators=(",", ":")).encode())
     feeds[r"one \/ in the batch"] = [*records[:-1], _with_escaped_slash(records[-1])]
     feeds[r"a \/ in each record"] = list(map(_with_escaped_slash, records))
+    feeds["records cut off (all quarantined)"] = [data[: len(data) * 2 // 3] for data in records]
+    feeds["records in UTF-16 (all quarantined)"] = [data.decode().encode("utf-16") for data in records]
+    feeds["records in Latin-1 (all quarantined)"] = list(map(_in_latin_1, records))
     return feeds
+
+
+def _in_latin_1(data: bytes) -> bytes:
+    text = json.dumps(json.loads(data) | {"merchant_name": "Café Zürich"}, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("latin-1", "replace")
 
 
 def _with_escaped_slash(data: bytes) -> bytes:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from data_governance.authentication_data import may_hold_authentication_data
-from data_governance.card_numbers import MIN_DIGITS, doubtful_among, identifier_holds_card_number, mask_card_numbers
+from data_governance.card_numbers import MIN_DIGITS, identifier_holds_card_number, mask_card_numbers, masked_among
 from data_governance.iban import without_ibans
 from data_governance.written_text import (
     FURTHER_BYTES,
@@ -106,6 +106,6 @@ def masked_texts(column: Sequence[Any], with_labels: bool = True) -> Sequence[An
             or (may_be_base64 and holds_short_base64(text))
         ):
             doubtful.append(text)
-    doubtful += doubtful_among(without_ibans(numeric))
     masked = {text: found for text in doubtful if (found := mask_card_numbers(text)) != text}
+    masked |= masked_among(without_ibans(numeric))
     return [masked.get(text, text) for text in column] if masked else column
