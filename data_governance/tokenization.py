@@ -79,12 +79,13 @@ class TokenKeys:
         """What the secret keeps of its first version when that is retired."""
         return self._fingerprint_key
 
-    def card_fields(self, digits: str) -> dict[str, str]:
-        """What stands for a PAN in a record: the contract's CARD_FIELDS, former_card_token in an overlap only."""
-        fields = {"card_token": self.token(digits)}
+    def card_fields(self, numbers: Sequence[str]) -> list[dict[str, str]]:
+        """What stands for each PAN in a record: the contract's CARD_FIELDS, former_card_token in an overlap only."""
+        columns = {"card_token": self.tokens(numbers)}
         if self.former is not None:
-            (fields["former_card_token"],) = self.tokens([digits], self.former)
-        return fields | {"card_last4": digits[-4:]}
+            columns["former_card_token"] = self.tokens(numbers, self.former)
+        columns["card_last4"] = [digits[-4:] for digits in numbers]
+        return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
     def token(self, digits: str) -> str:
         """The token of a PAN under the current key: "{version}_" and 43 characters of unpadded base64url."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any
 
 from data_catalog.transaction_contract import TRANSACTION_FIELDS
@@ -18,7 +18,8 @@ from data_governance.card_screening import masked_texts
 from data_ingestion.transaction_validation import FREE_TEXTS
 
 REMOVED = "[removed]"
-CardFields = Callable[[str], Mapping[str, str]]  # a card number's digits -> the fields that replace it
+# The digits of card numbers -> the fields that replace each.
+CardFields = Callable[[Sequence[str]], Sequence[Mapping[str, str]]]
 
 _FIELDS = frozenset(field.name for field in TRANSACTION_FIELDS)
 _KEPT_FIELDS = _FIELDS - {"card_number"}
@@ -29,13 +30,14 @@ _UNCHECKED_FIELDS = frozenset({"card_number", *FREE_TEXTS})
 _is_time = re.compile(
     r"[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-6][0-9](?:\.[0-9]{1,9})?(?:Z|[+-][0-2][0-9]:?[0-5][0-9])"
 ).fullmatch
-_KEY = re.compile(r'\s*+"((?:[^"\\]++|\\.)*+)"\s*+:\s*+', re.DOTALL)
+# A key with its colon, the key's characters, a text or bare value (none of an array or object), and white space.
+_STRING_FORM = r'"(?:[^"\\]++|\\.)*+"?'
+_MEMBER = re.compile(rf'(\s*+"((?:[^"\\]++|\\.)*+)"\s*+:\s*+)({_STRING_FORM}|[^,{{}}\[\]"]*+)(\s*+)', re.DOTALL)
 _is_card_number = re.compile(r"card[\s_-]*number", re.IGNORECASE).fullmatch
 # The name of a field that the contract does not have: a word says what it was meant to be, anything else may be data.
 _is_word = re.compile(r"[A-Za-z][A-Za-z_-]{0,39}[0-9]?").fullmatch
 _is_bare_value = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|true|false|null").fullmatch
-_BARE_VALUE = re.compile(r'[^,{}\[\]"]*')
-_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_STRING = re.compile(_STRING_FORM, re.DOTALL)
 _STRUCTURE = re.compile(r'["\[\]{}]')
 _NEXT = re.compile(r"\S")
 # What may encode something: a long piece that is no word, nor a name of words.
@@ -44,6 +46,7 @@ _MAY_ENCODE = re.compile(r"(?<![\w+/%\\-])(?![a-z_]++(?![\w+/%\\-]))[\w+/%\\-]{1
 _NO_LETTERS = re.compile("[^A-Za-z]*")
 _ISSUER_DIGITS = 6
 _DIGIT = re.compile("[0-9]")
+_BYTE_ORDER_MARK = "\ufeff"
 _WIDE_ENCODINGS = {"utf-32-le": 4, "utf-32-be": 4, "utf-16-le": 2, "utf-16-be": 2}
 
 
@@ -67,10 +70,12 @@ def safe_payloads(
     """
     stored = _stored_as_sent(records, documents, cleared, card_fields)
     missing = [place for place, payload in enumerate(stored) if payload is None]
-    texts = [records[place].decode("utf-8", "replace") for place in missing]
-    for place, payload in zip(missing, _stored(texts, card_fields), strict=True):
-        data = records[place]
-        stored[place] = (_wide_payload(data, card_fields) if b"\0" in data else None) or payload
+    readings = [_reading(records[place]) for place in missing]
+    payloads = _stored([text for text, _ in readings], card_fields)
+    for place, (_, encoding), payload in zip(missing, readings, payloads, strict=True):
+        if encoding != "utf-8" and _hides_card_number(payload, encoding):
+            (payload,) = _stored([records[place].decode("utf-8", "replace")], card_fields)
+        stored[place] = payload
     return [payload for payload in stored if payload is not None]
 
 
@@ -86,19 +91,25 @@ def _stored_as_sent(
     card_fields: CardFields,
 ) -> list[str | None]:
     """The payloads of records of which all but the card number may be kept; None for others."""
-    stored: list[str | None] = []
-    texts: list[str] = []
-    owners: list[int] = []
+    stored: list[str | None] = [None] * len(records)
+    cards: list[tuple[int, str, str]] = []  # place of the record, its card number as written, the digits
+    texts: list[tuple[int, str]] = []
     for place, (data, document) in enumerate(zip(records, documents, strict=True)):
-        payload = None
-        if document is not None and _may_be_kept(document, cleared):
-            payload = _with_token(data.decode("utf-8"), document.get("card_number"), card_fields)
-            for name in FREE_TEXTS:
-                if document.get(name):
-                    texts.append(document[name])
-                    owners.append(place)
-        stored.append(payload)
-    for place, text, masked in zip(owners, texts, masked_texts(texts), strict=True):
+        if document is None or not _may_be_kept(document, cleared):
+            continue
+        payload = data.decode("utf-8")
+        number = document.get("card_number")
+        if number is not None:
+            digits = card_digits(number) if type(number) is str else None
+            written = f'"card_number":"{number}"'
+            if not digits or payload.count(written) != 1:
+                continue
+            cards.append((place, written, digits))
+        stored[place] = payload
+        texts += [(place, document[name]) for name in FREE_TEXTS if document.get(name)]
+    for (place, written, _), fields in zip(cards, card_fields([digits for *_, digits in cards]), strict=True):
+        stored[place] = (stored[place] or "").replace(written, _written(fields))
+    for (place, text), masked in zip(texts, masked_texts([text for _, text in texts]), strict=True):
         if masked != text:
             stored[place] = None
     return stored
@@ -126,32 +137,16 @@ def _may_be_kept(document: dict[str, Any], cleared: Set[str]) -> bool:
     return True
 
 
-def _with_token(text: str, card_number: Any, card_fields: CardFields) -> str | None:
-    """The text with a token in place of its card number; None if it is not a valid one, or is not found as written."""
-    if card_number is None:
-        return text
-    digits = card_digits(card_number) if type(card_number) is str else None
-    written = f'"card_number":"{card_number}"'
-    return text.replace(written, _written(card_fields(digits))) if digits and text.count(written) == 1 else None
-
-
 def _written(fields: Mapping[str, str]) -> str:
     return ",".join(f'"{name}":"{value}"' for name, value in fields.items())
 
 
-def _wide_payload(data: bytes, card_fields: CardFields) -> str | None:
-    """The payload of a record in UTF-16 or UTF-32; None if it is in neither."""
-    for encoding, text in _wide_readings(data):
-        (stored,) = _stored([text], card_fields)
-        # In a text of mixed encodings a digit can hide inside another character.
-        if not holds_card_number(stored.encode(encoding).decode("latin-1")):
-            return stored
-    return None
+def _reading(data: bytes) -> tuple[str, str]:
+    """The text, and the encoding in which it was written.
 
-
-def _wide_readings(data: bytes) -> Iterator[tuple[str, str]]:
-    """(encoding, text) if the bytes look like UTF-16 or UTF-32: decoded, they are mostly ASCII and hold no NUL."""
-    for encoding, width in _WIDE_ENCODINGS.items():
+    UTF-16 and UTF-32 are told by their text, which is mostly ASCII and holds no NUL.
+    """
+    for encoding, width in _WIDE_ENCODINGS.items() if b"\0" in data else ():
         # The last character may be cut off. In big-endian order its first bytes are only NULs, so it is dropped.
         whole = data + bytes(-len(data) % width) if encoding.endswith("le") else data[: len(data) // width * width]
         try:
@@ -159,11 +154,22 @@ def _wide_readings(data: bytes) -> Iterator[tuple[str, str]]:
         except UnicodeDecodeError:
             continue
         if "\0" not in text and 2 * len(text.encode("ascii", "ignore")) > len(text):
-            yield encoding, text
+            return text, encoding
+    return data.decode("utf-8", "replace"), "utf-8"
+
+
+def _hides_card_number(payload: str, encoding: str) -> bool:
+    """Whether a digit of a card number may hide in a wide character, because encodings are mixed."""
+    return not payload.lstrip(_BYTE_ORDER_MARK).isascii() and holds_card_number(
+        payload.encode(encoding).decode("latin-1")
+    )
 
 
 def _stored(texts: Sequence[str], card_fields: CardFields) -> list[str]:
-    payloads = [_Payload(text, card_fields) for text in texts]
+    payloads = [_Payload(text) for text in texts]
+    cards = [(payload.kept, *card) for payload in payloads for card in payload.cards]
+    for (kept, place, _), fields in zip(cards, card_fields([digits for *_, digits in cards]), strict=True):
+        kept[place] = _written(fields)
     for name, with_labels in (("identifiers", False), ("texts", True)):
         places = [(payload.kept, place) for payload in payloads for place in getattr(payload, name)]
         values = masked_texts([kept[place] for kept, place in places], with_labels)
@@ -173,14 +179,18 @@ def _stored(texts: Sequence[str], card_fields: CardFields) -> list[str]:
 
 
 class _Payload:
-    """What is kept of a text, part by part. identifiers, texts: the places of values in which to mask card numbers."""
+    """What is kept of a text, part by part.
 
-    def __init__(self, text: str, card_fields: CardFields) -> None:
+    identifiers, texts: the places of values in which to mask card numbers; cards: those that tokens are put for, with
+    the digits.
+    """
+
+    def __init__(self, text: str) -> None:
         self.kept: list[str] = []
         self.identifiers: list[int] = []
         self.texts: list[int] = []
+        self.cards: list[tuple[int, str]] = []
         self._text = text
-        self._card_fields = card_fields
         self._keep_text()
 
     def _keep_text(self) -> None:
@@ -201,11 +211,15 @@ class _Payload:
         text = self._text
         self.kept.append("{")
         place = start + 1
-        while key := _KEY.match(text, place):
-            end = _value_end(text, key.end())
-            self._keep_member(_unescaped(key[1]), key[0], text[key.end() : end], end == len(text))
-            place = _next(text, end)
-            self.kept.append(text[end:place])
+        while member := _MEMBER.match(text, place):
+            written_name, name, value, space = member.groups()
+            place = member.end()
+            if not value and text[place : place + 1] in ("[", "{"):
+                end = _structure_end(text, place)
+                value, space = text[place:end], text[end : _next(text, end)]
+                place = end + len(space)
+            self._keep_member(_unescaped(name), written_name, value, place - len(space) == len(text))
+            self.kept.append(space)
             if text[place : place + 1] != ",":
                 break
             self.kept.append(",")
@@ -242,7 +256,8 @@ class _Payload:
         if _is_card_number(name):
             digits = card_digits(value[1:-1]) if value[:1] == '"' else None
             if digits is not None:
-                kept.append(_written(self._card_fields(digits)))
+                self.cards.append((len(kept), digits))
+                kept.append("")
                 return
             if value.rstrip() == "null":
                 kept.append(written_name + value)
@@ -274,21 +289,13 @@ def _next(text: str, place: int) -> int:
     return match.start() if match else len(text)
 
 
-def _value_end(text: str, start: int) -> int:
-    """The end of the value that starts there, or of the text if the value never ends."""
-    if text[start : start + 1] in ("[", "{"):
-        return _structure_end(text, start)
-    match = (_STRING if text[start : start + 1] == '"' else _BARE_VALUE).match(text, start)
-    return match.end() if match else len(text)
-
-
 def _structure_end(text: str, start: int) -> int:
     depth = 0
     place = start
     while match := _STRUCTURE.search(text, place):
         place = match.end()
         if match[0] == '"':
-            place = _value_end(text, match.start())
+            place = _string_end(text, match.start())
         elif match[0] in "[{":
             depth += 1
         else:
@@ -296,3 +303,8 @@ def _structure_end(text: str, start: int) -> int:
             if depth == 0:
                 return place
     return len(text)
+
+
+def _string_end(text: str, start: int) -> int:
+    match = _STRING.match(text, start)
+    return match.end() if match else len(text)

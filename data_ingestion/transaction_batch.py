@@ -101,7 +101,9 @@ def _process(records: Records, origin: Origin, token_keys: TokenKeys, outcome: _
         rows.insert(place, None)
     doubtful = [place for place, row in enumerate(rows) if row is None]
     # A decoded record that is doubtful has none yet.
-    looked_at = {place: documents.get(place) or plain_document(records.data[place]) for place in doubtful}
+    looked_at = {
+        place: documents[place] if place in documents else plain_document(records.data[place]) for place in doubtful
+    }
     for place, row in _looked_at(records, looked_at, entries, origin, token_keys, outcome):
         rows[place] = row
     _write(rows, outcome)

@@ -67,21 +67,20 @@ class Decoded(NamedTuple):
         return kept
 
 
-def decode_records(records: Sequence[bytes]) -> tuple[Decoded, dict[int, dict[str, Any]]]:
-    """Each record by itself; and by place the plain documents of those that need a closer look, where they have one.
+def decode_records(records: Sequence[bytes]) -> tuple[Decoded, dict[int, dict[str, Any] | None]]:
+    """Each record by itself; and by place the plain documents of those that can't be decoded, None if they have none.
 
     None of the decoders' errors is kept, because their texts quote values.
     """
     decoded = Decoded([], [0] * len(records))
-    documents: dict[int, dict[str, Any]] = {}
+    documents: dict[int, dict[str, Any] | None] = {}
     for place, data in enumerate(records):
         try:
             transaction = _decode(data)
         except Exception:  # of msgspec, or a RecursionError
             transaction = None
-            document = plain_document(data)
+            documents[place] = document = plain_document(data)
             if document is not None:
-                documents[place] = document
                 transaction, decoded.unknown_fields[place] = _with_unknown_fields(document)
         decoded.transactions.append(transaction)
     return decoded, documents

@@ -13,7 +13,7 @@ from infrastructure.errors import PlatformError
 from tests.pipeline.etl_rows import row
 
 KEYS = TokenKeys(2, {1: bytes(range(32)), 2: bytes(range(32, 64))})
-CARD = KEYS.card_fields("4111111111111111")
+CARD = KEYS.card_fields(["4111111111111111"])[0]
 
 
 def corrected(**fields: Any) -> dict[str, Any]:

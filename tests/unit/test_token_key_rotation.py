@@ -37,7 +37,7 @@ def test_a_rotation_adds_a_random_key_and_makes_it_current() -> None:
 
 
 def test_a_card_has_both_tokens_in_an_overlap_and_one_outside_of_it() -> None:
-    before, overlap, after = (TokenKeys.from_secret(each).card_fields(PAN) for each in (FIRST, OVERLAP, AFTER))
+    before, overlap, after = (TokenKeys.from_secret(each).card_fields([PAN])[0] for each in (FIRST, OVERLAP, AFTER))
     assert overlap["former_card_token"] == before["card_token"]
     assert overlap["card_token"] == after["card_token"] != before["card_token"]
     assert before.keys() == after.keys() == {"card_token", "card_last4"}
