@@ -15,7 +15,7 @@ from typing import Any
 from data_catalog.transaction_contract import TRANSACTION_FIELDS
 from data_governance.card_numbers import MASK, MIN_DIGITS, card_digits, holds_card_number, mask_card_numbers
 from data_governance.card_screening import masked_texts
-from data_ingestion.transaction_validation import FREE_TEXTS
+from data_ingestion.transaction_validation import FREE_TEXTS, LONG_IDENTIFIERS
 
 REMOVED = "[removed]"
 # The digits of card numbers -> the fields that replace each.
@@ -90,12 +90,14 @@ def _stored_as_sent(
     cleared: Set[str],
     card_fields: CardFields,
 ) -> list[str | None]:
-    """The payloads of records of which all but the card number may be kept; None for others."""
+    """The payloads of records of which all is kept but card numbers; None for others."""
     stored: list[str | None] = [None] * len(records)
     cards: list[tuple[int, str, str]] = []  # place of the record, its card number as written, the digits
-    texts: list[tuple[int, str]] = []
+    identifiers: list[tuple[int, str, str]] = []  # place, name, value
+    texts: list[tuple[int, str, str]] = []
     for place, (data, document) in enumerate(zip(records, documents, strict=True)):
-        if document is None or not _may_be_kept(document, cleared):
+        doubtful = None if document is None else _doubtful_identifiers(document, cleared)
+        if document is None or doubtful is None:
             continue
         payload = data.decode("utf-8")
         number = document.get("card_number")
@@ -106,17 +108,32 @@ def _stored_as_sent(
                 continue
             cards.append((place, written, digits))
         stored[place] = payload
-        texts += [(place, document[name]) for name in FREE_TEXTS if document.get(name)]
+        identifiers += [(place, name, document[name]) for name in doubtful]
+        texts += [(place, name, document[name]) for name in FREE_TEXTS if document.get(name)]
     for (place, written, _), fields in zip(cards, card_fields([digits for *_, digits in cards]), strict=True):
         stored[place] = (stored[place] or "").replace(written, _written(fields))
-    for (place, text), masked in zip(texts, masked_texts([text for _, text in texts]), strict=True):
-        if masked != text:
-            stored[place] = None
+    _mask(stored, identifiers, with_labels=False)
+    _mask(stored, texts, with_labels=True)
     return stored
 
 
-def _may_be_kept(document: dict[str, Any], cleared: Set[str]) -> bool:
-    """Whether all fields are the contract's and nothing but the card number and free texts could hold card data."""
+def _mask(stored: list[str | None], values: Sequence[tuple[int, str, str]], with_labels: bool) -> None:
+    """Mask values (place, name, value) in the payloads; one in which a value is not found as written becomes None."""
+    masked_values = masked_texts([value for *_, value in values], with_labels)
+    for (place, name, value), masked in zip(values, masked_values, strict=True):
+        payload = stored[place]
+        if masked != value and payload is not None:
+            written = f'"{name}":"{value}"'
+            found = payload.count(written) == 1
+            stored[place] = payload.replace(written, f'"{name}":"{masked}"') if found else None
+
+
+def _doubtful_identifiers(document: dict[str, Any], cleared: Set[str]) -> list[str] | None:
+    """The identifiers that may hold a card number; None if anything else may, but the card number and free texts.
+
+    Then the record has a field that the contract lacks, or one of another type or form.
+    """
+    doubtful: list[str] = []
     for name, value in document.items():
         if type(value) is not str:
             if (
@@ -125,16 +142,18 @@ def _may_be_kept(document: dict[str, Any], cleared: Set[str]) -> bool:
                 or type(value) in (dict, list)
                 or len(repr(value)) >= MIN_DIGITS
             ):
-                return False
+                return None
         elif name in _CLOSED_FIELDS:
             if not (value in _CLOSED_FIELDS[name] or value.isalpha()):
-                return False
+                return None
         elif len(value) >= MIN_DIGITS and value not in cleared:
-            if not (name in _UNCHECKED_FIELDS or (name == "event_time" and _is_time(value))):
-                return False
+            if name in LONG_IDENTIFIERS:
+                doubtful.append(name)
+            elif not (name in _UNCHECKED_FIELDS or (name == "event_time" and _is_time(value))):
+                return None
         elif name not in _FIELDS:
-            return False
-    return True
+            return None
+    return doubtful
 
 
 def _written(fields: Mapping[str, str]) -> str:

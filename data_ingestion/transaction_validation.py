@@ -355,16 +355,24 @@ def _depth(document: dict[str, Any]) -> int:
     return depth
 
 
-# Each field of the contract: its name, whether it is required, its closed set, whether it is refused for a card number.
+# Each field of the contract: its name, whether it is required, its closed set, whether it is refused for a card number;
+# the most characters of a text without a closed set, 0 of any other field.
 _FIELDS = tuple(
-    (field.name, field.required, frozenset(field.values), field.ascii or bool(field.values), field)
+    (
+        field.name,
+        field.required,
+        frozenset(field.values),
+        field.ascii or bool(field.values),
+        field.max_length if field.type is Type.STRING and not field.values else 0,
+        field.type,
+    )
     for field in TRANSACTION_FIELDS
 )
 
 
 def _fields_fault(document: dict[str, Any], cleared: Set[str]) -> Fault | None:
     """The first contract field, in the contract's order, that is absent, of another type or outside its bounds."""
-    for name, required, values, is_identifier, field in _FIELDS:
+    for name, required, values, is_identifier, longest, type_ in _FIELDS:
         value = document.get(name)
         if value is None:
             if required:
@@ -377,7 +385,9 @@ def _fields_fault(document: dict[str, Any], cleared: Set[str]) -> Fault | None:
             return Fault("unsupported_schema_version", name)
         elif is_identifier and len(value) >= MIN_DIGITS and _holds_card_number(value, cleared):
             return Fault("card_number_in_identifier", name)
-        elif not _fits(value, field) or (not value.isascii() and _holds_surrogate(value)):
+        elif not (1 <= len(value) <= longest if longest else _is_of_type(value, type_)) or (
+            not value.isascii() and _holds_surrogate(value)
+        ):
             return Fault(_REASONS.get(name, "invalid_value"), name)
     return None
 
@@ -386,13 +396,13 @@ def _holds_card_number(identifier: str, cleared: Set[str]) -> bool:
     return identifier not in cleared and identifier_holds_card_number(identifier)
 
 
-def _fits(value: str, field: Field) -> bool:
-    """Whether a text that is none of the field's values has its type and bounds; decimals are looked at later."""
-    if field.type is Type.STRING:
-        return not field.values and 1 <= len(value) <= field.max_length
-    if field.type is Type.TIMESTAMP:
+def _is_of_type(value: str, type_: Type) -> bool:
+    """Whether a text is a time or date. Decimals are looked at later; a text of a closed set was looked up before."""
+    if type_ is Type.STRING:
+        return False
+    if type_ is Type.TIMESTAMP:
         return utc_time(value) is not None
-    if field.type is Type.DATE:
+    if type_ is Type.DATE:
         try:
             msgspec.convert(value, date)
         except Exception:
