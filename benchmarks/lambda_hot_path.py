@@ -139,6 +139,13 @@ def boto3_put() -> lambda_peers.Put:
     return lambda key, body: client.put_object(Bucket="raw", Key=key, Body=body)
 
 
+def powertools_peer() -> Any:
+    """Raises ImportError where pydantic is not installed."""
+    from benchmarks import powertools_peer as peer
+
+    return peer
+
+
 def handlers() -> dict[str, Handler]:
     def no_put(key: str, body: bytes) -> None:
         pass
@@ -147,8 +154,8 @@ def handlers() -> dict[str, Handler]:
         FLOOR: lambda: lambda_peers.floor(no_put),
         OURS: our_handler,
         "careful standard library": lambda: lambda_peers.careful_stdlib(no_put),
-        VALIDATING: lambda: lambda_peers.powertools_pydantic(no_put, same_duties=False),
-        POWERTOOLS: lambda: lambda_peers.powertools_pydantic(no_put, same_duties=True),
+        VALIDATING: lambda: powertools_peer().validation_only(no_put),
+        POWERTOOLS: lambda: powertools_peer().same_duties(no_put),
         TUTORIAL: lambda: lambda_peers.tutorial(boto3_put()),
     }
     found = {}

@@ -19,7 +19,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_ingestion.quarantine_payload import safe_payload
+from data_ingestion.quarantine_payload import safe_payload, safe_payloads
+from data_ingestion.transaction_screening import cleared_identifiers
+from data_ingestion.transaction_validation import plain_document
 from tests.unit.kinesis_events import EVERY_FIELD, KEYS, TRANSACTION, encoded, event_records, luhn_digit
 
 TOKEN = KEYS.token("4111111111111111")
@@ -194,6 +196,29 @@ def _decodings(text: str) -> Iterator[str]:
                 yield zlib.decompress(data, zlib.MAX_WBITS | 32).decode("latin-1")
     with contextlib.suppress(ValueError, zlib.error):
         yield bytes.fromhex(text).decode("latin-1")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"original_transaction_id": "4111111111111111"},
+        {"transaction_id": "4111-1111-1111-1111", "account_id": "4111-1111-1111-1111"},
+        {"description": "4111 1111 1111 1111, cvv 123", "merchant_name": "4111111111111111"},
+        {"card_number": "4111111111111111", "account_id": "5500000000000004"},
+        {"card_number": "4111111111111112"},
+        {"status": "4111"},
+        {"cvv": "123"},
+    ],
+)
+def test_a_record_whose_document_is_known_is_stored_like_one_that_is_parted_into_fields(
+    changed: dict[str, str],
+) -> None:
+    data = encoded(EVERY_FIELD | changed)
+    document = plain_document(data)
+    assert document is not None
+    (stored,) = safe_payloads([data], [document], cleared_identifiers([document]), KEYS.card_fields)
+    assert stored == payload(data)
+    assert not {"4111111111111111", "4111-1111-1111-1111", "5500000000000004"} & set(json.loads(stored).values())
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"])
