@@ -383,6 +383,10 @@ def main() -> int:
         by_feed[feed_name] = measured(found, faults, arguments.seconds)
         print(table(by_feed[feed_name], feed_name), end="\n\n")
     print(untuned_table(measured_untuned(arguments.seconds)), end="\n\n")
+    if POWERTOOLS in found:
+        from benchmarks.peer_agreement import agreement_table
+
+        print(agreement_table(), end="\n\n")
     print(goals(by_feed))
     if arguments.plot:
         plot(by_feed["valid records"], PLOT)

@@ -59,26 +59,22 @@ def _shapes(joined: bytes, count: int, table: bytes, deleted: bytes, between: st
 
 def refused_identifiers(values: set[str]) -> set[str]:
     """Those of distinct identifiers that hold a card number, or a character that none may hold."""
+    if not values:
+        return set()
     texts = list(values)
     joined = "\n".join(texts).encode()
     together = joined.translate(_IDENTIFIER_SHAPE, _IDENTIFIER_SIGNS)
-    may_be_base64 = _holds_short_base64(joined) is not None
-    are_plain = _CARD_LIKE not in together and b"!" not in together and b"%" not in together and not may_be_base64
-    are_short = max(map(len, texts), default=0) < LONG_PIECE
     found = together.split(b"\n")
-    if len(found) != max(1, len(texts)):
-        found = [b"?"] * len(texts)
-    elif are_plain and are_short:
-        return set()
+    if len(found) != len(texts):
+        return values  # one holds a line feed, so that nobody knows which shape is whose
+    may_be_base64 = _holds_short_base64(joined) is not None
     refused: set[str] = set()
-    numeric: list[str] = []
-    for text, shape in zip(texts, found, strict=True):
-        if b"!" in shape or shape == b"?":
-            refused.add(text)
-        elif _CARD_LIKE in shape:
-            numeric.append(text)
-        elif (b"%" in shape or len(text) >= LONG_PIECE or may_be_base64) and identifier_holds_card_number(text):
-            refused.add(text)
+    if may_be_base64 or b"!" in together or b"%" in together or max(map(len, texts)) >= LONG_PIECE:
+        for text, shape in zip(texts, found, strict=True):
+            may_be_encoded = b"%" in shape or len(text) >= LONG_PIECE or may_be_base64
+            if b"!" in shape or (may_be_encoded and _CARD_LIKE not in shape and identifier_holds_card_number(text)):
+                refused.add(text)
+    numeric = [text for text, shape in zip(texts, found, strict=True) if _CARD_LIKE in shape]
     return refused.union(filter(identifier_holds_card_number, without_ibans(numeric)))
 
 

@@ -74,15 +74,17 @@ def decode_records(records: Sequence[bytes]) -> tuple[Decoded, dict[int, dict[st
     """
     decoded = Decoded([], [0] * len(records))
     documents: dict[int, dict[str, Any] | None] = {}
-    for place, data in enumerate(records):
+    transactions = decoded.transactions
+    left = map(_decode, records)
+    while len(transactions) < len(records):
         try:
-            transaction = _decode(data)
+            for transaction in left:
+                transactions.append(transaction)
         except Exception:  # of msgspec, or a RecursionError
-            transaction = None
-            documents[place] = document = plain_document(data)
-            if document is not None:
-                transaction, decoded.unknown_fields[place] = _with_unknown_fields(document)
-        decoded.transactions.append(transaction)
+            place = len(transactions)
+            documents[place] = document = plain_document(records[place])
+            found, decoded.unknown_fields[place] = (None, 0) if document is None else _with_unknown_fields(document)
+            transactions.append(found)
     return decoded, documents
 
 
