@@ -223,7 +223,9 @@ class _Payload:
         """Keep text that is in no field, without digits, because nothing tells what they are."""
         if start < end:
             text = _MAY_ENCODE.sub(REMOVED, self._text[start:end])
-            self.kept.append("".join([MASK if each.isnumeric() else each for each in text]))
+            is_plain = text.isascii()
+            masked = _DIGIT.sub(MASK, text) if is_plain else "".join([MASK if c.isnumeric() else c for c in text])
+            self.kept.append(masked)
 
     def _keep_object(self, start: int) -> int:
         """Keep what may be kept of the object that begins there; returns where it ends, or stops being JSON."""
@@ -262,7 +264,7 @@ class _Payload:
                 value = _DIGIT.sub(MASK, value)
             elif name in FREE_TEXTS:
                 self.texts.append(len(kept))
-            elif len(value) >= MIN_DIGITS:
+            elif len(value) >= MIN_DIGITS and not (name == "event_time" and _is_time(value[1:-1])):
                 if value[0] == value[-1] == '"':
                     kept[-1] += '"'
                     self.identifiers.append(len(kept))

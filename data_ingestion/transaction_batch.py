@@ -90,7 +90,7 @@ def process_batch(event_records: Sequence[Any], stream_incarnation: str, token_k
 
 def _process(records: Records, origin: Origin, token_keys: TokenKeys, outcome: _Outcome) -> None:
     decoded, documents = decode_records(records.data)
-    undecoded = [place for place, transaction in enumerate(decoded.transactions) if transaction is None]
+    undecoded = [place for place in documents if decoded.transactions[place] is None]
     rows: list[Any] = []
     if len(undecoded) < len(records.data):
         known = records.without(undecoded) if undecoded else records
