@@ -20,7 +20,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit, single_metric
+from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from pydantic import (
     AfterValidator,
@@ -334,8 +334,9 @@ def same_duties(put: Put) -> Handler:
             metrics.add_metric(name, MetricUnit.Bytes if name.startswith("Bytes") else MetricUnit.Count, count)
         metrics.flush_metrics()
         for reason, count in batch.reasons.items():
-            with single_metric("RecordsQuarantinedByReason", MetricUnit.Count, count, namespace="Benchmark") as metric:
-                metric.add_dimension("reason", reason)
+            metrics.add_metric("RecordsQuarantinedByReason", MetricUnit.Count, count)
+            metrics.add_dimension("reason", reason)
+            metrics.flush_metrics()
         logger.info("batch landed", extra=counts)
         return response
 

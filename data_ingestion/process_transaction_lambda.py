@@ -21,7 +21,7 @@ from functools import cache
 from typing import Any
 
 from aws_lambda_powertools.logging import Logger
-from aws_lambda_powertools.metrics import Metrics, MetricUnit, single_metric
+from aws_lambda_powertools.metrics import Metrics, MetricUnit
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -32,7 +32,7 @@ from data_governance.tokenization import TokenKeys
 from data_ingestion.transaction_batch import BatchResult, process_batch
 from infrastructure.aws import clients
 from infrastructure.errors import PlatformError, RetryableError
-from infrastructure.function_runtime import forget, logger, metrics, metrics_namespace, required
+from infrastructure.function_runtime import forget, logger, metrics, required
 from infrastructure.planning.aws_errors import is_retryable
 
 Response = dict[str, list[dict[str, str]]]
@@ -47,7 +47,6 @@ class _Environment:
     quarantine_bucket: str
     secret_id: str
     stream_incarnation: str
-    metrics_namespace: str
     service: str
 
 
@@ -196,10 +195,9 @@ def _report(result: BatchResult, written: int) -> None:
         counted.add_metric(name, unit, value)
     counted.flush_metrics()
     for reason, count in result.quarantined_by_reason.items():
-        with single_metric(
-            "RecordsQuarantinedByReason", MetricUnit.Count, count, namespace=_environment().metrics_namespace
-        ) as metric:
-            metric.add_dimension("reason", reason)
+        counted.add_metric("RecordsQuarantinedByReason", MetricUnit.Count, count)
+        counted.add_dimension("reason", reason)
+        counted.flush_metrics()
     _logger().info(
         "batch landed",
         extra={
@@ -224,7 +222,6 @@ def _environment() -> _Environment:
         quarantine_bucket=required("QUARANTINE_BUCKET"),
         secret_id=required("TOKENIZATION_SECRET_ID"),
         stream_incarnation=required("STREAM_INCARNATION"),
-        metrics_namespace=metrics_namespace(),
         service=os.environ.get("POWERTOOLS_SERVICE_NAME") or "process-transaction",
     )
 
