@@ -74,6 +74,8 @@ def refused_identifiers(values: set[str]) -> set[str]:
             may_be_encoded = b"%" in shape or len(text) >= LONG_PIECE or may_be_base64
             if b"!" in shape or (may_be_encoded and _CARD_LIKE not in shape and identifier_holds_card_number(text)):
                 refused.add(text)
+    if _CARD_LIKE not in together:
+        return refused
     numeric = [text for text, shape in zip(texts, found, strict=True) if _CARD_LIKE in shape]
     return refused.union(filter(identifier_holds_card_number, without_ibans(numeric)))
 
