@@ -34,6 +34,8 @@ SIGN = rf"(?:[^0-9A-Za-z]{{0,5}}[^0-9A-Za-z{SEPARATORS}][^0-9A-Za-z]{{0,5}})"
 _RUN = re.compile(rf"[0-9][0-9{SEPARATORS}]*")
 _SAME_SIGN = re.compile(rf"[0-9](?<![0-9].)[0-9]*+({SIGN})[0-9]++(?:\1[0-9]++)*+")
 _GROUP = re.compile("[0-9]+")
+# The commonest text by far: no digits but a number's, which stands between spaces. The search would say the same.
+_ALONE = re.compile(r"(?:[^0-9]* )?([0-9]{13,19}|[0-9]{4}(?:[ -][0-9]{4}){3})(?:[ ,.][^0-9]*)?").fullmatch
 # A date in a group of its own, before a serial number.
 _MONTH, _DAY = "(?:0[1-9]|1[0-2])", "(?:0[1-9]|[12][0-9]|3[01])"
 _YEAR_FIRST = rf"(?:19|20)[0-9]{{2}}{_MONTH}{_DAY}"
@@ -46,6 +48,11 @@ _is_date = re.compile(
 
 def card_places(text: str) -> Iterator[int]:
     """The places in ASCII text of the digits to mask: of card numbers, and of what stands behind them."""
+    alone = _ALONE(text)
+    if alone is not None and is_card_number("".join(_GROUP.findall(alone[1]))):
+        digits = [place for place in range(*alone.span(1)) if text[place].isdigit()]
+        yield from digits[:-KEPT_DIGITS]
+        return
     text = without_ids(text)
     for run in _RUN.finditer(text):
         if run.end() - run.start() >= MIN_DIGITS:
