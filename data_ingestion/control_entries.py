@@ -62,12 +62,14 @@ def without_needless_zeros(number: str, minor_units: int) -> str:
 
 
 def _entry(currency: str, indicator: str, amount: str) -> Entry:
-    if _is_amount(amount) is None and _is_decimal(amount) is not None:
+    is_readable = _is_amount(amount) is not None
+    if not is_readable and _is_decimal(amount) is not None:
         amount = without_needless_zeros(amount, AMOUNT_SCALE)
+        is_readable = _is_amount(amount) is not None
     if (
-        currency not in CURRENCY_MINOR_UNITS
+        not is_readable
+        or currency not in CURRENCY_MINOR_UNITS
         or indicator not in CREDIT_DEBIT_INDICATORS
-        or _is_amount(amount) is None
         or (len(amount) >= MIN_DIGITS and holds_card_number(amount))
     ):
         return UNREADABLE, ZERO
