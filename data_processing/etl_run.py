@@ -51,7 +51,7 @@ from data_processing.lake_catalog import LakeCatalog
 from data_processing.manifest import Manifest, RawObject
 from data_processing.run_alerts import RunAlerts
 from data_processing.run_commit import commit_run
-from data_processing.run_files import partition_of, published_file, with_keys
+from data_processing.run_files import is_slice, partition_of, published_file, with_keys
 from data_processing.run_state import RunState
 from data_processing.staged_totals import StagedTotals, staged_totals
 from data_processing.staging import Staging, open_staging, publish_files, stage_raw
@@ -66,7 +66,7 @@ from data_processing.transformations import (
     REDELIVERED,
     STAGED_PARTITIONS,
 )
-from data_processing.written_tables import Files, WrittenTables, staged_file
+from data_processing.written_tables import Files, WrittenTables, sliced, staged_file
 from infrastructure.errors import PlatformError
 
 if TYPE_CHECKING:
@@ -86,6 +86,8 @@ _SHUFFLED_SIZE = 4
 
 # A run of more event dates is shuffled too, however small: each Spark partition would write a file for each of them.
 _DATES_WORTH_GATHERING = 50
+# Up to so many rows a date, the driver cuts the dates' files instead, each from memory (slice_files.py).
+_MOST_ROWS_TO_CUT = 5_000
 
 _STAGED_SCHEMA = spark_ddl([*typed_columns(CURATED_FIELDS), *((name, "string") for name in STAGED_PARTITIONS)])
 _QUARANTINE_POSITIONS = spark_ddl(
@@ -187,23 +189,23 @@ class EtlRun:
         attempt = uuid.uuid4().hex[:8]
         self._tombstones = read_tombstones(self._s3, self._buckets.curated)
         former = FormerRuns(self._spark, self._staging, self._catalog, attempt)
-        rows = self._transformed(attempt, former)
+        rows, cut = self._transformed(attempt, former)
         try:
-            return self._described(rows, former, attempt)
+            return self._described(rows, cut, former, attempt)
         finally:
             rows.unpersist()
 
-    def _described(self, rows: DataFrame, former: FormerRuns, attempt: str) -> dict[str, Any]:
+    def _described(self, rows: DataFrame, cut: bool, former: FormerRuns, attempt: str) -> dict[str, Any]:
         """Write what derives from the staged table, put all files in their places; the write-ahead list."""
         counted = self._counted(rows, attempt)
-        written = WrittenTables(self._spark, self._staging, attempt, self._emit)
+        written = WrittenTables(self._spark, self._staging, attempt, self._emit, cut)
         files = [staged_file(kind, path, file) for (kind, path), file in counted.curated_files.items()]
         links, new_links = self._links(rows, former, written, counted)
         files += new_links + self._ids(rows, written, counted)
         files += self._fraud_alerts(rows, links, former, written, counted)
         files += self._quarantine(rows, former, written, attempt, counted)
-        named = with_keys(files, self._manifest.run_id, attempt, self._sizes(attempt))
-        self._publish(named)
+        named = with_keys(files, self._manifest.run_id, attempt)
+        sizes = self._publish(named, attempt)
         totals = counted.totals
         curated_totals = totals[LEDGER] + totals[PENDING]
         landed = curated_totals + totals[DUPLICATE] + totals[QUARANTINE] + totals[ERASED]
@@ -211,7 +213,10 @@ class EtlRun:
             "attempt": attempt,
             "contract_version": SCHEMA_VERSION,
             "base_snapshots": former.snapshots,
-            "files": [{name: value for name, value in row.items() if name != "staged"} for row in named],
+            "files": [
+                {name: value for name, value in row.items() if name != "staged"} | {"size": sizes[row["staged"]]}
+                for row in named
+            ],
             "control_totals": {
                 "landed": landed.rows(),
                 "redelivered": totals[REDELIVERED].rows(),
@@ -225,16 +230,18 @@ class EtlRun:
             "quarantined_by_reason": dict(sorted(counted.reasons.items())),
         }
 
-    def _sizes(self, attempt: str) -> dict[str, int]:
-        return {file.path: file.size for file in self._staging.files(attempt)}
-
-    def _publish(self, files: Sequence[Mapping[str, Any]]) -> None:
-        """Copy staged files to their places. No reader sees them before they are committed."""
+    def _publish(self, files: Sequence[Mapping[str, Any]], attempt: str) -> dict[str, int]:
+        """Put staged files to their places; their sizes by staged path. No reader sees them before the commit."""
         self._emit("publish", files=0, of=len(files))
-        publish_files(
-            self._staging, [(row["staged"], self._buckets.of(BY_KIND[row["kind"]].bucket), row["key"]) for row in files]
-        )
+        places = {row["staged"]: (self._buckets.of(BY_KIND[row["kind"]].bucket), row["key"]) for row in files}
+        sizes = {file.path: file.size for file in self._staging.files(attempt)}
+        publish_files(self._staging, [(path, *place) for path, place in places.items() if not is_slice(path)])
+        if slices := {path: place for path, place in places.items() if is_slice(path)}:
+            from data_processing.slice_files import publish_slices  # most runs need no pyarrow
+
+            sizes |= publish_slices(self._s3, self._staging, slices)
         self._emit("publish", files=len(files), of=len(files))
+        return sizes
 
     def _holds_rows(self, table: LakeTable, locations: Sequence[str]) -> bool:
         """Whether these files hold rows of the run."""
@@ -242,8 +249,8 @@ class EtlRun:
         rows = self._spark.read.schema("run_id string").parquet(*uris)
         return not rows.where(F.col("run_id") == self._manifest.run_id).isEmpty()
 
-    def _transformed(self, attempt: str, former: FormerRuns) -> DataFrame:
-        """Scan, decide, write; returns the staged table."""
+    def _transformed(self, attempt: str, former: FormerRuns) -> tuple[DataFrame, bool]:
+        """Scan, decide, write; returns the staged table, and whether its files are cut by the driver."""
         manifest = self._manifest
         cores = self._spark.sparkContext.defaultParallelism
         shares = max(1, min(cores, -(-manifest.size // _SMALLEST_SHARE)), -(-manifest.size // TARGET_FILE_BYTES))
@@ -260,19 +267,23 @@ class EtlRun:
             advisory = str(_SHUFFLED_SIZE * TARGET_FILE_BYTES)
             self._spark.conf.set("spark.sql.adaptive.advisoryPartitionSizeInBytes", advisory)
         gathered = is_large or len(spans) > _DATES_WORTH_GATHERING
+        cut = gathered and not is_large and max(span.ids for span in spans) <= _MOST_ROWS_TO_CUT
         typed = transformations.typed(transformations.parsed(lines))
         if self._tombstones is not None:
             typed = erased_rows.without_erased(typed, self._tombstones)
         decided = transformations.decided(typed, known, earlier)
         staged = transformations.staged(decided, manifest.run_id, gathered, is_large)
-        writer = staged.write.partitionBy(*STAGED_PARTITIONS)
+        writer = staged.write if cut else staged.write.partitionBy(*STAGED_PARTITIONS)
         for name in _NO_DICTIONARY:
             writer = writer.option(f"parquet.enable.dictionary#{name}", "false")
-        uri = self._staging.uri(f"{attempt}/rows")
-        writer.parquet(uri)
-        written = self._spark.read.schema(_STAGED_SCHEMA).parquet(uri).withColumn("file", F.input_file_name())
+        table = f"{attempt}/rows"
+        writer.parquet(self._staging.uri(table))
+        written = self._spark.read.schema(_STAGED_SCHEMA).parquet(self._staging.uri(table))
+        if cut:
+            return written.withColumn("file", sliced(table, STAGED_PARTITIONS)), True
+        written = written.withColumn("file", F.input_file_name())
         # Many small files are opened once, not by each of the steps that follow.
-        return written.coalesce(cores).persist() if gathered and not is_large else written
+        return (written.coalesce(cores).persist() if gathered and not is_large else written), False
 
     def _lines(self, objects: Iterable[RawObject], path: str, bucket: str) -> DataFrame:
         objects = list(objects)

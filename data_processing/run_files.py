@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
@@ -31,19 +31,43 @@ def staged_path(uri: str, attempt: str) -> str:
     return f"{attempt}/" + unquote(uri).split(f"/{attempt}/", 1)[1]
 
 
+WHOLE = "whole"  # the last part of a slice's path, in place of a file's name
+
+
+def slice_path(table: str, folder: Iterable[tuple[str, str]]) -> str:
+    """The path of a slice that is cut out of a staged table later, as if it were a file in a folder of its own."""
+    return "/".join([table, *(f"{name}={value}" for name, value in folder), WHOLE])
+
+
+def is_slice(path: str) -> bool:
+    """Whether it is the path of a slice, not of a file that Spark wrote."""
+    return path.endswith(f"/{WHOLE}")
+
+
+def table_of(path: str) -> str:
+    """The staged table that a slice is part of."""
+    return path.split("=", 1)[0].rsplit("/", 1)[0]
+
+
+def folder_of(path: str) -> list[tuple[str, str]]:
+    """The columns and values that a slice is known by."""
+    parts = path.removeprefix(table_of(path) + "/").split("/")[:-1]
+    return [(name, value) for name, _, value in (part.partition("=") for part in parts)]
+
+
 def partition_of(path: str) -> str:
     """The value of the innermost partition in the path of a file."""
     return path.rsplit("/", 2)[1].split("=", 1)[1]
 
 
-def with_keys(files: list[dict[str, Any]], run_id: str, attempt: str, sizes: Mapping[str, int]) -> list[dict[str, Any]]:
+def with_keys(files: list[dict[str, Any]], run_id: str, attempt: str) -> list[dict[str, Any]]:
     """The rows with their final keys: {run_id}-{attempt}-NNNNN, numbered by kind in the order of the staged paths."""
     named: list[dict[str, Any]] = []
     for table in LAKE_TABLES:
         ordered = sorted((row for row in files if row["kind"] == table.kind), key=lambda row: row["staged"])
         for number, row in enumerate(ordered):
             key = table.file_key(row["partition"], f"{run_id}-{attempt}-{number:05}")
-            named.append(row | {"key": key, "size": sizes[row["staged"]]})
+            named.append(row | {"key": key})
     return named
 
 

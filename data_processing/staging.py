@@ -9,11 +9,12 @@ from __future__ import annotations
 import gzip
 import io
 import shutil
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import IO, TYPE_CHECKING, NamedTuple, Protocol
 
 from botocore.exceptions import ClientError
 
@@ -61,6 +62,9 @@ class Staging(Protocol):
 
     def files(self, path: str) -> list[StagedFile]:
         """The data files below a path, in order."""
+
+    def opened(self, path: str) -> IO[bytes]:
+        """A file, to be read."""
 
     def publish(self, path: str, bucket: str, key: str) -> None:
         """Copy a file to its place in the lake."""
@@ -111,6 +115,9 @@ class LocalStaging:
         ]
         return sorted(file for file in found if _is_data(file.path))
 
+    def opened(self, path: str) -> IO[bytes]:
+        return (self._directory / path).open("rb")
+
     def publish(self, path: str, bucket: str, key: str) -> None:
         file = self._directory / path
         if file.stat().st_size <= _ONE_PUT:
@@ -148,6 +155,12 @@ class S3Staging:
             StagedFile(entry["Key"].removeprefix(self._prefix), entry["Size"]) for entry in self._listed(f"{path}/")
         ]
         return sorted(file for file in found if _is_data(file.path))
+
+    def opened(self, path: str) -> IO[bytes]:
+        file = tempfile.TemporaryFile()  # noqa: SIM115 # the caller closes it
+        self._s3.download_fileobj(self._bucket, self._prefix + path, file)
+        file.seek(0)
+        return file
 
     def publish(self, path: str, bucket: str, key: str) -> None:
         self._s3.copy({"Bucket": self._bucket, "Key": self._prefix + path}, bucket, key)

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import boto3
 import pytest
 
+from data_processing import etl_run
 from infrastructure.errors import PlatformError
 from infrastructure.local import glue_job
 from infrastructure.local.emulator import emulated_aws, emulator_server
@@ -101,6 +102,17 @@ def test_killed_twice_with_its_scratch_lost_in_between(lake, fault_free, tmp_pat
         with pytest.raises(KilledError), Kill(lake, call, after=True):
             lake.run()
         shutil.rmtree(tmp_path / "staging", ignore_errors=True)
+    lake.run()
+    assert lake.state() == state
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5])
+def test_killed_in_a_run_whose_files_the_driver_cuts(lake, fault_free, monkeypatch, share):
+    state, calls = fault_free
+    monkeypatch.setattr(etl_run, "_DATES_WORTH_GATHERING", 3)
+    land(lake)
+    with pytest.raises(KilledError), Kill(lake, round(share * calls), after=True):
+        lake.run()
     lake.run()
     assert lake.state() == state
 

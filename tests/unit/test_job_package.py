@@ -20,7 +20,7 @@ from data_processing.job_package import ROOT, SCRIPT, job_zip, modules_of
 from data_processing.job_wheels import REQUIREMENTS, wheels_zip
 from infrastructure.settings import Settings
 
-ON_GLUE = {"awsglue", "boto3", "botocore", "pyspark"}
+ON_GLUE = {"awsglue", "boto3", "botocore", "pyarrow", "pyspark"}
 BROUGHT = {"pyiceberg"}  # by the job's wheels
 PROJECT = {path.parent.name for path in ROOT.glob("*/__init__.py")}
 
