@@ -21,7 +21,6 @@ from data_governance.control_totals import ControlKey, ControlTotals, CuratedTot
 from data_governance.run_result import PublishedFile
 from infrastructure.aws import s3_objects
 from infrastructure.aws.iceberg import files_on
-from infrastructure.aws.s3_objects import split_location
 from infrastructure.errors import PlatformError
 from infrastructure.settings import Settings
 
@@ -32,6 +31,8 @@ if TYPE_CHECKING:
 
 Position = tuple[str, str, str, int]
 T = TypeVar("T")
+
+_ROWS_AT_ONCE = 10_000
 
 
 class BatchObject(NamedTuple):
@@ -126,10 +127,12 @@ class LakeReader:
 
     def parquet(self, files: Iterable[str], columns: list[str], run_id: str | None = None) -> Iterator[pyarrow.Table]:
         """Columns of Parquet files, file by file; only the rows of a run, if one is named."""
-        of_run = None if run_id is None else pyarrow.compute.field("run_id") == run_id
-        for location in files:
-            body = s3_objects.body(self.s3, *split_location(location))
-            yield pyarrow.parquet.read_table(io.BytesIO(body), columns=columns, partitioning=None, filters=of_run)
+        wanted = columns if run_id is None else [*columns, "run_id"]
+        for body in s3_objects.large_bodies(self.s3, files):
+            rows = pyarrow.parquet.ParquetFile(io.BytesIO(body)).read(columns=wanted, use_threads=False)
+            if run_id is not None:
+                rows = rows.filter(pyarrow.compute.field("run_id") == run_id)
+            yield rows.select(columns)
 
     def curated(self, files: Iterable[str], run_id: str | None = None) -> CuratedTotals:
         """What Parquet files hold (of one run), by location.
@@ -138,13 +141,27 @@ class LakeReader:
         """
         totals = CuratedTotals()
         keys = ["currency", "credit_debit_indicator", "status"]
-        for table in self.parquet(files, [*keys, "amount"], run_id):
+        for table in _gathered(self.parquet(files, [*keys, "amount"], run_id)):
             grouped = table.group_by(keys).aggregate([("amount", "sum"), ("amount", "count")])
             for row in grouped.to_pylist():
                 key_ = ControlKey(row["currency"], row["credit_debit_indicator"])
                 of = totals.ledger if row["status"] in FINAL_STATUSES else totals.pending
                 of.add(key_, row["amount_sum"], row["amount_count"])
         return totals
+
+
+def _gathered(tables: Iterable[pyarrow.Table]) -> Iterator[pyarrow.Table]:
+    """The rows in tables of at least _ROWS_AT_ONCE: files may be small and many."""
+    parts: list[pyarrow.Table] = []
+    rows = 0
+    for table in tables:
+        parts.append(table)
+        rows += table.num_rows
+        if rows >= _ROWS_AT_ONCE:
+            yield pyarrow.concat_tables(parts, promote_options="default")
+            parts, rows = [], 0
+    if parts:
+        yield pyarrow.concat_tables(parts, promote_options="default")
 
 
 def as_published(

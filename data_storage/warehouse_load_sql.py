@@ -113,7 +113,8 @@ class _Load:
         records: dict[date, int] = {}
         for file in self._run.curated:
             records[file.partition_date] = records.get(file.partition_date, 0) + file.records
-        usual = [day for day, count in records.items() if count >= _LATE_SHARE * sum(records.values())]
+        most_late = _LATE_SHARE * sum(records.values())
+        usual = [day for day, count in records.items() if count >= most_late]
         return min(usual) - _LOCAL_DAY if usual else self.since
 
     @property

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # At most this many bodies are being fetched or waiting to be used, which bounds memory.
 _AHEAD = 16
+_LARGE_AHEAD = 4
 
 
 def entries(s3: S3Client, bucket: str, prefix: str) -> Iterator[ObjectTypeDef]:
@@ -126,15 +127,24 @@ def folders(s3: S3Client, bucket: str, prefix: str, start_after: str = "") -> li
 
 def bodies(s3: S3Client, bucket: str, wanted: Iterable[str]) -> Generator[tuple[str, bytes]]:
     """Key and body of each object, in the order of the keys."""
+    return _read_ahead(s3, ((key, (bucket, key)) for key in wanted), _AHEAD)
+
+
+def large_bodies(s3: S3Client, locations: Iterable[str]) -> Generator[bytes]:
+    """The body of each object, in the order of the locations (s3://bucket/key). Fewer are held than by bodies()."""
+    return (found for _, found in _read_ahead(s3, ((each, split_location(each)) for each in locations), _LARGE_AHEAD))
+
+
+def _read_ahead(s3: S3Client, wanted: Iterable[tuple[str, tuple[str, str]]], most: int) -> Generator[tuple[str, bytes]]:
     ahead: deque[tuple[str, Future[bytes]]] = deque()
-    with ThreadPoolExecutor(_AHEAD) as pool:
-        for key in wanted:
-            ahead.append((key, pool.submit(body, s3, bucket, key)))
-            if len(ahead) == _AHEAD:
+    with ThreadPoolExecutor(most) as pool:
+        for name, place in wanted:
+            ahead.append((name, pool.submit(body, s3, *place)))
+            if len(ahead) == most:
                 first, read = ahead.popleft()
                 yield first, read.result()
-        for key, read in ahead:
-            yield key, read.result()
+        for name, read in ahead:
+            yield name, read.result()
 
 
 def body(s3: S3Client, bucket: str, key: str) -> bytes:

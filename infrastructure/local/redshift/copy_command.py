@@ -1,8 +1,8 @@
 """Redshift's COPY ... FORMAT AS PARQUET MANIFEST on PostgreSQL: pyarrow reads, PostgreSQL's own COPY loads.
 
 Enforces Redshift's rules: columns are matched by position and their counts must be equal, types must be compatible, a
-VARCHAR's length counts bytes, a manifest's entries need meta.content_length, a mandatory file must exist. Files are
-read in batches of rows, so memory does not grow with them.
+VARCHAR's length counts bytes, a manifest's entries need meta.content_length, a mandatory file must exist. Rows are
+read and written in batches, whether files are few and large or many and small.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 import psycopg
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 
 _BATCH_ROWS = 5_000
+_IN_MEMORY = 8 * 1024**2  # larger files go to the disk
 
 
 class CopyError(Exception):
@@ -101,16 +102,13 @@ def run_copy(statement: CopyStatement, connection: psycopg.Connection[Any], s3: 
     columns = _table_columns(statement.table, connection)
     rows = 0
     names = ", ".join(f'"{column.name}"' for column in columns)
-    with connection.cursor() as cursor:
-        for entry in _manifest_entries(statement.manifest_url, s3):
-            with _Fetched(entry, s3) as file:
-                if file is None:
-                    continue
-                into = f"COPY {statement.table} ({names}) FROM STDIN (FORMAT csv)"
-                with cursor.copy(into.encode()) as copy:
-                    for batch in _batches(file, columns, entry["url"]):
-                        copy.write(_as_csv(batch))
-                        rows += batch.num_rows
+    into = f"COPY {statement.table} ({names}) FROM STDIN (FORMAT csv)"
+    parts = _parts(_manifest_entries(statement.manifest_url, s3), columns, s3)
+    with connection.cursor() as cursor, cursor.copy(into.encode()) as copy:
+        for gathered in _gathered(parts):
+            batch = _as_texts(gathered, columns)
+            copy.write(_as_csv(batch))
+            rows += batch.num_rows
     return rows
 
 
@@ -144,6 +142,37 @@ def _manifest_entries(url: str, s3: S3Client) -> list[dict[str, Any]]:
     return entries
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Rows of a file."""
+
+    url: str
+    rows: pyarrow.RecordBatch
+
+
+def _parts(entries: Iterable[dict[str, Any]], columns: list[_Column], s3: S3Client) -> Iterator[_Part]:
+    """The rows of all files, of which each is checked against the table."""
+    for entry in entries:
+        with _Fetched(entry, s3) as file:
+            if file is not None:
+                for batch in _batches(file, columns, entry["url"]):
+                    yield _Part(entry["url"], batch)
+
+
+def _gathered(parts: Iterable[_Part]) -> Iterator[list[_Part]]:
+    """The parts in groups of the same types and about as many rows as are worth a step: files may be small and many."""
+    group: list[_Part] = []
+    rows = 0
+    for part in parts:
+        if group and (rows >= _BATCH_ROWS or part.rows.schema != group[0].rows.schema):
+            yield group
+            group, rows = [], 0
+        group.append(part)
+        rows += part.rows.num_rows
+    if group:
+        yield group
+
+
 class _Fetched:
     """The entry's object as a local file; None if it is missing and not mandatory."""
 
@@ -164,7 +193,7 @@ class _Fetched:
             ) from None
         if answer["ContentLength"] != expected:
             raise CopyError(f"{url} has {answer['ContentLength']} bytes, the manifest's content_length is {expected}")
-        self._file = tempfile.TemporaryFile()
+        self._file = cast(IO[bytes], tempfile.SpooledTemporaryFile(_IN_MEMORY))
         try:
             for chunk in answer["Body"].iter_chunks(1 << 20):
                 self._file.write(chunk)
@@ -185,7 +214,7 @@ def _code(error: ClientError | BotoCoreError) -> str:
 
 
 def _batches(file: IO[bytes], columns: list[_Column], url: str) -> Iterator[pyarrow.RecordBatch]:
-    """The file's rows, checked against the table, each column as text."""
+    """The file's rows, its columns checked against the table's and named as these."""
     try:
         parquet = pyarrow.parquet.ParquetFile(file)
     except pyarrow.ArrowException:
@@ -202,9 +231,9 @@ def _batches(file: IO[bytes], columns: list[_Column], url: str) -> Iterator[pyar
                 f"{url} has an incompatible Parquet schema for column '{column.name}'. "
                 f"Column type: {column.type}, Parquet schema: {found.type} {found.name}"
             )
-    for batch in parquet.iter_batches(batch_size=_BATCH_ROWS):
-        arrays = [_as_text(array, column, url) for array, column in zip(batch.columns, columns, strict=True)]
-        yield pyarrow.RecordBatch.from_arrays(arrays, names=[column.name for column in columns])
+    names = [column.name for column in columns]
+    for batch in parquet.iter_batches(batch_size=_BATCH_ROWS, use_threads=False):
+        yield pyarrow.RecordBatch.from_arrays(batch.columns, names=names)
 
 
 def _compatible(column_type: str, found: pyarrow.DataType) -> bool:
@@ -227,17 +256,37 @@ def _compatible(column_type: str, found: pyarrow.DataType) -> bool:
     return base in checks and bool(checks[base](found))
 
 
-def _as_text(array: pyarrow.Array, column: _Column, url: str) -> pyarrow.Array:
+def _as_texts(parts: list[_Part], columns: list[_Column]) -> pyarrow.RecordBatch:
+    """All rows, each column as text. Raises CopyError if a text is too long for its column."""
+    rows = pyarrow.concat_batches([part.rows for part in parts])
+    texts = []
+    for place, column in enumerate(columns):
+        if (most := _most_bytes(column)) is not None and _longest(rows.column(place)) > most:
+            url, longest = next(
+                (part.url, found) for part in parts if (found := _longest(part.rows.column(place))) > most
+            )
+            raise CopyError(
+                f"The length of the data column {column.name} is longer than the length defined in the table. "
+                f"Table: {most}, Data: {longest}, File name: {url}"
+            )
+        texts.append(_as_text(rows.column(place)))
+    return pyarrow.RecordBatch.from_arrays(texts, names=[column.name for column in columns])
+
+
+def _most_bytes(column: _Column) -> int | None:
+    match = re.fullmatch(r"character varying\((\d+)\)", column.type)
+    return int(match[1]) if match else None
+
+
+def _longest(array: pyarrow.Array) -> int:
+    longest: int = pyarrow.compute.max(pyarrow.compute.binary_length(array)).as_py() or 0
+    return longest
+
+
+def _as_text(array: pyarrow.Array) -> pyarrow.Array:
     if pyarrow.types.is_timestamp(array.type):
         # Redshift writes the instant in UTC, without a zone, into a TIMESTAMP.
         array = array.cast(pyarrow.timestamp("us", array.type.tz)).cast(pyarrow.timestamp("us"))
-    elif match := re.fullmatch(r"character varying\((\d+)\)", column.type):
-        longest = pyarrow.compute.max(pyarrow.compute.binary_length(array)).as_py() or 0
-        if longest > int(match[1]):
-            raise CopyError(
-                f"The length of the data column {column.name} is longer than the length defined in the table. "
-                f"Table: {match[1]}, Data: {longest}, File name: {url}"
-            )
     return array.cast(pyarrow.string())
 
 
