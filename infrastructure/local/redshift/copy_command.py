@@ -10,7 +10,9 @@ from __future__ import annotations
 import json
 import re
 import tempfile
+from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
@@ -152,11 +154,28 @@ class _Part:
 
 def _parts(entries: Iterable[dict[str, Any]], columns: list[_Column], s3: S3Client) -> Iterator[_Part]:
     """The rows of all files, of which each is checked against the table."""
-    for entry in entries:
-        with _Fetched(entry, s3) as file:
-            if file is not None:
-                for batch in _batches(file, columns, entry["url"]):
-                    yield _Part(entry["url"], batch)
+    for url, file in _fetched(entries, s3):
+        with file:
+            for batch in _batches(file, columns, url):
+                yield _Part(url, batch)
+
+
+def _fetched(entries: Iterable[dict[str, Any]], s3: S3Client) -> Iterator[tuple[str, IO[bytes]]]:
+    """The entries' objects as local files, but for those that are missing and not mandatory. While one is read, the
+    next is fetched."""
+    fetching: deque[tuple[str, Future[IO[bytes] | None]]] = deque()
+    with ThreadPoolExecutor(1) as pool:
+        for entry in entries:
+            fetching.append((entry["url"], pool.submit(_fetch, entry, s3)))
+            if len(fetching) > 1:
+                yield from _present(*fetching.popleft())
+        for each in fetching:
+            yield from _present(*each)
+
+
+def _present(url: str, fetched: Future[IO[bytes] | None]) -> Iterator[tuple[str, IO[bytes]]]:
+    if (file := fetched.result()) is not None:
+        yield url, file
 
 
 def _gathered(parts: Iterable[_Part]) -> Iterator[list[_Part]]:
@@ -173,38 +192,25 @@ def _gathered(parts: Iterable[_Part]) -> Iterator[list[_Part]]:
         yield group
 
 
-class _Fetched:
+def _fetch(entry: dict[str, Any], s3: S3Client) -> IO[bytes] | None:
     """The entry's object as a local file; None if it is missing and not mandatory."""
-
-    def __init__(self, entry: dict[str, Any], s3: S3Client) -> None:
-        self._entry = entry
-        self._s3 = s3
-        self._file: IO[bytes] | None = None
-
-    def __enter__(self) -> IO[bytes] | None:
-        url, expected = self._entry["url"], self._entry["meta"]["content_length"]
-        try:
-            answer = _get(url, self._s3)
-        except (ClientError, BotoCoreError) as error:
-            if _code(error) in ("NoSuchKey", "404") and not self._entry.get("mandatory", False):
-                return None
-            raise CopyError(
-                f"Problem reading manifest file - {url} is mandatory and unreadable ({_code(error)})"
-            ) from None
-        if answer["ContentLength"] != expected:
-            raise CopyError(f"{url} has {answer['ContentLength']} bytes, the manifest's content_length is {expected}")
-        self._file = cast(IO[bytes], tempfile.SpooledTemporaryFile(_IN_MEMORY))
-        try:
-            for chunk in answer["Body"].iter_chunks(1 << 20):
-                self._file.write(chunk)
-        except BotoCoreError as error:
-            raise CopyError(f"S3ServiceException: reading {url} broke off ({_code(error)})") from None
-        self._file.seek(0)
-        return self._file
-
-    def __exit__(self, *exc: object) -> None:
-        if self._file is not None:
-            self._file.close()
+    url, expected = entry["url"], entry["meta"]["content_length"]
+    try:
+        answer = _get(url, s3)
+    except (ClientError, BotoCoreError) as error:
+        if _code(error) in ("NoSuchKey", "404") and not entry.get("mandatory", False):
+            return None
+        raise CopyError(f"Problem reading manifest file - {url} is mandatory and unreadable ({_code(error)})") from None
+    if answer["ContentLength"] != expected:
+        raise CopyError(f"{url} has {answer['ContentLength']} bytes, the manifest's content_length is {expected}")
+    file = cast(IO[bytes], tempfile.SpooledTemporaryFile(_IN_MEMORY))  # noqa: SIM115 # who reads it closes it
+    try:
+        for chunk in answer["Body"].iter_chunks(1 << 20):
+            file.write(chunk)
+    except BotoCoreError as error:
+        raise CopyError(f"S3ServiceException: reading {url} broke off ({_code(error)})") from None
+    file.seek(0)
+    return file
 
 
 def _code(error: ClientError | BotoCoreError) -> str:
