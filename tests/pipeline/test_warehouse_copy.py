@@ -67,6 +67,20 @@ def test_all_and_only_the_manifests_files_are_loaded(bench: Bench) -> None:
     assert len(copy(bench, first, second)) == 4
 
 
+def test_files_of_other_types_that_fit_the_table_are_loaded_together(bench: Bench) -> None:
+    narrow = GOOD | {"n": pyarrow.array([7, 8], pyarrow.int32())}
+    entries = [put_file(bench, columns) for columns in (GOOD, narrow, GOOD)]
+    assert [row[4] for row in copy(bench, *entries)] == [1, 1, 7, 8, None, None]
+
+
+def test_of_many_files_the_one_at_fault_is_named(bench: Bench) -> None:
+    good, long, also_long = (
+        put_file(bench, GOOD | {"name": pyarrow.array([text, None])}) for text in ("a", "abcde", "abcdef")
+    )
+    with pytest.raises(StatementFailedError, match=f"Data: 5, File name: {long['url']}"):
+        copy(bench, good, long, also_long)
+
+
 def test_values_and_nulls_arrive(bench: Bench) -> None:
     assert copy(bench, put_file(bench, GOOD)) == [
         ("a", "1.5000", "2026-03-01 12:00:00", "2026-03-01", 1),
