@@ -59,10 +59,10 @@ CHANGES: dict[str, Callable[[Transaction, random.Random], None]] = {
         description=lambda random_: f"Invoice 2026/03 ref {_digits(14)(random_)}"
     ),
     "a card number in each text": _set(description=lambda random_: f"Paid with {_card(random_)}, thank you"),
-    "an escape in each text": _set(
+    "escapes and 19 digits in small groups in each text": _set(
         description=lambda random_: f"Invoice%202026%2F03 ref {_digits(4)(random_)} of {_digits(6)(random_)}"
     ),
-    "14 digits and an escape in each text": _set(
+    "escapes and 14 digits in one piece in each text": _set(
         description=lambda random_: f"Invoice%202026%2F03 ref {_digits(14)(random_)}"
     ),
     "an identifier that is a card number (all quarantined)": _set(original_transaction_id=lambda r: _card(r, "")),
