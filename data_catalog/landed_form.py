@@ -51,14 +51,14 @@ def value_form(field: Field) -> str:
     return {Type.TIMESTAMP: _TIMESTAMP, Type.DATE: _DATE, Type.INTEGER: _INTEGER}[field.type]
 
 
-def _member(field: Field, group: str = "(") -> str:
-    """A member of a JSON line whose value matches the same pattern, if nothing has to be escaped. group: opens the
-    value's group."""
+def _member(field: Field) -> str:
+    """A member of a JSON line whose value matches the same pattern, if nothing has to be escaped. Its first group is
+    the value."""
     form, quote = value_form(field), "" if field.type is Type.INTEGER else '"'
     if field.type is Type.STRING and not field.values and field.name not in _STATED:
         characters = _PRINTABLE if field.ascii else _UNESCAPED.replace("]", REPLACEMENT + "]")
         form = f"{characters}{{1,{field.max_length}}}+"
-    return f'"{field.name}":{quote}{group}{form}){quote}'
+    return f'"{field.name}":{quote}({form}){quote}'
 
 
 def whole(pattern: str) -> str:
@@ -93,16 +93,6 @@ def _values() -> str:
     return "".join(f"{SEPARATOR}${numbers[field.name]}" for field in LANDED_FIELDS)
 
 
-def _head() -> str:
-    """How a LINE begins, until the date of its event. Its first group begins with the transaction_id and a quotation
-    mark, and ends with that date."""
-    fields = {field.name: field for field in _in_order()}
-    before = list(fields)[: list(fields).index("event_time")]
-    groups = {"schema_version": "(?:", "transaction_id": "((?:"}
-    members = ",".join(_member(fields[name], groups.get(name, "(")) for name in before)
-    return rf'\A\{{{members},"event_time":"{_DATE})'
-
-
 def _flat_object() -> str:
     """Exactly one JSON object: only the contract's fields, each a string or null, the integer fields integers."""
     members = [
@@ -122,5 +112,4 @@ def _names(is_integer: bool) -> str:
 SEPARATOR = "\x01"
 LINE = _line()
 VALUES = _values()
-HEAD = _head()
 FLAT_OBJECT = _flat_object()

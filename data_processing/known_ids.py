@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from data_catalog.landed_form import HEAD
 from data_catalog.transaction_contract import EARLIEST_EVENT_YEAR, TRANSACTION_ID_FIELDS, spark_ddl, typed_columns
 from infrastructure.aws.iceberg import bounds_of, files_on
 
@@ -46,18 +45,18 @@ class Span:
 
 
 def batch_ids(lines: DataFrame) -> DataFrame:
-    """value -> transaction_id, day (text), as far as readable: a row without either needs no comparison.
+    """value -> transaction_id, day (text), as far as readable: a row without either needs no comparison."""
+    return lines.select(
+        _text_of("transaction_id", r'([!#-\[\]-~]{1,64})"').alias("transaction_id"),
+        F.substring(_text_of("event_time", r"(\d{4}-\d\d-\d\d)"), 1, 10).alias("day"),
+    )
 
-    Nearly all lines begin as the landing writes them, which says all. Others are parsed, which takes longer.
-    """
-    head, parsed = F.col("head"), F.from_json("value", "transaction_id string, event_time string")
-    searched = lines.select("value", F.regexp_extract("value", HEAD, 1).alias("head"))
-    return searched.select(
-        F.when(head != "", F.substring_index(head, '"', 1))
-        .otherwise(parsed.getField("transaction_id")).alias("transaction_id"),
-        F.when(head != "", F.right(head, F.lit(10)))
-        .otherwise(F.substring(parsed.getField("event_time"), 1, 10)).alias("day"),
-    )  # fmt: skip
+
+def _text_of(name: str, form: str) -> Column:
+    """A field of a JSON line. A line without a backslash, as nearly all are, is searched: parsing takes longer."""
+    searched = F.regexp_extract("value", rf'"{name}"\s*:\s*"{form}', 1)
+    parsed = F.from_json("value", f"{name} string").getField(name)
+    return F.when(F.col("value").contains("\\"), parsed).otherwise(searched)
 
 
 def spans(ids: DataFrame) -> list[Span]:

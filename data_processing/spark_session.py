@@ -10,6 +10,9 @@ from pyspark.sql import SparkSession
 SETTINGS = {
     # Inferring join filters copies every expression of the rows: minutes of planning that gain nothing here.
     "spark.sql.constraintPropagation.enabled": "false",
+    # No join here can spare files or rows by what its other side holds, and looking for that takes seconds a run.
+    "spark.sql.optimizer.dynamicPartitionPruning.enabled": "false",
+    "spark.sql.optimizer.runtime.bloomFilter.enabled": "false",
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.parquet.compression.codec": "zstd",
     # The Parquet timestamp that every reader knows; Spark's default is the deprecated INT96.
