@@ -234,6 +234,7 @@ def test_the_process_killed_at_twenty_points(undisturbed, server, spark, tmp_pat
     for number, point in enumerate(at_events + at_random):
         for bucket in (BUCKETS.raw, BUCKETS.curated, BUCKETS.quarantine):
             _empty(bucket)
+        lake.glue.delete_database(Name=DATABASE)
         lake = EmulatedLake(spark, tmp_path)
         ended, state = killed_and_completed(server, lake, tmp_path / f"staging-{number}", [point])
         assert state == undisturbed, point
