@@ -27,8 +27,9 @@ from typing import Any
 
 from benchmarks import lambda_peers, lambda_workloads
 from benchmarks.lambda_peers import Event, Handler
+from benchmarks.lambda_workloads import FEEDS, event, feed
 from data_governance.tokenization import TokenKeys
-from data_ingestion import feed_faults, process_transaction_lambda, transaction_batch, transaction_generator
+from data_ingestion import process_transaction_lambda, transaction_batch
 from data_ingestion.control_entries import ControlCount
 from data_ingestion.deploy_transaction_lambda import package
 from infrastructure.aws import clients
@@ -46,50 +47,9 @@ POWERTOOLS = "Powertools + pydantic, the same duties"
 VALIDATING = "Powertools + pydantic, validation only"
 TUTORIAL = "tutorial: print, one put a record"
 PLOT = ROOT / "docs" / "lambda_hot_path.svg"
-FEEDS = {"valid records": False, "2% with faults": True}
 
 # Name -> batch -> (median microseconds a record, median of the ratios to the floor beside it).
 Results = dict[str, dict[int, tuple[float, float]]]
-
-_FIRST_SEQUENCE = 49590338271490256608559692538361571095921575989136588898
-_ARRIVAL = 1_780_000_000.0
-
-
-def event(records: Iterable[bytes]) -> Event:
-    """A Lambda event of these records, a millisecond apart."""
-    return {
-        "Records": [
-            {
-                "kinesis": {
-                    "kinesisSchemaVersion": "1.0",
-                    "partitionKey": f"{index}",
-                    "sequenceNumber": str(_FIRST_SEQUENCE + index * 126_704),
-                    "data": base64.b64encode(data).decode("ascii"),
-                    "approximateArrivalTimestamp": _ARRIVAL + index / 1000,
-                },
-                "eventSource": "aws:kinesis",
-                "eventVersion": "1.0",
-                "eventID": f"shardId-000000000006:{_FIRST_SEQUENCE + index * 126_704}",
-                "eventName": "aws:kinesis:record",
-                "invokeIdentityArn": "arn:aws:iam::123456789012:role/lambda",
-                "awsRegion": "us-east-1",
-                "eventSourceARN": "arn:aws:kinesis:us-east-1:123456789012:stream/transactions",
-            }
-            for index, data in enumerate(records)
-        ]
-    }
-
-
-def feed(count: int, faults: bool) -> list[bytes]:
-    """The generator's transactions, half of them with a card; with the faults of its feed (2% of records) or not."""
-    rates = feed_faults._FAULT_RATES
-    kept = dict(rates)
-    if not faults:
-        rates.clear()
-    try:
-        return list(transaction_generator.generate(count, seed=1))
-    finally:
-        rates.update(kept)
 
 
 class StubbedAws:
@@ -244,7 +204,8 @@ print((time.process_time() - start) * 1000)
 MEMORY = """
 import pathlib, re, sys
 sys.path.insert(0, sys.argv[1])
-from benchmarks.lambda_hot_path import event, feed, microseconds, our_handler
+from benchmarks.lambda_hot_path import microseconds, our_handler
+from benchmarks.lambda_workloads import event, feed
 def high_water():
     return int(re.search(r"VmHWM:\\s+(\\d+)", pathlib.Path("/proc/self/status").read_text())[1]) / 1024
 handler = our_handler()

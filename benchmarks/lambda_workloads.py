@@ -1,16 +1,61 @@
-"""Feeds that the function was not tuned for: the generator's, with one thing changed in each or one of the records."""
+"""What the function is measured on: the generator's feeds, and those that it was not tuned for, with one thing changed
+in each or one of the records."""
 
 from __future__ import annotations
 
+import base64
 import json
 import random
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+from benchmarks.lambda_peers import Event
 from data_governance.card_brands import passes_luhn
+from data_ingestion import feed_faults, transaction_generator
 
 Transaction = dict[str, Any]
+
+FEEDS = {"valid records": False, "2% with faults": True}
+_FIRST_SEQUENCE = 49590338271490256608559692538361571095921575989136588898
+_ARRIVAL = 1_780_000_000.0
+
+
+def event(records: Iterable[bytes]) -> Event:
+    """A Lambda event of these records, a millisecond apart."""
+    return {
+        "Records": [
+            {
+                "kinesis": {
+                    "kinesisSchemaVersion": "1.0",
+                    "partitionKey": f"{index}",
+                    "sequenceNumber": str(_FIRST_SEQUENCE + index * 126_704),
+                    "data": base64.b64encode(data).decode("ascii"),
+                    "approximateArrivalTimestamp": _ARRIVAL + index / 1000,
+                },
+                "eventSource": "aws:kinesis",
+                "eventVersion": "1.0",
+                "eventID": f"shardId-000000000006:{_FIRST_SEQUENCE + index * 126_704}",
+                "eventName": "aws:kinesis:record",
+                "invokeIdentityArn": "arn:aws:iam::123456789012:role/lambda",
+                "awsRegion": "us-east-1",
+                "eventSourceARN": "arn:aws:kinesis:us-east-1:123456789012:stream/transactions",
+            }
+            for index, data in enumerate(records)
+        ]
+    }
+
+
+def feed(count: int, faults: bool) -> list[bytes]:
+    """The generator's transactions, half of them with a card; with the faults of its feed (2% of records) or not."""
+    rates = feed_faults._FAULT_RATES
+    kept = dict(rates)
+    if not faults:
+        rates.clear()
+    try:
+        return list(transaction_generator.generate(count, seed=1))
+    finally:
+        rates.update(kept)
 
 
 def _set(**values: Callable[[random.Random], Any]) -> Callable[[Transaction, random.Random], None]:

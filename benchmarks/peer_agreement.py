@@ -15,7 +15,7 @@ import json
 import sys
 from typing import Any, NamedTuple
 
-from benchmarks.lambda_hot_path import FEEDS, event, feed
+from benchmarks.lambda_workloads import FEEDS, event, feed
 from benchmarks.powertools_peer import same_duties
 from data_governance.tokenization import TokenKeys
 from data_ingestion.transaction_batch import process_batch
