@@ -7,9 +7,7 @@ the driver puts a file for each slice straight to its place, which takes some 3 
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import IO, TYPE_CHECKING
 
 import pyarrow
@@ -18,6 +16,7 @@ import pyarrow.parquet
 
 from data_processing.run_files import folder_of, slice_path, table_of
 from data_processing.staging import Staging
+from infrastructure.aws import s3_objects
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -32,16 +31,8 @@ _AHEAD = 2 * _THREADS
 
 def publish_slices(s3: S3Client, staging: Staging, places: Mapping[str, tuple[str, str]]) -> dict[str, int]:
     """Put each slice to its bucket and key; the sizes of the files. places, sizes: by slice_path()."""
-    sizes: dict[str, int] = {}
-    ahead: deque[tuple[str, Future[int]]] = deque()
-    with ThreadPoolExecutor(_THREADS) as pool:
-        for path, rows in _slices_of(staging, places):
-            if len(ahead) == _AHEAD:
-                first, put = ahead.popleft()
-                sizes[first] = put.result()
-            ahead.append((path, pool.submit(_put, s3, rows, *places[path])))
-        sizes.update((path, put.result()) for path, put in ahead)
-    return sizes
+    wanted = ((path, (s3, rows, *places[path])) for path, rows in _slices_of(staging, places))
+    return dict(s3_objects.calls_ahead(_put, wanted, _THREADS, _AHEAD))
 
 
 def _slices_of(staging: Staging, paths: Mapping[str, object]) -> Iterator[tuple[str, pyarrow.Table]]:

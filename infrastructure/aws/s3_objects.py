@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import unquote
 
 from botocore.exceptions import ClientError
@@ -18,6 +18,8 @@ from botocore.exceptions import ClientError
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import ObjectTypeDef
+
+Outcome = TypeVar("Outcome")
 
 # At most this many bodies are being fetched or waiting to be used, which bounds memory.
 _AHEAD = 16
@@ -127,24 +129,31 @@ def folders(s3: S3Client, bucket: str, prefix: str, start_after: str = "") -> li
 
 def bodies(s3: S3Client, bucket: str, wanted: Iterable[str]) -> Generator[tuple[str, bytes]]:
     """Key and body of each object, in the order of the keys."""
-    return _read_ahead(s3, ((key, (bucket, key)) for key in wanted), _AHEAD)
+    return calls_ahead(body, ((key, (s3, bucket, key)) for key in wanted), _AHEAD, _AHEAD)
 
 
 def large_bodies(s3: S3Client, locations: Iterable[str]) -> Generator[bytes]:
     """The body of each object, in the order of the locations (s3://bucket/key). Fewer are held than by bodies()."""
-    return (found for _, found in _read_ahead(s3, ((each, split_location(each)) for each in locations), _LARGE_AHEAD))
+    wanted = ((each, (s3, *split_location(each))) for each in locations)
+    return (found for _, found in calls_ahead(body, wanted, _LARGE_AHEAD, _LARGE_AHEAD))
 
 
-def _read_ahead(s3: S3Client, wanted: Iterable[tuple[str, tuple[str, str]]], most: int) -> Generator[tuple[str, bytes]]:
-    ahead: deque[tuple[str, Future[bytes]]] = deque()
-    with ThreadPoolExecutor(most) as pool:
-        for name, place in wanted:
-            ahead.append((name, pool.submit(body, s3, *place)))
+def calls_ahead(
+    call: Callable[..., Outcome], wanted: Iterable[tuple[str, tuple[Any, ...]]], threads: int, most: int
+) -> Generator[tuple[str, Outcome]]:
+    """Name and outcome of a call with each of these arguments, in their order. wanted: name, arguments.
+
+    Threads make further calls meanwhile; most: so many are made or wait to be used, which bounds memory.
+    """
+    ahead: deque[tuple[str, Future[Outcome]]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        for name, arguments in wanted:
+            ahead.append((name, pool.submit(call, *arguments)))
             if len(ahead) == most:
-                first, read = ahead.popleft()
-                yield first, read.result()
-        for name, read in ahead:
-            yield name, read.result()
+                first, made = ahead.popleft()
+                yield first, made.result()
+        for name, made in ahead:
+            yield name, made.result()
 
 
 def body(s3: S3Client, bucket: str, key: str) -> bytes:

@@ -10,9 +10,7 @@ from __future__ import annotations
 import json
 import re
 import tempfile
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
@@ -25,6 +23,7 @@ import pyarrow.parquet
 from botocore.exceptions import BotoCoreError, ClientError
 
 from data_storage.sql_statements import Token, tokens
+from infrastructure.aws.s3_objects import calls_ahead
 from infrastructure.local.redshift.dialect import UnknownSqlError
 
 if TYPE_CHECKING:
@@ -163,19 +162,10 @@ def _parts(entries: Iterable[dict[str, Any]], columns: list[_Column], s3: S3Clie
 def _fetched(entries: Iterable[dict[str, Any]], s3: S3Client) -> Iterator[tuple[str, IO[bytes]]]:
     """The entries' objects as local files, but for those that are missing and not mandatory. While one is read, the
     next is fetched."""
-    fetching: deque[tuple[str, Future[IO[bytes] | None]]] = deque()
-    with ThreadPoolExecutor(1) as pool:
-        for entry in entries:
-            fetching.append((entry["url"], pool.submit(_fetch, entry, s3)))
-            if len(fetching) > 1:
-                yield from _present(*fetching.popleft())
-        for each in fetching:
-            yield from _present(*each)
-
-
-def _present(url: str, fetched: Future[IO[bytes] | None]) -> Iterator[tuple[str, IO[bytes]]]:
-    if (file := fetched.result()) is not None:
-        yield url, file
+    wanted = ((entry["url"], (entry, s3)) for entry in entries)
+    for url, file in calls_ahead(_fetch, wanted, threads=1, most=2):
+        if file is not None:
+            yield url, file
 
 
 def _gathered(parts: Iterable[_Part]) -> Iterator[list[_Part]]:
