@@ -103,8 +103,9 @@ def _measure(held: int, dates: int) -> Measured:
         done = subprocess.run(command, check=True, env=environment, stdout=subprocess.PIPE, text=True, cwd=root)
         lines = done.stdout.splitlines()
         usage, read = json.loads(lines[-1]), json.loads(lines[-2])
-        print(f"{held:>12,} rows on {dates:3} dates: {usage['cpu']:.1f} CPU s", file=sys.stderr)
-        return Measured(usage["cpu"] - read["before"], read["bytes"])
+        found = Measured(usage["cpu"] - read["before"], read["bytes"])
+        print(f"{held:>12,} rows on {dates:3} dates: {found.cpu:.1f} CPU s", file=sys.stderr)
+        return found
 
 
 class CountingStore(FileStore):
