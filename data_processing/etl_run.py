@@ -319,7 +319,7 @@ class EtlRun:
             return []
         return written.write(
             "transaction_ids", transformations.ids(rows), ["event_date", "transaction_id"],
-            transaction_id=F.col("transaction_id"), event_date=F.unix_date("event_date"),
+            bounded=("transaction_id", "event_date"),
         )  # fmt: skip
 
     def _links(

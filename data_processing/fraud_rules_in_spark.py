@@ -54,9 +54,12 @@ def evidence(
     """
     happened = transactions.where(F.col("status") != "REJECTED").withColumn("at", F.unix_micros("event_time"))
     own = happened.where(F.col("run_id") == run_id)
-    single = [rule for rule in rules if not rule.window and not rule.history]
-    found = [_of_single_transactions(own, rule, run_id) for rule in single]
-    scratch = []
+    found: list[DataFrame] = []
+    scratch: list[DataFrame] = []
+    if single := [rule for rule in rules if not rule.window and not rule.history]:
+        concerned = own.where(reduce(Column.__or__, [satisfies(rule.concerned) for rule in single])).persist()
+        scratch.append(concerned)
+        found += [_of_single_transactions(concerned, rule, run_id) for rule in single]
     if unforeseen is not None:
         at = unforeseen.withColumn("at", F.unix_micros("event_time")).persist()
         scratch.append(at)

@@ -25,6 +25,11 @@ SETTINGS = {
     "spark.sql.subexpressionElimination.enabled": "false",
     # The JVM never compiles methods above 8,000 bytes, so Spark has to split generated code before that.
     "spark.sql.codegen.hugeMethodLimit": "8000",
+    # By default each expression of a wide row becomes a method of its own, hundreds of them, which takes the JVM's
+    # compilers longer than the larger ones that are left (a tenth of their time).
+    "spark.sql.codegen.methodSplitThreshold": "4000",
+    # A second hash map in generated code, for which groups here are too many.
+    "spark.sql.codegen.aggregate.map.twolevel.enabled": "false",
     # Thousands of folders, one a date, are listed by a few tasks, and small files are read many in a task: by default
     # each folder would be a task, and each file count for 4 MiB.
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "32",

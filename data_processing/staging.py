@@ -66,6 +66,9 @@ class Staging(Protocol):
     def opened(self, path: str) -> IO[bytes]:
         """A file, to be read."""
 
+    def end_of(self, file: StagedFile, length: int) -> bytes:
+        """The last bytes of a file, at most so many."""
+
     def publish(self, path: str, bucket: str, key: str) -> None:
         """Copy a file to its place in the lake."""
 
@@ -118,6 +121,11 @@ class LocalStaging:
     def opened(self, path: str) -> IO[bytes]:
         return (self._directory / path).open("rb")
 
+    def end_of(self, file: StagedFile, length: int) -> bytes:
+        with self.opened(file.path) as opened:
+            opened.seek(max(0, file.size - length))
+            return opened.read()
+
     def publish(self, path: str, bucket: str, key: str) -> None:
         file = self._directory / path
         if file.stat().st_size <= _ONE_PUT:
@@ -161,6 +169,11 @@ class S3Staging:
         self._s3.download_fileobj(self._bucket, self._prefix + path, file)
         file.seek(0)
         return file
+
+    def end_of(self, file: StagedFile, length: int) -> bytes:
+        span = f"bytes={max(0, file.size - length)}-"
+        found: bytes = self._s3.get_object(Bucket=self._bucket, Key=self._prefix + file.path, Range=span)["Body"].read()
+        return found
 
     def publish(self, path: str, bucket: str, key: str) -> None:
         self._s3.copy({"Bucket": self._bucket, "Key": self._prefix + path}, bucket, key)

@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 
 from data_catalog.lake_tables import BY_KIND
 from data_catalog.transaction_contract import spark_ddl, typed_columns
+from data_processing import parquet_footers as footers
 from data_processing.run_files import WHOLE, FileCount, partition_of, staged_path
 from data_processing.staging import Staging
 
@@ -32,33 +33,29 @@ class WrittenTables:
         self._emit = emit
         self._cut = cut
 
-    def write(self, kind: str, rows: DataFrame, order: Sequence[str], **bounds: Column) -> Files:
-        """Write the rows, a folder for each slice, sorted; returns their files. bounds: columns to tell bounds of."""
+    def write(self, kind: str, rows: DataFrame, order: Sequence[str], bounded: Sequence[str] = ()) -> Files:
+        """Write the rows, a folder for each slice, sorted; returns their files. bounded: columns to tell bounds of."""
         table = f"{self._attempt}/{kind}"
-        written = self._staging.uri(table)
         cut = self._cut and BY_KIND[kind].partition_column == "event_date"
         shares = int(self._spark.conf.get("spark.sql.shuffle.partitions") or 1)
         # A large run's month of ids is more than one task should write; by range, so that bounds of files stay apart.
         by_range = shares > 2 and not cut
-        placed = rows.repartitionByRange(shares, "slice", *order) if by_range else rows.repartition("slice")
+        placed = rows.repartitionByRange(shares, "slice", *order) if by_range else rows.coalesce(1)
         writer = placed.sortWithinPartitions("slice", *order).write
-        (writer if cut else writer.partitionBy("slice")).parquet(written)
-        if not self._staging.files(table):
-            return []
-        schema = spark_ddl([*typed_columns(BY_KIND[kind].fields), ("slice", "string")])
-        extremes = [least_or_most(column).alias(f"{name}_{least_or_most.__name__}")
-                    for name, column in bounds.items() for least_or_most in (F.min, F.max)]  # fmt: skip
-        file_ = sliced(table, ["slice"]) if cut else F.input_file_name()
-        by_file = self._spark.read.schema(schema).parquet(written).groupBy(file_.alias("file"))
-        files = []
-        for row in by_file.agg(F.count("*").alias("records"), *extremes).collect():
-            file = FileCount()
-            file.add(row["records"], **{name: (row[f"{name}_min"], row[f"{name}_max"]) for name in bounds})
-            files.append(staged_file(kind, staged_path(row["file"], self._attempt), file))
-        if not files:
-            return []
-        self._emit("write", table=kind, records=sum(row["records"] for row in files), files=len(files))
+        (writer if cut else writer.partitionBy("slice")).parquet(self._staging.uri(table))
+        staged = self._staging.files(table)
+        counted = self._slices(kind, table) if cut and staged else footers.counted(self._staging, staged, bounded)
+        files = [staged_file(kind, path, file) for path, file in counted.items()]
+        if files:
+            self._emit("write", table=kind, records=sum(row["records"] for row in files), files=len(files))
         return files
+
+    def _slices(self, kind: str, table: str) -> dict[str, FileCount]:
+        """By path: the slices that files are to be cut of."""
+        schema = spark_ddl([*typed_columns(BY_KIND[kind].fields), ("slice", "string")])
+        rows = self._spark.read.schema(schema).parquet(self._staging.uri(table))
+        counts = rows.groupBy(sliced(table, ["slice"]).alias("path")).agg(F.count("*").alias("records"))
+        return {staged_path(row["path"], self._attempt): FileCount(row["records"]) for row in counts.collect()}
 
     def read(self, kind: str, schema: str) -> DataFrame:
         """Columns of what was written."""
