@@ -260,7 +260,10 @@ class EtlRun:
         if manifest.earlier:
             earlier = transformations.positions(self._lines(manifest.earlier, f"{attempt}/earlier", "raw"))
         self._emit("transform", records=None)
-        spans, known = self._known(lines, former, attempt)
+        ids = known_ids.batch_ids(lines)
+        if former.snapshots["transaction_ids"]["snapshot_id"] is not None:
+            ids.persist()  # asked for dates first, and again by the search
+        spans, known = self._known(ids, former, attempt)
         is_large = manifest.size >= _FILES_WORTH_GATHERING * TARGET_FILE_BYTES
         if is_large:
             self._spark.conf.set("spark.sql.adaptive.enabled", "true")
@@ -278,6 +281,7 @@ class EtlRun:
             writer = writer.option(f"parquet.enable.dictionary#{name}", "false")
         table = f"{attempt}/rows"
         writer.parquet(self._staging.uri(table))
+        ids.unpersist()
         written = self._spark.read.schema(_STAGED_SCHEMA).parquet(self._staging.uri(table))
         if cut:
             return written.withColumn("file", sliced(table, STAGED_PARTITIONS)), True
@@ -297,9 +301,8 @@ class EtlRun:
             return self._spark.createDataFrame([], "value string")
         return self._spark.read.text(uris, lineSep="\n")
 
-    def _known(self, lines: DataFrame, former: FormerRuns, attempt: str) -> tuple[list[Span], DataFrame | None]:
+    def _known(self, ids: DataFrame, former: FormerRuns, attempt: str) -> tuple[list[Span], DataFrame | None]:
         """What the batch brings on each date, and which of its ids are curated already."""
-        ids = known_ids.batch_ids(lines)
         spans = known_ids.spans(ids)
         files = known_ids.files_to_search(former.table("transaction_ids"), spans, self._window_days)
         if not files:

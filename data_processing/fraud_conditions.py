@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import reduce
 
 from pyspark.sql import Column
@@ -36,3 +37,8 @@ def by_currency(limits: Limits) -> Column:
     """The limit for the row's currency; null, which no amount reaches, for a currency without one."""
     cases = [F.when(F.col("currency") == currency, F.lit(limit)) for currency, limit in limits.items()]
     return F.coalesce(*cases)
+
+
+def any_of(flags: Iterable[Column]) -> Column:
+    """Whether one of the flags is true."""
+    return reduce(lambda one, other: one | other, flags)

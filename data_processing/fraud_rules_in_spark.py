@@ -11,7 +11,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from data_catalog.transaction_contract import FRAUD_ALERT_EVIDENCE_FIELDS, FRAUD_ALERT_FIELDS
-from data_processing.fraud_conditions import by_currency, satisfies
+from data_processing.fraud_conditions import any_of, by_currency, satisfies
 from data_processing.fraud_rules import COLUMNS, LONGEST_WINDOW, Measure, Rule, Subject
 from data_processing.fraud_suspects import of_suspects, suspects
 from data_processing.sightings import raises
@@ -57,7 +57,7 @@ def evidence(
     found: list[DataFrame] = []
     scratch: list[DataFrame] = []
     if single := [rule for rule in rules if not rule.window and not rule.history]:
-        concerned = own.where(reduce(Column.__or__, [satisfies(rule.concerned) for rule in single])).persist()
+        concerned = own.where(any_of(satisfies(rule.concerned) for rule in single)).persist()
         scratch.append(concerned)
         found += [_of_single_transactions(concerned, rule, run_id) for rule in single]
     if unforeseen is not None:

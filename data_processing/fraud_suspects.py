@@ -8,13 +8,13 @@ missed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import reduce
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from data_processing.fraud_conditions import by_currency, satisfies
+from data_processing.fraud_conditions import any_of, by_currency, satisfies
 from data_processing.fraud_rules import Measure, Rule
 
 # A difference of sums of fractions in binary is off by less.
@@ -29,17 +29,17 @@ def suspects(transactions: DataFrame, rules: Sequence[Rule]) -> DataFrame:
     """
     subject = rules[0].subject
     needed = {f"counted {rule.name} {name}": column for rule in rules for name, column in _counted(rule).items()}
-    looked_at = transactions.where(F.col(subject).isNotNull() & _any(satisfies(rule.concerned) for rule in rules))
+    looked_at = transactions.where(F.col(subject).isNotNull() & any_of(satisfies(rule.concerned) for rule in rules))
     counted = looked_at.select(subject, "at", *(column.alias(name) for name, column in needed.items()))
     flagged = counted.select(subject, "at", *(_could_raise(rule).alias(rule.name) for rule in rules))
-    return flagged.where(_any(F.col(rule.name) for rule in rules)).distinct()
+    return flagged.where(any_of(F.col(rule.name) for rule in rules)).distinct()
 
 
 def of_suspects(transactions: DataFrame, suspected: DataFrame, rules: Sequence[Rule]) -> DataFrame:
     """The transactions at suspected moments that the rules look at, with a boolean for each rule."""
     joined = transactions.join(suspected, [rules[0].subject, "at"])
     looked_at = {rule.name: F.col(rule.name) & satisfies(rule.concerned) for rule in rules}
-    return joined.withColumns(looked_at).where(_any(F.col(rule.name) for rule in rules))
+    return joined.withColumns(looked_at).where(any_of(F.col(rule.name) for rule in rules))
 
 
 def _counted(rule: Rule) -> dict[str, Column]:
@@ -83,7 +83,3 @@ def _could_raise(rule: Rule) -> Column:
 
     asked = [could_reach(number, measure) for number, measure in enumerate(rule.raised_by)]
     return F.coalesce(reduce(lambda one, other: one & other, asked, nearby("last") > 0), F.lit(False))
-
-
-def _any(flags: Iterable[Column]) -> Column:
-    return reduce(lambda one, other: one | other, flags)

@@ -71,7 +71,9 @@ def spans(ids: DataFrame) -> list[Span]:
     dated = by_day.where(readable).withColumn("date", F.to_date("text"))
     found = dated.where(F.year("date").between(EARLIEST_EVENT_YEAR, _LATEST_YEAR)).collect()
     # Sorted here, because Spark would run the search twice, to see how the dates lie before it sorts them.
-    return sorted((Span(row["date"], row["ids"], row["first"], row["last"]) for row in found), key=lambda span: span.day)
+    return sorted(
+        (Span(row["date"], row["ids"], row["first"], row["last"]) for row in found), key=lambda span: span.day
+    )
 
 
 def files_to_search(table: Table, of: Sequence[Span], window_days: int) -> list[DataFile]:

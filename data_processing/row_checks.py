@@ -42,9 +42,10 @@ _REASONS = {
 }
 _SEQUENCE_NUMBER = whole(value_form(_FIELDS["sequence_number"]))
 _MORE_DECIMALS = whole(rf"0*[0-9]{{1,{AMOUNT_PRECISION - AMOUNT_SCALE}}}\.[0-9]{{{AMOUNT_SCALE}}}[0-9]*[1-9][0-9]*")
-# As at landing: digits beyond microseconds are cut off, and a leap second is the last microsecond of its minute.
-_TIME = """CASE WHEN substring(row.{0}, 12, 8) = '23:59:60' THEN concat(substring(row.{0}, 1, 17), '59.999999')
-    ELSE rtrim('Z', substring(row.{0}, 1, 26)) END"""
+# As at landing: digits beyond microseconds are cut off, and a leap second is the last microsecond of its minute. What
+# does not end in Z is at fault, so that the last character need not be looked at.
+_TIME = """CASE WHEN contains(row.{0}, '23:59:60') THEN concat(substring(row.{0}, 1, 17), '59.999999')
+    ELSE substring(row.{0}, 1, least(26, octet_length(row.{0}) - 1)) END"""
 
 
 def text(name: str) -> Column:
@@ -168,7 +169,9 @@ def _meaning_fault() -> Column:
     """Over the typed columns, which the step before has cast, and two fields whose text says more than their value."""
     units, amount = F.col("units"), F.col("amount_text")
     point = F.instr(amount, ".")
-    decimals = F.when(point > 0, F.length(F.expr("rtrim('0', amount_text)")) - point)
+    # Zeros behind the minor units are no fault; they are rare, and slow to cut off.
+    has_more = (point > 0) & (F.octet_length(amount) - point > units)
+    decimals = F.when(has_more, F.length(F.expr("rtrim('0', amount_text)")) - point)
     ahead = F.expr(f"INTERVAL {EVENT_TIME_AHEAD_SECONDS} SECONDS")
     earliest = F.lit(f"{EARLIEST_EVENT_YEAR}-01-01")
     found = (
