@@ -60,8 +60,10 @@ class RunAlerts:
         firsts = token_links.first_tokens(links, curated)
         new = token_links.by_first_token(curated, firsts)
         held, files = self._sightings(new)
+        earlier = self._earlier(new, firsts)
+        own = new.select(*COLUMNS)
         evidence = fraud_rules_in_spark.evidence(
-            self._looked_at_by_rules(new.select(*COLUMNS), firsts),
+            own if earlier is None else own.unionByName(earlier),
             self._rules,
             self._run_id,
             self._unforeseen(new, held, bool(files)),
@@ -76,18 +78,19 @@ class RunAlerts:
             alerts = fraud_rules_in_spark.alerts(evidence)
             return files + self._beyond_former("fraud_alerts", alerts, FRAUD_ALERT_FIELDS, ("alert_id",))
         finally:
-            for each in (evidence, firsts, held):
+            for each in (evidence, firsts, held, earlier):
                 if each is not None:
                     each.unpersist()
 
-    def _looked_at_by_rules(self, new: DataFrame, firsts: DataFrame | None) -> DataFrame:
-        """The run's transactions, and former ones that may stand in a window with them."""
-        transactions = new
+    def _earlier(self, new: DataFrame, firsts: DataFrame | None) -> DataFrame | None:
+        """Former transactions that may stand in a window with the run's, persisted, because each step of the rules
+        reads them anew; None without."""
+        found: list[DataFrame] = []
         for kind in CURATED_KINDS.values():
             if (earlier := self._former.rows(kind, self._looked_at, _LOOKED_AT_SCHEMA)) is not None:
                 earlier = token_links.by_first_token(earlier, firsts)
-                transactions = transactions.unionByName(fraud_rules_in_spark.related(earlier, new, self._is_small))
-        return transactions
+                found.append(fraud_rules_in_spark.related(earlier, new, self._is_small))
+        return reduce(DataFrame.unionByName, found).persist() if found else None
 
     def _sightings(self, new: DataFrame) -> tuple[DataFrame | None, Files]:
         """What is held of the run's accounts and pairs, persisted, None if nothing; and the files of what it adds."""
