@@ -87,7 +87,7 @@ def plot(found: Results) -> None:
         window = "all within the window" if dates == min(_DATES) else f"{_WINDOW + 1} of them within the window"
         axes.plot(millions, [times for _, times in points], marker="o", label=f"on {dates} dates, {window}")
     axes.axhline(GROWTH_GOAL, color="C3", linewidth=1, linestyle="--")
-    axes.set(xlabel="million rows held", ylabel="CPU of a batch, times that beside none", ylim=0)
+    axes.set(xlabel="million rows held; dashed: goal on 300 dates", ylabel="CPU, times that beside none", ylim=0)
     axes.legend(frameon=False)
     figure.tight_layout()
     figure.savefig(PLOT, metadata={"Date": None})
