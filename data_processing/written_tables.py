@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 
 from data_catalog.lake_tables import BY_KIND
 from data_catalog.transaction_contract import spark_ddl, typed_columns
-from data_processing import parquet_footers as footers
+from data_processing import parquet_footers
 from data_processing.run_files import WHOLE, FileCount, partition_of, staged_path
 from data_processing.staging import Staging
 
@@ -43,19 +43,30 @@ class WrittenTables:
         placed = rows.repartitionByRange(shares, "slice", *order) if by_range else rows.coalesce(1)
         writer = placed.sortWithinPartitions("slice", *order).write
         (writer if cut else writer.partitionBy("slice")).parquet(self._staging.uri(table))
-        staged = self._staging.files(table)
-        counted = self._slices(kind, table) if cut and staged else footers.counted(self._staging, staged, bounded)
+        counted = self._slices(kind, bounded) if cut else self._counted(kind, bounded)
         files = [staged_file(kind, path, file) for path, file in counted.items()]
         if files:
             self._emit("write", table=kind, records=sum(row["records"] for row in files), files=len(files))
         return files
 
-    def _slices(self, kind: str, table: str) -> dict[str, FileCount]:
-        """By path: the slices that files are to be cut of."""
-        schema = spark_ddl([*typed_columns(BY_KIND[kind].fields), ("slice", "string")])
-        rows = self._spark.read.schema(schema).parquet(self._staging.uri(table))
-        counts = rows.groupBy(sliced(table, ["slice"]).alias("path")).agg(F.count("*").alias("records"))
-        return {staged_path(row["path"], self._attempt): FileCount(row["records"]) for row in counts.collect()}
+    def _counted(self, kind: str, bounded: Sequence[str]) -> dict[str, FileCount]:
+        """By path: what the files hold that Spark wrote."""
+        return parquet_footers.counted(self._staging, self._staging.files(f"{self._attempt}/{kind}"), bounded)
+
+    def _slices(self, kind: str, bounded: Sequence[str]) -> dict[str, FileCount]:
+        """By path: what the slices hold that files will be cut of."""
+        types = dict(typed_columns(BY_KIND[kind].fields))
+        rows = self.read(kind, spark_ddl([*types.items(), ("slice", "string")]))
+        values = {name: F.unix_date(name) if types[name] == "date" else F.col(name) for name in bounded}
+        extremes = [F.struct(F.min(value), F.max(value)).alias(name) for name, value in values.items()]
+        path = sliced(f"{self._attempt}/{kind}", ["slice"]).alias("path")
+        found = rows.groupBy(path).agg(F.count("*").alias("records"), *extremes).collect()
+        return {
+            staged_path(row["path"], self._attempt): FileCount(
+                row["records"], {name: tuple(row[name]) for name in bounded}
+            )
+            for row in found
+        }
 
     def read(self, kind: str, schema: str) -> DataFrame:
         """Columns of what was written."""
