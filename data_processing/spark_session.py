@@ -25,10 +25,10 @@ SETTINGS = {
     "spark.sql.subexpressionElimination.enabled": "false",
     # The JVM never compiles methods above 8,000 bytes, so Spark has to split generated code before that.
     "spark.sql.codegen.hugeMethodLimit": "8000",
-    # By default each expression of a wide row becomes a method of its own, hundreds of them, which takes the JVM's
-    # compilers longer than the larger ones that are left (a tenth of their time).
+    # By default each expression of a wide row becomes a method of its own. The JVM compiles fewer and larger ones in a
+    # tenth less time.
     "spark.sql.codegen.methodSplitThreshold": "4000",
-    # A second hash map in generated code, for which groups here are too many.
+    # Generated code would keep a small hash map in front of the other one. Groups here are too many for it.
     "spark.sql.codegen.aggregate.map.twolevel.enabled": "false",
     # Thousands of folders, one a date, are listed by a few tasks, and small files are read many in a task: by default
     # each folder would be a task, and each file count for 4 MiB.
