@@ -68,7 +68,7 @@ def spans(ids: DataFrame) -> list[Span]:
         F.max("transaction_id").alias("last"),
     )
     readable = F.col("text").rlike(r"\A\d{4}-\d\d-\d\d\z") & F.col("last").isNotNull()
-    dated = by_day.where(readable).withColumn("date", F.to_date("text"))
+    dated = by_day.where(readable).withColumn("date", F.expr("try_cast(text AS date)"))
     found = dated.where(F.year("date").between(EARLIEST_EVENT_YEAR, _LATEST_YEAR)).collect()
     # Sorted here, because Spark would run the search twice, to see how the dates lie before it sorts them.
     return sorted(
