@@ -230,7 +230,9 @@ def _ids(table: Any) -> str:
 
 def _bounds(connection: Any, day: date) -> dict[str, tuple[Any, Any]]:
     first, last = connection.execute("SELECT min(transaction_id), max(transaction_id) FROM rows").fetchone()
-    number = (day - date(1970, 1, 1)).days
+    from infrastructure.aws.iceberg import number_of
+
+    number = number_of(day)
     return {"transaction_id": (first, last), "event_date": (number, number)}
 
 

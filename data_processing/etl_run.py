@@ -237,7 +237,7 @@ class EtlRun:
         sizes = {file.path: file.size for file in self._staging.files(attempt)}
         publish_files(self._staging, [(path, *place) for path, place in places.items() if not is_slice(path)])
         if slices := {path: place for path, place in places.items() if is_slice(path)}:
-            from data_processing.slice_files import publish_slices  # most runs need no pyarrow
+            from data_processing.slice_files import publish_slices  # only a job that writes needs pyarrow
 
             sizes |= publish_slices(self._s3, self._staging, slices)
         self._emit("publish", files=len(files), of=len(files))

@@ -18,7 +18,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from data_catalog.transaction_contract import EARLIEST_EVENT_YEAR, TRANSACTION_ID_FIELDS, spark_ddl, typed_columns
-from infrastructure.aws.iceberg import bounds_of, files_on
+from infrastructure.aws.iceberg import bounds_of, files_on, number_of
 
 if TYPE_CHECKING:
     from pyiceberg.manifest import DataFile
@@ -82,7 +82,7 @@ def files_to_search(table: Table, of: Sequence[Span], window_days: int) -> list[
     if not window_days:
         return [file for file in files_on(table) if _may_hold(table, file, of)]
     days = {span.day + timedelta(days=off) for span in of for off in range(-reach, reach + 1)}
-    numbers = [_number(span.day) for span in of]
+    numbers = [number_of(span.day) for span in of]
     found = []
     for file in files_on(table, days):
         first, last = bounds_of(table, file, "event_date") or (numbers[0], numbers[-1])
@@ -95,11 +95,6 @@ def files_to_search(table: Table, of: Sequence[Span], window_days: int) -> list[
 def _may_hold(table: Table, file: DataFile, of: Sequence[Span]) -> bool:
     ids = bounds_of(table, file, "transaction_id")
     return bool(of) if ids is None else any(span.first <= ids[1] and ids[0] <= span.last for span in of)
-
-
-def _number(day: date) -> int:
-    """The day as bounds of files give it."""
-    return day.toordinal() - date(1970, 1, 1).toordinal()
 
 
 def known(spark: SparkSession, uris: Sequence[str], ids: DataFrame, of: Sequence[Span]) -> DataFrame:

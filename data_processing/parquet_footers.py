@@ -12,11 +12,11 @@ import pyarrow.parquet
 from data_processing.run_files import FileCount
 from data_processing.staging import StagedFile, Staging
 from infrastructure.aws import s3_objects
+from infrastructure.aws.iceberg import number_of
 
 _MOSTLY_ENOUGH = 64 * 1024
 _LENGTH_AND_MAGIC = 8  # the end of every file: how many bytes the footer has, and PAR1
 _THREADS = 16
-_EPOCH = date(1970, 1, 1)
 
 
 def counted(staging: Staging, files: Iterable[StagedFile], bounded: Sequence[str]) -> dict[str, FileCount]:
@@ -47,4 +47,4 @@ def _footer(staging: Staging, file: StagedFile) -> bytes:
 
 
 def _as_bound(value: Any) -> Any:
-    return (value - _EPOCH).days if isinstance(value, date) else value
+    return number_of(value) if isinstance(value, date) else value

@@ -10,7 +10,6 @@ from pyspark.sql import functions as F
 
 from data_catalog.lake_tables import BY_KIND
 from data_catalog.transaction_contract import spark_ddl, typed_columns
-from data_processing import parquet_footers
 from data_processing.run_files import WHOLE, FileCount, partition_of, staged_path
 from data_processing.staging import Staging
 
@@ -51,6 +50,8 @@ class WrittenTables:
 
     def _counted(self, kind: str, bounded: Sequence[str]) -> dict[str, FileCount]:
         """By path: what the files hold that Spark wrote."""
+        from data_processing import parquet_footers  # only a job that writes needs pyarrow
+
         return parquet_footers.counted(self._staging, self._staging.files(f"{self._attempt}/{kind}"), bounded)
 
     def _slices(self, kind: str, bounded: Sequence[str]) -> dict[str, FileCount]:

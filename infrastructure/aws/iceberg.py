@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 _ATTEMPTS = 8
 _LONGEST_WAIT = 5.0
-_EPOCH = date(1970, 1, 1)
+EPOCH = date(1970, 1, 1)
 RUN_ID = "run-id"  # the property of a snapshot that names the run that committed it
 
 
@@ -162,8 +162,13 @@ def _may_hold(manifest: Any, days: frozenset[int]) -> bool:
 def _partition_value(table: Table) -> Callable[[date], int]:
     """What a day's partition is called in manifests: days or months since 1970."""
     if str(table.spec().fields[0].transform) == "month":
-        return lambda day: (day.year - _EPOCH.year) * 12 + day.month - 1
-    return lambda day: (day - _EPOCH).days
+        return lambda day: (day.year - EPOCH.year) * 12 + day.month - 1
+    return number_of
+
+
+def number_of(day: date) -> int:
+    """A date as partitions by day and bounds of files have it: days since 1970."""
+    return (day - EPOCH).days
 
 
 def bounds_of(table: Table, file: DataFile, column: str) -> tuple[Any, Any] | None:

@@ -14,7 +14,7 @@ import pyarrow.compute
 import pyarrow.parquet
 
 from infrastructure.aws import s3_objects
-from infrastructure.aws.iceberg import bounds_of, files_on
+from infrastructure.aws.iceberg import EPOCH, bounds_of, files_on
 from infrastructure.aws.iceberg_rewrite import put_rows, rows_of
 from infrastructure.aws.s3_objects import split_location
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
 
 SMALL_FILE_BYTES = 32 * 1024**2
-_EPOCH = date(1970, 1, 1)
 
 
 def compact(s3: S3Client, table: Table, sorted_by: Sequence[str], least_files: int = 5) -> tuple[int, int]:
@@ -67,8 +66,8 @@ def first_day_of(table: Table, partition: Any) -> date:
     if isinstance(partition, date):
         return partition
     if str(table.spec().fields[0].transform) == "month":
-        return date(_EPOCH.year + partition // 12, partition % 12 + 1, 1)
-    return _EPOCH + timedelta(days=partition)
+        return date(EPOCH.year + partition // 12, partition % 12 + 1, 1)
+    return EPOCH + timedelta(days=partition)
 
 
 def files_before(table: Table, day: date) -> list[DataFile]:

@@ -17,7 +17,7 @@ from infrastructure.errors import PlatformError
 from infrastructure.local.emulator import emulated_aws
 from tests.faults.test_etl_kill import Kill, KilledError
 from tests.pipeline.curated_runs import parquet
-from tests.pipeline.etl_lake import BUCKETS, make_tables
+from tests.pipeline.etl_lake import BUCKETS, make_buckets, make_tables
 
 DAY = date(2026, 3, 2)
 
@@ -26,9 +26,7 @@ class Lake:
     """Buckets and tables without a job."""
 
     def __init__(self) -> None:
-        self.s3, self.glue = (boto3.client(service, region_name="us-east-1") for service in ("s3", "glue"))
-        for bucket in (BUCKETS.raw, BUCKETS.curated, BUCKETS.quarantine):
-            self.s3.create_bucket(Bucket=bucket)
+        self.s3, self.glue = make_buckets(), boto3.client("glue", region_name="us-east-1")
         self.catalog = make_tables(self.s3, glue=self.glue)
 
     def published(self, run_id: str) -> dict[str, Any]:

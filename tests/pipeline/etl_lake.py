@@ -66,15 +66,21 @@ class FixedClients:
         return self._clients[service]
 
 
+def make_buckets() -> Any:
+    """An S3 client, and the lake's buckets."""
+    s3 = boto3.client("s3", region_name="us-east-1")
+    for bucket in (BUCKETS.raw, BUCKETS.curated, BUCKETS.quarantine):
+        s3.create_bucket(Bucket=bucket)
+    return s3
+
+
 class EmulatedLake:
     """Three buckets, and the job run on them by a Spark session."""
 
     def __init__(self, spark: Any, staging: Any) -> None:
-        self.s3 = boto3.client("s3", region_name="us-east-1")
+        self.s3 = make_buckets()
         self._spark = spark
         self._staging = str(staging)
-        for bucket in (BUCKETS.raw, BUCKETS.curated, BUCKETS.quarantine):
-            self.s3.create_bucket(Bucket=bucket)
         self.glue = boto3.client("glue", region_name="us-east-1")
         self.catalog = make_tables(self.s3, glue=self.glue)
 

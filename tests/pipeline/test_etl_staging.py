@@ -4,25 +4,13 @@ from __future__ import annotations
 
 import gzip
 
-import boto3
 import pytest
 
 from data_processing.manifest import RawObject
 from data_processing.run_files import staged_path
 from data_processing.staging import S3Staging, StagedFile, open_staging, publish_files, stage_raw
 from infrastructure.errors import PlatformError
-from infrastructure.local.emulator import emulated_aws
 from tests.pipeline.etl_lake import BUCKETS
-
-
-@pytest.fixture(name="s3")
-def emulated_s3():
-    """An S3 client with the lake's buckets."""
-    with emulated_aws():
-        s3 = boto3.client("s3", region_name="us-east-1")
-        for bucket in (BUCKETS.raw, BUCKETS.curated, BUCKETS.quarantine):
-            s3.create_bucket(Bucket=bucket)
-        yield s3
 
 
 @pytest.fixture

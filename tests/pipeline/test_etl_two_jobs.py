@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ConnectionClosedError
 from py4j.protocol import Py4JJavaError
@@ -15,7 +14,6 @@ from data_governance.run_result import RunResult
 from data_processing.manifest import Manifest, RawObject, run_id
 from data_processing.run_state import RunState
 from infrastructure.errors import PlatformError
-from infrastructure.local.emulator import emulated_aws
 from tests.pipeline.etl_lake import BUCKETS
 from tests.pipeline.etl_rows import row
 
@@ -23,15 +21,6 @@ pytestmark = pytest.mark.slow
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 BASE = 49600000000000000000
-
-
-@pytest.fixture(name="s3")
-def emulated_s3():
-    """An S3 client with the curated bucket."""
-    with emulated_aws():
-        s3 = boto3.client("s3", region_name="us-east-1")
-        s3.create_bucket(Bucket=BUCKETS.curated)
-        yield s3
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-import boto3
 import pyarrow
 import pyarrow.parquet
 import pytest
@@ -12,18 +11,9 @@ import pytest
 from data_processing import parquet_footers
 from data_processing.run_files import FileCount
 from data_processing.staging import open_staging
-from infrastructure.local.emulator import emulated_aws
 from tests.pipeline.etl_lake import BUCKETS
 
 BOUNDED = ("transaction_id", "event_date")
-
-
-@pytest.fixture(name="s3")
-def emulated_s3():
-    with emulated_aws():
-        s3 = boto3.client("s3", region_name="us-east-1")
-        s3.create_bucket(Bucket=BUCKETS.curated)
-        yield s3
 
 
 @pytest.fixture(params=["local disk", "S3"])
